@@ -1,0 +1,31 @@
+/// Index into `counters`, a per-CPU array of u64 that belongs to its generation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Counter {
+    /// A destination was translated to an endpoint.
+    Translated = 0,
+    /// A service without endpoints refused.
+    RefusedEmpty = 1,
+    /// A known virtual IP was asked for a port it does not have.
+    RefusedPort = 2,
+    /// A slot or record that should stand was missing: a defect; refused.
+    Hole = 3,
+    /// A look-up was handed another key's element and was repeated.
+    Retried = 4,
+    /// The origin of an unconnected UDP flow could not be remembered; the send failed with ENOBUFS.
+    OriginsFull = 5,
+}
+
+impl Counter {
+    /// Elements of `counters`.
+    pub const LEN: u32 = 16;
+    /// All that have a name, in index order, with the name under which they are shown.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Translated, "translated"),
+        (Self::RefusedEmpty, "refused_no_endpoints"),
+        (Self::RefusedPort, "refused_unknown_port"),
+        (Self::Hole, "holes"),
+        (Self::Retried, "retried"),
+        (Self::OriginsFull, "origins_full"),
+    ];
+}

@@ -1,0 +1,35 @@
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{ServiceKey, WorkloadUid};
+
+/// A 64-bit name for something whose full name does not fit into a kernel table. Never zero. XXH3, so it is
+/// the same in every release and on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(u64);
+
+impl Digest {
+    /// Of one port of a service in one address family (4 or 6): what the kernel knows as a service.
+    pub fn of_service_port(service: &ServiceKey, port: u16, family: u8) -> Self {
+        let mut hash = Xxh3::new();
+        for part in [service.namespace.as_bytes(), b"/", service.hostname.as_bytes(), b":"] {
+            hash.update(part);
+        }
+        hash.update(&port.to_be_bytes());
+        hash.update(&[family]);
+        Self::non_zero(hash.digest())
+    }
+
+    /// Of a workload.
+    pub fn of_workload(uid: &WorkloadUid) -> Self {
+        Self::non_zero(xxhash_rust::xxh3::xxh3_64(uid.0.as_bytes()))
+    }
+
+    /// The number that stands in the tables.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    fn non_zero(hash: u64) -> Self {
+        Self(hash.max(1))
+    }
+}

@@ -1,0 +1,80 @@
+use std::{collections::BTreeMap, fmt, net::IpAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// A service's name: unique in the mesh.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServiceKey {
+    /// Kubernetes namespace.
+    pub namespace: String,
+    /// Fully qualified host name.
+    pub hostname: String,
+}
+
+impl fmt::Display for ServiceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.hostname)
+    }
+}
+
+impl From<ServiceKey> for String {
+    fn from(key: ServiceKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for ServiceKey {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((namespace, hostname)) if !namespace.is_empty() && !hostname.is_empty() => {
+                Ok(Self { namespace: namespace.to_owned(), hostname: hostname.to_owned() })
+            }
+            _ => Err(format!("`{text}` is not of the form NAMESPACE/HOSTNAME")),
+        }
+    }
+}
+
+/// An address under which a service is reached, on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VirtualIp {
+    /// Network the address belongs to; empty: this one.
+    pub network: String,
+    /// The address.
+    pub address: IpAddr,
+}
+
+/// A transport protocol a service port is offered on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Protocol {
+    /// TCP.
+    #[serde(rename = "TCP")]
+    Tcp,
+    /// UDP.
+    #[serde(rename = "UDP")]
+    Udp,
+}
+
+/// What a service offers on one of its ports. Ports are host byte order throughout the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Port on the workloads, unless a workload names its own.
+    pub target_port: u16,
+    /// Protocols offered; never empty. Both, where the source does not say.
+    pub protocols: Vec<Protocol>,
+}
+
+/// A service: names, virtual IPs and ports. Which workloads stand behind it is said by the workloads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Short name.
+    pub name: String,
+    /// Unique name.
+    pub key: ServiceKey,
+    /// Where it is reached; of both families, possibly none (headless).
+    pub vips: Vec<VirtualIp>,
+    /// By service port.
+    pub ports: BTreeMap<u16, Port>,
+}
