@@ -33,3 +33,24 @@ impl Digest {
         Self(hash.max(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    /// They stand in pinned tables: another value would orphan what an older release wrote.
+    #[test]
+    fn values_are_the_same_in_every_release() {
+        assert_eq!(Digest::of_workload(&WorkloadUid("w1".into())).get(), 11_124_069_433_109_603_754);
+        assert_eq!(Digest::of_service_port(&samples::key("web"), 80, 4).get(), 1_221_100_477_464_139_004);
+    }
+
+    #[test]
+    fn port_family_and_name_each_make_a_difference() {
+        let web = Digest::of_service_port(&samples::key("web"), 80, 4);
+        assert_ne!(web, Digest::of_service_port(&samples::key("web"), 81, 4));
+        assert_ne!(web, Digest::of_service_port(&samples::key("web"), 80, 6));
+        assert_ne!(web, Digest::of_service_port(&samples::key("api"), 80, 4));
+    }
+}

@@ -3,16 +3,25 @@
 //! A [`Snapshot`] is one immutable, validated state of the whole mesh; a [`Delta`] says which services differ
 //! between two of them.
 
+mod address;
+mod check;
 mod delta;
 mod digest;
+mod invalid;
+mod parts;
 mod policy;
 mod service;
 mod snapshot;
 mod workload;
 
+#[cfg(test)]
+mod samples;
+
+pub use address::UnusableAddress;
 pub use delta::Delta;
 pub use digest::Digest;
-pub use policy::Policy;
+pub use invalid::InvalidSnapshot;
+pub use policy::{Policy, PolicyAction, PolicyScope};
 pub use service::{Port, Protocol, Service, ServiceKey, VirtualIp};
-pub use snapshot::{InvalidSnapshot, Snapshot};
+pub use snapshot::Snapshot;
 pub use workload::{Health, Workload, WorkloadUid};

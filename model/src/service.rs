@@ -46,6 +46,15 @@ pub struct VirtualIp {
     pub address: IpAddr,
 }
 
+impl fmt::Display for VirtualIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.network.as_str() {
+            "" => write!(f, "{}", self.address),
+            network => write!(f, "{network}/{}", self.address),
+        }
+    }
+}
+
 /// A transport protocol a service port is offered on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Protocol {

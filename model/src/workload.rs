@@ -45,3 +45,10 @@ pub struct Workload {
     /// The services it stands behind, with the ports on which it deviates: service port to target port.
     pub services: BTreeMap<ServiceKey, BTreeMap<u16, u16>>,
 }
+
+impl Workload {
+    /// For people: names need not be unique.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
