@@ -1,4 +1,5 @@
 //! What a snapshot refuses, and what it knows.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{collections::BTreeMap, net::IpAddr};
 
