@@ -1,1 +1,41 @@
-//! placeholder
+//! What stands in bpffs: open, identify, enumerate, verify, enrol, remove.
+//!
+//! The CLI works through this crate alone when the agent is dead; the loader builds on it. Nothing here
+//! decides what *should* stand there.
+//!
+//! ```text
+//! <bpffs>/                      one writer at a time: a lock on this directory
+//!   frozen/enrolled|origins|udp_origins|control     shared by all generations
+//!   links/connect4|...          attach programs to the cgroup; outlive every process
+//!   gen/000001/                 one complete set of tables and programs
+//!     manifest                  written last: what belongs to this generation
+//!     tables/frontends|services|service_meta|slots|endpoints|counters
+//!     programs/connect4|...
+//!   live -> gen/000001          replaced by rename
+//! ```
+
+mod control;
+mod enrolment;
+mod hook;
+pub mod host;
+mod inventory;
+mod manifest;
+mod path;
+mod removal;
+pub mod sys;
+mod table;
+mod verify;
+mod view;
+mod writer_lock;
+
+pub use control::{Control, ControlError};
+pub use enrolment::{Enrolment, EnrolmentError, Pod, PodAddresses};
+pub use hook::Hook;
+pub use inventory::{GenerationPins, Inventory, InventoryError, LinkPin, MapPin, ProgramPin};
+pub use manifest::{HookEntry, Manifest, ManifestError, TableEntry};
+pub use path::PinDir;
+pub use removal::{RemovalError, Removed, remove_all, remove_generation};
+pub use table::{Layout, MapKind, Table};
+pub use verify::{Finding, verify};
+pub use view::{FrontendEntry, TablesView, ViewError};
+pub use writer_lock::{WriterLock, WriterLockError};

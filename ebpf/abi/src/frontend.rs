@@ -70,7 +70,6 @@ impl FrontendValue {
 
     /// Whether this value was written for `key`.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "a u64 shifted by 32 fits")]
     pub const fn belongs_to(self, key: &FrontendKey) -> bool {
         (self.0 >> 32) as u32 == key.fingerprint()
     }

@@ -16,7 +16,6 @@ impl ServiceWord {
 
     /// Index of the first slot.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "a u64 shifted by 32 fits")]
     pub const fn offset(self) -> u32 {
         (self.0 >> 32) as u32
     }

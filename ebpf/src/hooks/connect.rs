@@ -1,0 +1,45 @@
+use aya_ebpf::programs::SockAddrContext;
+use evermesh_abi::{PROTOCOL_TCP, PROTOCOL_UDP};
+
+use crate::{
+    destination::{Destination, Family},
+    origin, pick, pod,
+    resolve::{Resolved, resolve},
+    verdict::{ECONNREFUSED, Verdict},
+};
+
+/// TCP and connected UDP: the destination is translated once, for the life of the connection.
+#[inline(always)]
+pub fn connect<F: Family>(ctx: &SockAddrContext) -> Verdict {
+    let Some(protocol) = balanced_protocol(ctx) else { return Verdict::Proceed };
+    if !pod::is_enrolled(ctx) {
+        return Verdict::Proceed;
+    }
+    let asked = F::read(ctx);
+    match resolve(&asked.frontend(protocol)) {
+        Resolved::Service(service) => translate::<F>(ctx, service, &asked),
+        Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
+        Resolved::Unknown => {
+            origin::forget(ctx);
+            Verdict::Proceed
+        }
+    }
+}
+
+#[inline(always)]
+fn translate<F: Family>(ctx: &SockAddrContext, service: u32, asked: &Destination) -> Verdict {
+    let Some(picked) = pick::pick(service) else { return Verdict::Fail(ECONNREFUSED) };
+    if let Some(origin) = origin::of_or_new(ctx) {
+        origin::remember(origin, service, asked, &picked.backend);
+    }
+    F::write(ctx, &picked.backend);
+    Verdict::Proceed
+}
+
+/// ICMP and raw sockets have no ports and are left alone. An MPTCP socket comes here as TCP.
+#[inline(always)]
+fn balanced_protocol(ctx: &SockAddrContext) -> Option<u8> {
+    // SAFETY: the context of this program run.
+    let protocol = unsafe { (*ctx.sock_addr).protocol } as u8;
+    (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP).then_some(protocol)
+}

@@ -1,0 +1,52 @@
+//! Every map. Sizes written here are what a bare load gives; the loader sets the real ones.
+
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
+    btf_maps::{Array, HashMap, PerCpuArray, SkStorage},
+    macros::btf_map,
+};
+use evermesh_abi::{
+    Counter, Endpoint, Enrolled, FrontendKey, Origin, ServiceMeta, UdpOrigin, UdpOriginKey, control,
+};
+
+const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
+const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
+
+// Configuration: belongs to a generation, written by user space only.
+
+/// Virtual IP, port, protocol -> `FrontendValue`.
+#[btf_map]
+pub static FRONTENDS: HashMap<FrontendKey, u64, 1024> = HashMap::new();
+/// Service id -> `ServiceWord`.
+#[btf_map]
+pub static SERVICES: Array<u64, 1024, MMAPABLE> = Array::new();
+/// Service id -> what changes seldom.
+#[btf_map]
+pub static SERVICE_META: Array<ServiceMeta, 1024, MMAPABLE> = Array::new();
+/// Slot -> endpoint id.
+#[btf_map]
+pub static SLOTS: Array<u64, 1024, MMAPABLE> = Array::new();
+/// Endpoint id -> record.
+#[btf_map]
+pub static ENDPOINTS: Array<Endpoint, 1024, MMAPABLE> = Array::new();
+
+// Telemetry: belongs to a generation, written by the programs only.
+
+/// `Counter` -> how often, per CPU.
+#[btf_map]
+pub static COUNTERS: PerCpuArray<u64, { Counter::LEN as usize }> = PerCpuArray::new();
+
+// Frozen: shared by all generations.
+
+/// Network-namespace cookie -> pod.
+#[btf_map]
+pub static ENROLLED: HashMap<u64, Enrolled, 4096, NO_PREALLOC> = HashMap::new();
+/// Socket -> what the application asked for.
+#[btf_map]
+pub static ORIGINS: SkStorage<Origin> = SkStorage::new();
+/// Unconnected UDP: (socket, address) -> service and backend.
+#[btf_map]
+pub static UDP_ORIGINS: HashMap<UdpOriginKey, UdpOrigin, 262144, NO_PREALLOC> = HashMap::new();
+/// Phase, heartbeat, lease.
+#[btf_map]
+pub static CONTROL: Array<u64, { control::WORDS as usize }> = Array::new();

@@ -1,0 +1,60 @@
+use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
+use evermesh_abi::{Counter, Endpoint, ServiceWord};
+
+use crate::{
+    count::count,
+    destination::Destination,
+    maps::{ENDPOINTS, SERVICES, SLOTS},
+};
+
+/// An endpoint that was chosen for a flow.
+#[derive(Clone, Copy)]
+pub struct Picked {
+    pub id: u32,
+    pub backend: Destination,
+}
+
+/// Takes a random slot of the service. `None`: it has no endpoints, and the flow must be refused.
+#[inline(always)]
+pub fn pick(service: u32) -> Option<Picked> {
+    // SAFETY: the pointer comes from a look-up that succeeded; an aligned u64 is loaded whole.
+    let word = ServiceWord(unsafe { SERVICES.get_ptr(service)?.read_volatile() });
+    if word.count() == 0 {
+        count(Counter::RefusedEmpty);
+        return None;
+    }
+    // SAFETY: a helper without pointers.
+    let random = unsafe { bpf_get_prandom_u32() };
+    let picked = at(word.offset().wrapping_add(random % word.count()));
+    count(if picked.is_some() { Counter::Translated } else { Counter::Hole });
+    picked
+}
+
+#[inline(always)]
+fn at(slot: u32) -> Option<Picked> {
+    // SAFETY: the pointer comes from a look-up that succeeded; an aligned u64 is loaded whole.
+    let id = unsafe { SLOTS.get_ptr(slot)?.read_volatile() } as u32;
+    let record = record(id)?;
+    (record.port != 0).then_some(Picked { id, backend: backend(record) })
+}
+
+/// Whether the endpoint that a flow remembers is still a member of the service.
+#[inline(always)]
+pub fn is_member(id: u32, service: u32, at: &Destination) -> bool {
+    let Some(record) = record(id) else { return false };
+    // SAFETY: a reference to a field of a record in the map; the writer replaces it by one atomic store.
+    let owner = unsafe { (&raw const record.service).read_volatile() };
+    owner == service && at.is(&record.address, record.port)
+}
+
+#[inline(always)]
+fn record(id: u32) -> Option<&'static Endpoint> {
+    // SAFETY: array elements live as long as the map, which outlives the program run; a record does not
+    // change while a slot refers to it or a run that read that slot goes on.
+    ENDPOINTS.get_ptr(id).map(|record| unsafe { &*record })
+}
+
+#[inline(always)]
+fn backend(record: &Endpoint) -> Destination {
+    Destination { address: record.address, port: record.port }
+}

@@ -1,0 +1,119 @@
+use std::{io, path::PathBuf};
+
+use evermesh_abi::control;
+
+use crate::{
+    PinDir, Table,
+    sys::{self, Object, WordArray},
+};
+
+/// The words of `control`: phase, heartbeat, lease.
+#[derive(Debug)]
+pub struct Control {
+    words: WordArray,
+    path: PathBuf,
+}
+
+/// Why a word of `control` was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The pin could not be opened.
+    #[error("cannot open {}: {source}; is Evermesh running on this node?", path.display())]
+    Open {
+        /// The pin.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is another kind of object, or of another layout.
+    #[error("{} is not the control map of this release: {found}; use the `evermesh` of the release that runs", path.display())]
+    Foreign {
+        /// The pin.
+        path: PathBuf,
+        /// What stands there.
+        found: String,
+    },
+    /// A later release is changing the frozen maps.
+    #[error(
+        "frozen maps are being migrated by another release (phase {phase}): try again when `evermesh status` shows the phase as steady"
+    )]
+    Phase {
+        /// The phase word.
+        phase: u64,
+    },
+    /// The system call failed.
+    #[error("cannot {step} {}: {source}", path.display())]
+    Word {
+        /// Read or write which word.
+        step: &'static str,
+        /// The pin.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Control {
+    /// Opens the pin and checks its layout and revision.
+    pub fn open(pins: &PinDir) -> Result<Self, ControlError> {
+        let path = pins.frozen_map(Table::Control);
+        let object =
+            sys::object_get(&path).map_err(|source| ControlError::Open { path: path.clone(), source })?;
+        let Object::Map(map) = object else {
+            return Err(ControlError::Foreign { path, found: format!("a {}", object.kind()) });
+        };
+        let info = sys::map_info(std::os::fd::AsFd::as_fd(&map))
+            .map_err(|source| ControlError::Open { path: path.clone(), source })?;
+        if !info.layout.has_bytes_of(&Table::Control.layout()) {
+            return Err(ControlError::Foreign { path, found: format!("a {}", info.layout) });
+        }
+        Self { words: WordArray::new(map), path }.checked()
+    }
+
+    fn checked(self) -> Result<Self, ControlError> {
+        match self.get(control::REVISION, "read the revision from")? {
+            0 | control::REVISION_NOW => Ok(self),
+            newer => Err(ControlError::Foreign { path: self.path, found: format!("revision {newer}") }),
+        }
+    }
+
+    /// Writes this release's revision into a new map.
+    pub fn initialise(&self) -> Result<(), ControlError> {
+        self.set(control::REVISION, control::REVISION_NOW, "write the revision to")
+    }
+
+    /// The phase word; [`control::PHASE_STEADY`] normally.
+    pub fn phase(&self) -> Result<u64, ControlError> {
+        self.get(control::PHASE, "read the phase from")
+    }
+
+    /// Fails unless frozen maps may be written now.
+    pub fn require_steady(&self) -> Result<(), ControlError> {
+        match self.phase()? {
+            control::PHASE_STEADY => Ok(()),
+            phase => Err(ControlError::Phase { phase }),
+        }
+    }
+
+    /// When the agent last beat, in nanoseconds of `CLOCK_BOOTTIME`; 0: never.
+    pub fn heartbeat_ns(&self) -> Result<u64, ControlError> {
+        self.get(control::HEARTBEAT_NS, "read the heartbeat from")
+    }
+
+    /// The agent is alive at `now_ns` of `CLOCK_BOOTTIME`.
+    pub fn beat(&self, now_ns: u64) -> Result<(), ControlError> {
+        self.set(control::HEARTBEAT_NS, now_ns, "write the heartbeat to")
+    }
+
+    fn get(&self, word: u32, step: &'static str) -> Result<u64, ControlError> {
+        self.words.get(word).map_err(|source| self.failed(step, source))
+    }
+
+    fn set(&self, word: u32, value: u64, step: &'static str) -> Result<(), ControlError> {
+        self.words.set(word, value).map_err(|source| self.failed(step, source))
+    }
+
+    fn failed(&self, step: &'static str, source: io::Error) -> ControlError {
+        ControlError::Word { step, path: self.path.clone(), source }
+    }
+}

@@ -1,0 +1,195 @@
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Finding, Hook, Manifest, ManifestError, PinDir, Table,
+    sys::{self, LinkInfo, MapInfo, Object, ProgramInfo},
+};
+
+/// Everything that stands in the pin directory, as plain data with open descriptors.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// Maps that all generations share.
+    pub frozen: BTreeMap<Table, MapPin>,
+    /// What attaches programs.
+    pub links: BTreeMap<Hook, LinkPin>,
+    /// By number.
+    pub generations: BTreeMap<u32, GenerationPins>,
+    /// The generation that `live` names.
+    pub live: Option<u32>,
+    /// What was recognised as not ours while reading.
+    pub oddities: Vec<Finding>,
+}
+
+/// One generation's directory.
+#[derive(Debug, Default)]
+pub struct GenerationPins {
+    /// `None`: it was never finished.
+    pub manifest: Option<Manifest>,
+    /// Its tables.
+    pub tables: BTreeMap<Table, MapPin>,
+    /// Its programs.
+    pub programs: BTreeMap<Hook, ProgramPin>,
+}
+
+/// A pinned map.
+#[derive(Debug)]
+pub struct MapPin {
+    /// The open map.
+    pub fd: OwnedFd,
+    /// What the kernel tells about it.
+    pub info: MapInfo,
+}
+
+/// A pinned program.
+#[derive(Debug)]
+pub struct ProgramPin {
+    /// The open program.
+    pub fd: OwnedFd,
+    /// What the kernel tells about it.
+    pub info: ProgramInfo,
+}
+
+/// A pinned link.
+#[derive(Debug)]
+pub struct LinkPin {
+    /// The open link.
+    pub fd: OwnedFd,
+    /// What the kernel tells about it.
+    pub info: LinkInfo,
+}
+
+/// Why the pin directory could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// A directory or pin could not be read.
+    #[error("cannot {step} {}: {source}", path.display())]
+    Read {
+        /// What was tried.
+        step: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A generation's manifest is not readable.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+impl Inventory {
+    /// Reads all pins. A directory that does not exist is an empty one.
+    pub fn read(pins: &PinDir) -> Result<Self, InventoryError> {
+        let mut inventory = Self { live: live(pins)?, ..Self::default() };
+        for (name, path) in entries(&pins.frozen())? {
+            inventory.read_frozen(&name, path)?;
+        }
+        for (name, path) in entries(&pins.links())? {
+            inventory.read_link(&name, path)?;
+        }
+        for (name, path) in entries(&pins.generations())? {
+            match PinDir::generation_of_name(&name) {
+                Some(number) => inventory.read_generation(pins, number)?,
+                None => inventory.oddities.push(Finding::Foreign { path }),
+            }
+        }
+        Ok(inventory)
+    }
+
+    /// Whether nothing of Evermesh stands here.
+    pub fn is_empty(&self) -> bool {
+        self.frozen.is_empty() && self.links.is_empty() && self.generations.is_empty() && self.live.is_none()
+    }
+
+    fn read_frozen(&mut self, name: &str, path: PathBuf) -> Result<(), InventoryError> {
+        let table = Table::FROZEN.into_iter().find(|table| table.name() == name);
+        match (table, open(&path)?) {
+            (Some(table), Object::Map(fd)) => drop(self.frozen.insert(table, map_pin(fd, &path)?)),
+            (None, _) => self.oddities.push(Finding::Foreign { path }),
+            (Some(_), found) => self.oddities.push(Finding::kind(path, "map", &found)),
+        }
+        Ok(())
+    }
+
+    fn read_link(&mut self, name: &str, path: PathBuf) -> Result<(), InventoryError> {
+        match (Hook::by_name(name), open(&path)?) {
+            (Some(hook), Object::Link(fd)) => {
+                let info = sys::link_info(fd.as_fd()).map_err(read("ask the kernel about", &path))?;
+                self.links.insert(hook, LinkPin { fd, info });
+            }
+            (None, _) => self.oddities.push(Finding::Foreign { path }),
+            (Some(_), found) => self.oddities.push(Finding::kind(path, "link", &found)),
+        }
+        Ok(())
+    }
+
+    fn read_generation(&mut self, pins: &PinDir, number: u32) -> Result<(), InventoryError> {
+        let mut generation = GenerationPins::default();
+        let path = pins.manifest(number);
+        if path.exists() {
+            match open(&path)? {
+                Object::Map(fd) => generation.manifest = Some(Manifest::read(fd, &path)?),
+                found => self.oddities.push(Finding::kind(path, "map", &found)),
+            }
+        }
+        for (name, path) in entries(&pins.tables(number))? {
+            let table = Table::OF_GENERATION.into_iter().find(|table| table.name() == name);
+            match (table, open(&path)?) {
+                (Some(table), Object::Map(fd)) => drop(generation.tables.insert(table, map_pin(fd, &path)?)),
+                (None, _) => self.oddities.push(Finding::Foreign { path }),
+                (Some(_), found) => self.oddities.push(Finding::kind(path, "map", &found)),
+            }
+        }
+        for (name, path) in entries(&pins.programs(number))? {
+            match (Hook::by_name(&name), open(&path)?) {
+                (Some(hook), Object::Program(fd)) => {
+                    let info = sys::program_info(fd.as_fd()).map_err(read("ask the kernel about", &path))?;
+                    generation.programs.insert(hook, ProgramPin { fd, info });
+                }
+                (None, _) => self.oddities.push(Finding::Foreign { path }),
+                (Some(_), found) => self.oddities.push(Finding::kind(path, "program", &found)),
+            }
+        }
+        self.generations.insert(number, generation);
+        Ok(())
+    }
+}
+
+fn live(pins: &PinDir) -> Result<Option<u32>, InventoryError> {
+    match fs::read_link(pins.live()) {
+        Ok(target) => Ok(PinDir::generation_of_target(&target)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(InventoryError::Read { step: "follow", path: pins.live(), source }),
+    }
+}
+
+fn entries(directory: &Path) -> Result<Vec<(String, PathBuf)>, InventoryError> {
+    let listing = match fs::read_dir(directory) {
+        Ok(listing) => listing,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(read("list", directory)(e)),
+    };
+    listing
+        .map(|entry| {
+            let entry = entry.map_err(read("list", directory))?;
+            Ok((entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        })
+        .collect()
+}
+
+fn open(path: &Path) -> Result<Object, InventoryError> {
+    sys::object_get(path).map_err(read("open the pin", path))
+}
+
+fn map_pin(fd: OwnedFd, path: &Path) -> Result<MapPin, InventoryError> {
+    let info = sys::map_info(fd.as_fd()).map_err(read("ask the kernel about", path))?;
+    Ok(MapPin { fd, info })
+}
+
+fn read(step: &'static str, path: &Path) -> impl Fn(io::Error) -> InventoryError {
+    move |source| InventoryError::Read { step, path: path.to_owned(), source }
+}

@@ -1,0 +1,99 @@
+use std::path::{Path, PathBuf};
+
+use crate::{Hook, Table};
+
+/// The directory in bpffs that holds every pin. Names in bpffs carry no dots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinDir(PathBuf);
+
+impl PinDir {
+    /// `root` need not exist yet; its parent must lie in a bpffs.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self(root.into())
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where the links stand.
+    pub fn links(&self) -> PathBuf {
+        self.0.join("links")
+    }
+
+    /// The pin of a hook's link.
+    pub fn link(&self, hook: Hook) -> PathBuf {
+        self.links().join(hook.name())
+    }
+
+    /// Where the maps stand that all generations share.
+    pub fn frozen(&self) -> PathBuf {
+        self.0.join("frozen")
+    }
+
+    /// The pin of a frozen map.
+    pub fn frozen_map(&self, table: Table) -> PathBuf {
+        self.frozen().join(table.name())
+    }
+
+    /// Where the generations stand.
+    pub fn generations(&self) -> PathBuf {
+        self.0.join("gen")
+    }
+
+    /// One generation.
+    pub fn generation(&self, number: u32) -> PathBuf {
+        self.generations().join(format!("{number:06}"))
+    }
+
+    /// The pin of a generation's manifest.
+    pub fn manifest(&self, generation: u32) -> PathBuf {
+        self.generation(generation).join("manifest")
+    }
+
+    /// Where a generation's tables stand.
+    pub fn tables(&self, generation: u32) -> PathBuf {
+        self.generation(generation).join("tables")
+    }
+
+    /// The pin of a generation's table.
+    pub fn table(&self, generation: u32, table: Table) -> PathBuf {
+        self.tables(generation).join(table.name())
+    }
+
+    /// Where a generation's programs stand.
+    pub fn programs(&self, generation: u32) -> PathBuf {
+        self.generation(generation).join("programs")
+    }
+
+    /// The pin of a generation's program.
+    pub fn program(&self, generation: u32, hook: Hook) -> PathBuf {
+        self.programs(generation).join(hook.name())
+    }
+
+    /// The symbolic link that names the live generation.
+    pub fn live(&self) -> PathBuf {
+        self.0.join("live")
+    }
+
+    /// Where the next `live` is made before it is renamed into place.
+    pub fn live_aside(&self) -> PathBuf {
+        self.0.join("live_next")
+    }
+
+    /// What `live` points to, for a generation.
+    pub fn live_target(number: u32) -> PathBuf {
+        Path::new("gen").join(format!("{number:06}"))
+    }
+
+    /// The generation that a `live` pointing to `target` names.
+    pub fn generation_of_target(target: &Path) -> Option<u32> {
+        Self::generation_of_name(target.strip_prefix("gen").ok()?.to_str()?)
+    }
+
+    /// The generation that a directory of this name holds.
+    pub fn generation_of_name(name: &str) -> Option<u32> {
+        (name.len() == 6 && name.bytes().all(|b| b.is_ascii_digit())).then(|| name.parse().ok()).flatten()
+    }
+}

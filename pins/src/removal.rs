@@ -1,0 +1,110 @@
+use std::{
+    fs, io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    PinDir,
+    sys::{self, Object},
+};
+
+/// What was removed, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Pins, symbolic links and directories.
+    pub paths: Vec<PathBuf>,
+    /// What stands in the directory and is not ours: left alone.
+    pub foreign: Vec<PathBuf>,
+}
+
+/// Why something was not removed. What was removed before stays removed; doing it again goes on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} {}: {source}; what was removed stays removed, run it again to go on", path.display())]
+pub struct RemovalError {
+    /// What was tried.
+    pub step: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+/// Removes everything that any release of Evermesh pinned: links first, so that no program runs on tables
+/// that are going. Interrupted, it can be run again.
+pub fn remove_all(pins: &PinDir) -> Result<Removed, RemovalError> {
+    let mut removed = Removed::default();
+    detach_all(pins)?;
+    for directory in [pins.links(), pins.generations(), pins.frozen()] {
+        remove_tree(&directory, &mut removed)?;
+    }
+    for link in [pins.live(), pins.live_aside()] {
+        if link.is_symlink() {
+            fs::remove_file(&link).map_err(failed("remove", &link))?;
+            removed.paths.push(link);
+        }
+    }
+    remove_root(pins, &mut removed)?;
+    Ok(removed)
+}
+
+/// Removes one generation, its manifest first, so that what is left of an interrupted removal counts as unfinished.
+pub fn remove_generation(pins: &PinDir, number: u32) -> Result<(), RemovalError> {
+    let manifest = pins.manifest(number);
+    if manifest.exists() {
+        fs::remove_file(&manifest).map_err(failed("remove", &manifest))?;
+    }
+    remove_tree(&pins.generation(number), &mut Removed::default())
+}
+
+fn detach_all(pins: &PinDir) -> Result<(), RemovalError> {
+    for path in list(&pins.links())? {
+        if let Object::Link(link) = sys::object_get(&path).map_err(failed("open", &path))? {
+            match sys::link_detach(link.as_fd()) {
+                // The cgroup is gone, and the link with it.
+                Err(e) if e.raw_os_error() == Some(libc::ENOLINK) => {}
+                result => result.map_err(failed("detach", &path))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove_tree(path: &Path, removed: &mut Removed) -> Result<(), RemovalError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    if path.is_dir() {
+        for child in list(path)? {
+            remove_tree(&child, removed)?;
+        }
+        fs::remove_dir(path).map_err(failed("remove", path))?;
+    } else {
+        fs::remove_file(path).map_err(failed("remove", path))?;
+    }
+    removed.paths.push(path.to_owned());
+    Ok(())
+}
+
+fn remove_root(pins: &PinDir, removed: &mut Removed) -> Result<(), RemovalError> {
+    removed.foreign = list(pins.root())?;
+    if removed.foreign.is_empty() && pins.root().exists() {
+        fs::remove_dir(pins.root()).map_err(failed("remove", pins.root()))?;
+        removed.paths.push(pins.root().to_owned());
+    }
+    Ok(())
+}
+
+fn list(directory: &Path) -> Result<Vec<PathBuf>, RemovalError> {
+    match fs::read_dir(directory) {
+        Ok(entries) => {
+            entries.map(|entry| entry.map(|e| e.path()).map_err(failed("list", directory))).collect()
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(failed("list", directory)(e)),
+    }
+}
+
+fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RemovalError {
+    move |source| RemovalError { step, path: path.to_owned(), source }
+}

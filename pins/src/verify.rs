@@ -1,0 +1,228 @@
+use std::{collections::BTreeSet, path::PathBuf};
+
+use crate::{
+    GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, Table, host::Cgroup,
+    sys::Object,
+};
+
+/// Something in the pin directory that is not as this release made it. Nothing is changed where one is found:
+/// traffic goes on by what stands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// A pin that Evermesh did not make.
+    #[error("{}: not a pin of this release", path.display())]
+    Foreign {
+        /// The pin.
+        path: PathBuf,
+    },
+    /// A pin that should be another kind of object.
+    #[error("{}: expected a {expected}, found a {found}", path.display())]
+    Kind {
+        /// The pin.
+        path: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A map of another layout.
+    #[error("{}: expected a {expected}; found a {found}", path.display())]
+    Layout {
+        /// The pin.
+        path: PathBuf,
+        /// What it should be.
+        expected: Layout,
+        /// What it is; the revision is not known to the kernel.
+        found: Layout,
+    },
+    /// A map or program that is missing from a finished generation, or a frozen map that is.
+    #[error("{}: missing", path.display())]
+    Missing {
+        /// Where it should stand.
+        path: PathBuf,
+    },
+    /// A pin that is not the object that the manifest recorded.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    Identity {
+        /// The pin.
+        path: PathBuf,
+        /// What the manifest says.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A program uses maps that are not pinned beside it.
+    #[error("{}: uses map ids {found:?}, of which not all are pinned beside it", path.display())]
+    Maps {
+        /// The pin.
+        path: PathBuf,
+        /// The ids it uses.
+        found: Vec<u32>,
+    },
+    /// A link at another attach point than its name says.
+    #[error("{}: attached at point {found}, expected {expected}", path.display())]
+    AttachPoint {
+        /// The pin.
+        path: PathBuf,
+        /// `enum bpf_attach_type` of the hook.
+        expected: u32,
+        /// That of the link.
+        found: u32,
+    },
+    /// A link to a cgroup that was removed: it hooks nothing.
+    #[error("{}: its cgroup was removed, so it hooks nothing", path.display())]
+    RemovedCgroup {
+        /// The pin.
+        path: PathBuf,
+    },
+    /// A link to another cgroup.
+    #[error("{}: hooks the cgroup with id {found}, not {} (id {})", path.display(), expected.path.display(), expected.id)]
+    OtherCgroup {
+        /// The pin.
+        path: PathBuf,
+        /// The cgroup that was asked for.
+        expected: Cgroup,
+        /// The id of the cgroup that is hooked.
+        found: u64,
+    },
+    /// A link attaches a program of no generation.
+    #[error("{}: attaches program id {found}, which belongs to no finished generation", path.display())]
+    Program {
+        /// The pin.
+        path: PathBuf,
+        /// The program's id.
+        found: u32,
+    },
+    /// `live` names no finished generation although one is in use.
+    #[error("{}: does not name a finished generation", path.display())]
+    Live {
+        /// The symbolic link.
+        path: PathBuf,
+    },
+}
+
+impl Finding {
+    pub(crate) fn kind(path: PathBuf, expected: &'static str, found: &Object) -> Self {
+        Self::Kind { path, expected, found: found.kind() }
+    }
+}
+
+/// Everything that is wrong with what stands in `pins`, for an agent that hooks `cgroup`. What an interrupted
+/// start leaves behind (missing links, unfinished generations) is not wrong.
+pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Finding> {
+    let mut findings = inventory.oddities.clone();
+    findings.extend(verify_live(pins, inventory));
+    findings.extend(
+        inventory.frozen.iter().filter_map(|(&table, pin)| layout(pins.frozen_map(table), table, pin)),
+    );
+    for (&number, generation) in &inventory.generations {
+        if let Some(manifest) = &generation.manifest {
+            findings.extend(verify_generation(pins, inventory, number, generation, manifest));
+        }
+    }
+    for (&hook, link) in &inventory.links {
+        findings.extend(verify_link(pins, inventory, cgroup, hook, link));
+    }
+    findings
+}
+
+fn verify_live(pins: &PinDir, inventory: &Inventory) -> Vec<Finding> {
+    let finished = |number| inventory.generations.get(number).is_some_and(|g| g.manifest.is_some());
+    let names_finished = inventory.live.as_ref().is_some_and(finished);
+    let mut findings = Vec::new();
+    if !names_finished && (inventory.live.is_some() || !inventory.links.is_empty()) {
+        findings.push(Finding::Live { path: pins.live() });
+    }
+    if names_finished {
+        let missing = Table::FROZEN.into_iter().filter(|table| !inventory.frozen.contains_key(table));
+        findings.extend(missing.map(|table| Finding::Missing { path: pins.frozen_map(table) }));
+    }
+    findings
+}
+
+fn verify_generation(
+    pins: &PinDir,
+    inventory: &Inventory,
+    number: u32,
+    generation: &GenerationPins,
+    manifest: &Manifest,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if manifest.generation != number {
+        let (expected, found) =
+            (format!("generation {number}"), format!("generation {}", manifest.generation));
+        findings.push(Finding::Identity { path: pins.manifest(number), expected, found });
+    }
+    for table in Table::OF_GENERATION {
+        findings.extend(verify_table(pins.table(number, table), table, generation, manifest));
+    }
+    let known: BTreeSet<u32> =
+        inventory.frozen.values().chain(generation.tables.values()).map(|pin| pin.info.id).collect();
+    for hook in Hook::ALL {
+        findings.extend(verify_program(pins.program(number, hook), hook, generation, manifest, &known));
+    }
+    findings
+}
+
+fn verify_table(
+    path: PathBuf,
+    table: Table,
+    generation: &GenerationPins,
+    manifest: &Manifest,
+) -> Option<Finding> {
+    let Some(pin) = generation.tables.get(&table) else { return Some(Finding::Missing { path }) };
+    let entry = manifest.tables.get(&table)?;
+    if let Some(finding) = layout(path.clone(), table, pin) {
+        return Some(finding);
+    }
+    let expected = (entry.id, entry.layout, entry.max_entries);
+    let found = (pin.info.id, table.layout().hash(), pin.info.max_entries);
+    let show = |(id, layout, size)| format!("map id {id} of layout {layout:#018x} with {size} entries");
+    (expected != found).then(|| Finding::Identity { path, expected: show(expected), found: show(found) })
+}
+
+fn verify_program(
+    path: PathBuf,
+    hook: Hook,
+    generation: &GenerationPins,
+    manifest: &Manifest,
+    known: &BTreeSet<u32>,
+) -> Option<Finding> {
+    let Some(pin) = generation.programs.get(&hook) else { return Some(Finding::Missing { path }) };
+    let entry = manifest.hooks.get(&hook)?;
+    if (entry.id, entry.tag) != (pin.info.id, pin.info.tag) {
+        let show = |id, tag| format!("program id {id} with tag {tag:016x}");
+        let (expected, found) = (show(entry.id, entry.tag), show(pin.info.id, pin.info.tag));
+        return Some(Finding::Identity { path, expected, found });
+    }
+    let maps = &pin.info.map_ids;
+    (!maps.iter().all(|id| known.contains(id))).then(|| Finding::Maps { path, found: maps.clone() })
+}
+
+fn verify_link(
+    pins: &PinDir,
+    inventory: &Inventory,
+    cgroup: &Cgroup,
+    hook: Hook,
+    link: &LinkPin,
+) -> Option<Finding> {
+    let (path, info) = (pins.link(hook), link.info);
+    if !info.is_cgroup || info.attach_type != hook.attach_type() {
+        return Some(Finding::AttachPoint { path, expected: hook.attach_type(), found: info.attach_type });
+    }
+    if info.cgroup_id == 0 {
+        return Some(Finding::RemovedCgroup { path });
+    }
+    if info.cgroup_id != cgroup.id {
+        return Some(Finding::OtherCgroup { path, expected: cgroup.clone(), found: info.cgroup_id });
+    }
+    let finished = inventory.generations.values().filter(|g| g.manifest.is_some());
+    let mut programs = finished.filter_map(|g| g.programs.get(&hook));
+    let known = programs.any(|program| program.info.id == info.program_id);
+    (!known).then_some(Finding::Program { path, found: info.program_id })
+}
+
+fn layout(path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {
+    let (expected, found) = (table.layout(), pin.info.layout);
+    (!found.has_bytes_of(&expected)).then_some(Finding::Layout { path, expected, found })
+}
