@@ -1,0 +1,150 @@
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Answer, LineTooLong};
+
+/// The version of messages that this release speaks.
+pub const VERSION: u32 = 0;
+
+/// The longest line, in bytes, without the line feed.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a line is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The line does not end.
+    #[error(transparent)]
+    TooLong(#[from] LineTooLong),
+    /// The line is no envelope.
+    #[error("a message must be one JSON object a line, with `version` and `message`: {source}")]
+    Envelope {
+        /// Where it goes wrong.
+        source: serde_json::Error,
+    },
+    /// The other side speaks another version.
+    #[error("messages of version {spoken} are not understood here, only those of version {VERSION}")]
+    Version {
+        /// The version of the message.
+        spoken: u32,
+    },
+    /// The kind is unknown, or its fields are wrong.
+    #[error("the message is not understood here: {source}")]
+    Message {
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+impl From<&Unreadable> for Answer {
+    fn from(unreadable: &Unreadable) -> Self {
+        Self::refused(unreadable.to_string())
+    }
+}
+
+#[derive(Serialize)]
+struct Outgoing<'a, M> {
+    version: u32,
+    message: &'a M,
+}
+
+/// Read alone first: what else the line holds is up to the version.
+#[derive(Deserialize)]
+struct Spoken {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct Incoming<M> {
+    message: M,
+}
+
+/// One line, with its line feed.
+pub fn encode<M: Serialize>(message: &M) -> Result<Vec<u8>, serde_json::Error> {
+    let mut line = serde_json::to_vec(&Outgoing { version: VERSION, message })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Reads one line, with or without its line feed.
+pub fn decode<M: DeserializeOwned>(line: &[u8]) -> Result<M, Unreadable> {
+    let Spoken { version: spoken } =
+        serde_json::from_slice(line).map_err(|source| Unreadable::Envelope { source })?;
+    if spoken != VERSION {
+        return Err(Unreadable::Version { spoken });
+    }
+    let Incoming { message } =
+        serde_json::from_slice(line).map_err(|source| Unreadable::Message { source })?;
+    Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{
+        Intent,
+        message::{Phase, Request, State},
+    };
+
+    /// The bytes of version 0: other releases rely on them, so these snapshots never change.
+    #[test]
+    fn version_0_of_every_message() {
+        let line = |request: Request| {
+            assert_eq!(decode::<Request>(&encode(&request).unwrap()).unwrap(), request);
+            String::from_utf8(encode(&request).unwrap()).unwrap()
+        };
+        let ask = Request::Ask { release: "0.1.0".into(), pid: 7, commit_within_ms: Some(9) };
+        insta::assert_snapshot!(line(ask), @r#"{"version":0,"message":{"kind":"ask","release":"0.1.0","pid":7,"commit_within_ms":9}}"#);
+        insta::assert_snapshot!(line(Request::Commit), @r#"{"version":0,"message":{"kind":"commit"}}"#);
+        insta::assert_snapshot!(line(Request::Rollback), @r#"{"version":0,"message":{"kind":"rollback"}}"#);
+        let stop = Request::Stop { intent: Intent::Uninstall };
+        insta::assert_snapshot!(line(stop), @r#"{"version":0,"message":{"kind":"stop","intent":"uninstall"}}"#);
+        insta::assert_snapshot!(line(Request::Status), @r#"{"version":0,"message":{"kind":"status"}}"#);
+    }
+
+    #[test]
+    fn version_0_of_every_answer() {
+        let line = |answer: Answer| {
+            assert_eq!(decode::<Answer>(&encode(&answer).unwrap()).unwrap(), answer);
+            String::from_utf8(encode(&answer).unwrap()).unwrap()
+        };
+        insta::assert_snapshot!(line(Answer::Yielded), @r#"{"version":0,"message":{"kind":"yielded"}}"#);
+        insta::assert_snapshot!(line(Answer::refused("no")), @r#"{"version":0,"message":{"kind":"refused","reason":"no","versions":[0]}}"#);
+        insta::assert_snapshot!(line(Answer::TakenBack), @r#"{"version":0,"message":{"kind":"taken_back"}}"#);
+        insta::assert_snapshot!(line(Answer::Stopping), @r#"{"version":0,"message":{"kind":"stopping"}}"#);
+        let state = State {
+            release: "0.1.0".into(),
+            pid: 1,
+            agent_pid: Some(2),
+            phase: Phase::Running,
+            status: Some("3 services".into()),
+            restarts: BTreeMap::from([("crash".into(), 4)]),
+            last_exit: Some("exit status: 1".into()),
+            since_unix_ms: 5,
+            started_unix_ms: 6,
+        };
+        insta::assert_snapshot!(line(Answer::State(state)), @r#"{"version":0,"message":{"kind":"state","release":"0.1.0","pid":1,"agent_pid":2,"phase":"running","status":"3 services","restarts":{"crash":4},"last_exit":"exit status: 1","since_unix_ms":5,"started_unix_ms":6}}"#);
+    }
+
+    #[test]
+    fn fields_and_words_of_later_releases_are_no_obstacle() {
+        let line = br#"{"version":0,"new":1,"message":{"kind":"ask","release":"9","pid":7,"new":2}}"#;
+        let ask = Request::Ask { release: "9".into(), pid: 7, commit_within_ms: None };
+        assert_eq!(decode::<Request>(line).unwrap(), ask);
+        let line = br#"{"version":0,"message":{"kind":"stop","intent":"hibernate"}}"#;
+        assert_eq!(decode::<Request>(line).unwrap(), Request::Stop { intent: Intent::Restart });
+        assert_eq!(Phase::from(String::from("dreaming")), Phase::Unknown);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_the_reason() {
+        let refusal = |line: &str| {
+            let unreadable = decode::<Request>(line.as_bytes()).unwrap_err();
+            String::from_utf8(encode(&Answer::from(&unreadable)).unwrap()).unwrap()
+        };
+        insta::assert_snapshot!(refusal(r#"{"version":7,"message":[1]}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"messages of version 7 are not understood here, only those of version 0","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status` at line 1 column 37","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal(r#"{"version":0}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: missing field `message` at line 1 column 13","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal("hello"), @r#"{"version":0,"message":{"kind":"refused","reason":"a message must be one JSON object a line, with `version` and `message`: expected value at line 1 column 1","versions":[0]}}"#);
+    }
+}
