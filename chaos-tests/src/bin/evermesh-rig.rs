@@ -1,0 +1,90 @@
+//! Servers and clients of the test rig, each a process of its own; also usable by hand.
+
+use std::{
+    io::Read,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use clap::{Parser, Subcommand};
+use evermesh_chaos_tests::{
+    client::{self, Bounds, Expectation, Kind, Recorder},
+    process::READY,
+    server::{self, Name, Ports},
+};
+
+/// Servers and clients of the Evermesh test rig
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Answer with a name, on as many ports as wanted
+    Server {
+        /// Who answers, at most 16 bytes
+        #[arg(long)]
+        name: Name,
+        #[command(flatten)]
+        ports: Ports,
+    },
+    /// Make attempts without pauses until standard input closes
+    Client(ClientArgs),
+}
+
+#[derive(clap::Args)]
+struct ClientArgs {
+    /// What to try
+    #[arg(long)]
+    kind: Kind,
+    /// Where; several are taken in turn
+    #[arg(long = "target", required = true)]
+    targets: Vec<SocketAddr>,
+    /// Who may answer
+    #[arg(long = "expect", required_unless_present = "expect_refused")]
+    expected: Vec<Name>,
+    /// Every attempt must be refused
+    #[arg(long, conflicts_with = "expected")]
+    expect_refused: bool,
+    /// File for the attempts
+    #[arg(long)]
+    record: PathBuf,
+    /// Longest time to run
+    #[arg(long, default_value_t = 60_000)]
+    for_ms: u64,
+    /// Most attempts to make
+    #[arg(long, default_value_t = 50_000_000)]
+    attempts: u64,
+}
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().role {
+        Role::Server { name, ports } => Ok(server::serve(name, &ports, || println!("{READY}"))?),
+        Role::Client(args) => run_client(args),
+    }
+}
+
+fn run_client(args: ClientArgs) -> anyhow::Result<()> {
+    let expected =
+        if args.expect_refused { Expectation::Refused } else { Expectation::Answer(args.expected) };
+    let bounds = Bounds { time: Duration::from_millis(args.for_ms), attempts: args.attempts };
+    let mut recorder = Recorder::create(&args.record)?;
+    thread::spawn(stop_at_end_of_input);
+    println!("{READY}");
+    let stopped = || STOPPED.load(Ordering::Relaxed);
+    client::run(args.kind, &args.targets, &expected, bounds, stopped, &mut recorder)?;
+    Ok(recorder.finish()?)
+}
+
+fn stop_at_end_of_input() {
+    let mut ignored = [0; 64];
+    while matches!(std::io::stdin().read(&mut ignored), Ok(1..)) {}
+    STOPPED.store(true, Ordering::Relaxed);
+}

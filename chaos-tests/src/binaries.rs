@@ -1,0 +1,23 @@
+//! Where the programs under test are.
+
+use std::path::PathBuf;
+
+use crate::{Error, Result};
+
+/// The program of that name: in `EVERMESH_BIN_DIR`, else where cargo put the running executable (the profile's
+/// directory, `deps/` and `examples/` taken off).
+pub fn find(name: &str) -> Result<PathBuf> {
+    let searched = directory()?;
+    let path = searched.join(name);
+    if path.is_file() { Ok(path) } else { Err(Error::NoBinary { name: name.to_owned(), searched }) }
+}
+
+fn directory() -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("EVERMESH_BIN_DIR") {
+        return Ok(dir.into());
+    }
+    let exe = std::env::current_exe().map_err(Error::path("find", "/proc/self/exe"))?;
+    let dir = exe.parent().unwrap_or(&exe);
+    let nested = dir.ends_with("deps") || dir.ends_with("examples");
+    Ok(if nested { dir.parent().unwrap_or(dir) } else { dir }.to_path_buf())
+}

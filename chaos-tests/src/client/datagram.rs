@@ -1,0 +1,42 @@
+use std::net::SocketAddr;
+
+use super::{
+    Outcome,
+    expectation::{Answered, Failure},
+    probe::udp_socket,
+};
+use crate::server::{NAME_LEN, Name};
+
+const COUNT_LEN: usize = 8;
+
+/// A new socket, `sendto` and `recvfrom`: the answer must seem to come from `target`.
+pub(super) fn unconnected(target: SocketAddr, count: u64) -> Answered {
+    let socket = udp_socket(target)?;
+    socket.send_to(&count.to_be_bytes(), target)?;
+    let mut answer = [0; NAME_LEN + COUNT_LEN];
+    let (len, peer) = socket.recv_from(&mut answer)?;
+    if peer != target {
+        return Err(Failure::Wrong(Outcome::WrongPeer));
+    }
+    check(&answer[..len], count)
+}
+
+/// A new socket, `connect`, `send` and `recv`: it must seem to be connected to `target`.
+pub(super) fn connected(target: SocketAddr, count: u64) -> Answered {
+    let socket = udp_socket(target)?;
+    socket.connect(target)?;
+    socket.send(&count.to_be_bytes())?;
+    let mut answer = [0; NAME_LEN + COUNT_LEN];
+    let len = socket.recv(&mut answer)?;
+    if socket.peer_addr()? != target {
+        return Err(Failure::Wrong(Outcome::WrongPeer));
+    }
+    check(&answer[..len], count)
+}
+
+fn check(answer: &[u8], count: u64) -> Answered {
+    match answer.split_first_chunk() {
+        Some((name, echo)) if echo == count.to_be_bytes() => Ok(Name::from_bytes(*name)),
+        _ => Err(Failure::Wrong(Outcome::WrongData)),
+    }
+}

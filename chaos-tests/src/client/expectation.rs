@@ -1,0 +1,104 @@
+use std::io;
+
+use nix::errno::Errno;
+
+use super::Outcome;
+use crate::server::Name;
+
+/// What should come of every attempt of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// An answer from one of these.
+    Answer(Vec<Name>),
+    /// `ECONNREFUSED`, from whichever call is the first that could know.
+    Refused,
+}
+
+/// Where an attempt stopped: somebody answered, or a call failed.
+pub(super) type Answered = Result<Name, Failure>;
+
+/// Why an attempt brought no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A call failed; time-outs and early ends are recognised by their kind.
+    Io(io::Error),
+    /// An answer came that cannot be right, whoever sent it.
+    Wrong(Outcome),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Expectation {
+    /// What to record.
+    pub(super) fn judge(&self, answered: Answered) -> Outcome {
+        match (self, answered.map_err(Failure::into_outcome)) {
+            (Self::Refused, Err(Outcome::Errno(Errno::ECONNREFUSED))) => Outcome::Ok,
+            (Self::Refused, Ok(_) | Err(Outcome::Closed | Outcome::WrongPeer | Outcome::WrongData)) => {
+                Outcome::NotRefused
+            }
+            (Self::Answer(names), Ok(name)) if names.contains(&name) => Outcome::Ok,
+            (Self::Answer(_), Ok(name)) => Outcome::WrongServer(name),
+            (_, Err(outcome)) => outcome,
+        }
+    }
+}
+
+impl Failure {
+    /// A socket's own time-out shows as `EINPROGRESS` from connect and as `EAGAIN` from everything else.
+    fn into_outcome(self) -> Outcome {
+        let error = match self {
+            Self::Wrong(outcome) => return outcome,
+            Self::Io(error) => error,
+        };
+        match (error.kind(), error.raw_os_error().map(Errno::from_raw)) {
+            (io::ErrorKind::UnexpectedEof, _) => Outcome::Closed,
+            (_, Some(Errno::EINPROGRESS | Errno::EAGAIN | Errno::ETIMEDOUT)) => Outcome::Timeout,
+            (_, Some(errno)) => Outcome::Errno(errno),
+            (_, None) => Outcome::Errno(Errno::UnknownErrno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn failed(errno: Errno) -> Answered {
+        Err(Failure::Io(errno.into()))
+    }
+
+    #[test]
+    fn only_expected_names_will_do() {
+        let expected = Expectation::Answer(vec![name("a"), name("b")]);
+        assert_eq!(expected.judge(Ok(name("b"))), Outcome::Ok);
+        assert_eq!(expected.judge(Ok(name("c"))), Outcome::WrongServer(name("c")));
+        assert_eq!(expected.judge(failed(Errno::ECONNREFUSED)), Outcome::Errno(Errno::ECONNREFUSED));
+    }
+
+    #[test]
+    fn only_refusal_is_a_refusal() {
+        let expected = Expectation::Refused;
+        assert_eq!(expected.judge(failed(Errno::ECONNREFUSED)), Outcome::Ok);
+        assert_eq!(expected.judge(Ok(name("trap"))), Outcome::NotRefused);
+        assert_eq!(expected.judge(failed(Errno::EPERM)), Outcome::Errno(Errno::EPERM));
+        assert_eq!(expected.judge(failed(Errno::EINPROGRESS)), Outcome::Timeout);
+        let early = Err(Failure::Io(io::ErrorKind::UnexpectedEof.into()));
+        assert_eq!(expected.judge(early), Outcome::NotRefused);
+    }
+
+    #[test]
+    fn time_outs_are_recognised() {
+        let expected = Expectation::Answer(vec![name("a")]);
+        for errno in [Errno::EINPROGRESS, Errno::EAGAIN, Errno::ETIMEDOUT] {
+            assert_eq!(expected.judge(failed(errno)), Outcome::Timeout);
+        }
+    }
+}

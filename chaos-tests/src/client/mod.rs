@@ -1,0 +1,17 @@
+//! Clients without pauses: as soon as one attempt is over the next begins, and each is recorded.
+
+mod attempt;
+mod conversation;
+mod datagram;
+mod expectation;
+mod greeting;
+mod launch;
+mod probe;
+mod recording;
+mod run;
+
+pub use attempt::{ATTEMPT_LEN, Attempt, Family, Kind, Outcome};
+pub use expectation::Expectation;
+pub use launch::{ClientProcess, ClientSpec};
+pub use recording::{Recorder, Recording};
+pub use run::{Bounds, run};

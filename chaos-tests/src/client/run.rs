@@ -1,0 +1,36 @@
+use std::{net::SocketAddr, time::Duration};
+
+use super::{Attempt, Expectation, Family, Kind, Recorder, probe::Probe};
+use crate::{Result, clock::now_ns};
+
+/// When a client stops by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// After this time.
+    pub time: Duration,
+    /// After this many attempts.
+    pub attempts: u64,
+}
+
+/// Makes attempts at the targets in turn, without pauses, until a bound is reached or `stopped` says so.
+pub fn run(
+    kind: Kind,
+    targets: &[SocketAddr],
+    expected: &Expectation,
+    bounds: Bounds,
+    stopped: impl Fn() -> bool,
+    recorder: &mut Recorder,
+) -> Result<()> {
+    let mut probe = Probe::new(kind);
+    let deadline_ns = now_ns().saturating_add(u64::try_from(bounds.time.as_nanos()).unwrap_or(u64::MAX));
+    for (_, &target) in (0..bounds.attempts).zip(targets.iter().cycle()) {
+        let start_ns = now_ns();
+        if start_ns >= deadline_ns || stopped() {
+            break;
+        }
+        let outcome = expected.judge(probe.attempt(target));
+        let family = Family::of(target.ip());
+        recorder.record(Attempt { start_ns, end_ns: now_ns(), kind, family, outcome })?;
+    }
+    Ok(())
+}
