@@ -31,7 +31,8 @@ impl Netns {
     }
 
     fn unshare_and_mount(&self) -> Result<()> {
-        unshare(CloneFlags::CLONE_NEWNET).map_err(Error::kernel("make a network namespace for", &self.path))?;
+        unshare(CloneFlags::CLONE_NEWNET)
+            .map_err(Error::kernel("make a network namespace for", &self.path))?;
         let none = None::<&str>;
         mount(Some("/proc/thread-self/ns/net"), &self.path, none, MsFlags::MS_BIND, none)
             .map_err(Error::kernel("mount a network namespace at", &self.path))

@@ -105,7 +105,8 @@ impl Node {
 
 /// Interfaces that are made afterwards use their IPv6 addresses at once, also the link-local ones, without which a
 /// router cannot ask for its neighbours.
-const NO_DAD: &[(&str, &str)] = &[("ipv6/conf/default/accept_dad", "0"), ("ipv6/conf/default/dad_transmits", "0")];
+const NO_DAD: &[(&str, &str)] =
+    &[("ipv6/conf/default/accept_dad", "0"), ("ipv6/conf/default/dad_transmits", "0")];
 
 /// No shortage of source ports, no queue that a fast client could fill.
 const POD_SYSCTLS: &[(&str, &str)] = &[

@@ -31,7 +31,12 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` inside `placement`, its output going to `LOG_DIR/WHAT.log`.
-    pub(crate) fn spawn(what: &str, mut command: Command, placement: Placement, log_dir: &Path) -> Result<Self> {
+    pub(crate) fn spawn(
+        what: &str,
+        mut command: Command,
+        placement: Placement,
+        log_dir: &Path,
+    ) -> Result<Self> {
         let log = log_dir.join(format!("{what}.log"));
         let output = File::create(&log).map_err(Error::path("create", &log))?;
         let errors = output.try_clone().map_err(Error::path("open", &log))?;

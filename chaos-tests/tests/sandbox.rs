@@ -1,4 +1,5 @@
 //! A sandbox leaves nothing behind, whoever ends it.
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::{
     env,
@@ -50,7 +51,8 @@ fn what_a_killed_owner_left_is_swept_by_the_next() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let name: SandboxName = lines.filter_map(|line| line.parse().ok()).next().expect("the victim tells its name");
+    let name: SandboxName =
+        lines.filter_map(|line| line.parse().ok()).next().expect("the victim tells its name");
     victim.kill().unwrap();
     victim.wait().unwrap();
     let left = Footprint::of(&name).unwrap();
@@ -77,7 +79,8 @@ fn populate(sandbox: &Sandbox) -> (ServerProcess, Process) {
     let mut orphan = Command::new("sh");
     orphan.args(["-c", "setsid sleep 600 & echo ready"]);
     let mut orphan = pod.spawn("orphan", orphan).unwrap();
-    wait::until("the sleeper", Duration::from_secs(10), || orphan.output().contains("ready").then_some(())).unwrap();
+    wait::until("the sleeper", Duration::from_secs(10), || orphan.output().contains("ready").then_some(()))
+        .unwrap();
     orphan.await_exit(Duration::from_secs(10)).unwrap();
     (server, orphan)
 }

@@ -1,4 +1,5 @@
 //! The clients and the oracle see what goes wrong between a client and a server, with nothing in between.
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -43,7 +44,12 @@ impl Scene {
     }
 
     fn usual() -> Self {
-        Self::new(Ports { greeting: vec![GREETING], stream: vec![STREAM], udp: vec![UDP], ..Ports::default() })
+        Self::new(Ports {
+            greeting: vec![GREETING],
+            stream: vec![STREAM],
+            udp: vec![UDP],
+            ..Ports::default()
+        })
     }
 
     /// IPv4, IPv6 and v4-mapped.
@@ -55,7 +61,8 @@ impl Scene {
 
     fn client(&self, kind: Kind, port: u16, expected: Expectation) -> ClientProcess {
         let what = format!("client-{kind:?}-{port}");
-        let spec = ClientSpec { kind, targets: self.targets(port), expected, at_most: Duration::from_secs(20) };
+        let spec =
+            ClientSpec { kind, targets: self.targets(port), expected, at_most: Duration::from_secs(20) };
         ClientProcess::start(&self.client_pod, &what, &spec).unwrap()
     }
 
@@ -216,8 +223,12 @@ fn a_trap_meets_whoever_is_not_translated() {
         (Kind::Udp, "[fd00:96::7]:53"),
     ] {
         let expected = Expectation::Refused;
-        let spec =
-            ClientSpec { kind, targets: vec![target.parse().unwrap()], expected, at_most: Duration::from_secs(20) };
+        let spec = ClientSpec {
+            kind,
+            targets: vec![target.parse().unwrap()],
+            expected,
+            at_most: Duration::from_secs(20),
+        };
         let client = ClientProcess::start(&client, &format!("client-{kind:?}-{target}"), &spec).unwrap();
         sleep(SPELL);
         let mut oracle = Oracle::new(Timeline::default(), Rules::default());

@@ -172,8 +172,13 @@ mod tests {
         let errno = Outcome::Errno(Errno::ECONNRESET);
         let plain = [Outcome::Ok, Outcome::Timeout, Outcome::Closed, Outcome::WrongPeer, Outcome::WrongData];
         for outcome in plain.into_iter().chain([stranger, errno, Outcome::NotRefused]) {
-            let attempt =
-                Attempt { start_ns: 1, end_ns: u64::MAX, kind: Kind::UdpConnected, family: Family::Mapped, outcome };
+            let attempt = Attempt {
+                start_ns: 1,
+                end_ns: u64::MAX,
+                kind: Kind::UdpConnected,
+                family: Family::Mapped,
+                outcome,
+            };
             assert_eq!(Attempt::from_bytes(&attempt.to_bytes()), Some(attempt));
         }
     }

@@ -1,16 +1,10 @@
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use nix::errno::Errno;
 
 use super::{
-    Event, EventReport, FailureSample, KindReport, Report, Rules, Stall, Timeline, Void,
-    event::Place,
-    rules::exhaustion,
-    stall::Gap,
+    Event, EventReport, FailureSample, KindReport, Report, Rules, Stall, Timeline, Void, event::Place,
+    rules::exhaustion, stall::Gap,
 };
 use crate::client::{Attempt, Outcome};
 
@@ -38,7 +32,12 @@ impl Tally {
         for event in events {
             tally.kinds.entry(event.kind.clone()).or_default().events += 1;
             let event = event.clone();
-            tally.events.push(EventReport { event, overlapping: 0, failures: 0, longest_stall: Duration::ZERO });
+            tally.events.push(EventReport {
+                event,
+                overlapping: 0,
+                failures: 0,
+                longest_stall: Duration::ZERO,
+            });
         }
         tally
     }

@@ -25,7 +25,8 @@ struct Run {
 impl Run {
     fn clean() -> Self {
         let client = || Client { attempts: (0..1000).map(attempt).collect(), complete: true };
-        let kill = |kind: &str, at: u64| Event { kind: kind.into(), start_ns: at * MS, end_ns: (at + 20) * MS };
+        let kill =
+            |kind: &str, at: u64| Event { kind: kind.into(), start_ns: at * MS, end_ns: (at + 20) * MS };
         Self {
             clients: vec![client(), client()],
             events: vec![kill("agent killed", 300), kill("both killed", 600)],
@@ -75,7 +76,8 @@ fn the_clean_run_is_clean() {
 #[test]
 fn every_bad_outcome_is_a_failure() {
     let stranger = Outcome::WrongServer("trap".parse().unwrap());
-    let plain = [Outcome::Timeout, Outcome::Closed, Outcome::WrongPeer, Outcome::WrongData, Outcome::NotRefused];
+    let plain =
+        [Outcome::Timeout, Outcome::Closed, Outcome::WrongPeer, Outcome::WrongData, Outcome::NotRefused];
     for outcome in plain.into_iter().chain([stranger, Outcome::Errno(Errno::ECONNREFUSED)]) {
         let report = Run::with_outcome(outcome);
         assert_eq!(report.verdict(), Verdict::Failed, "{outcome}");
@@ -146,7 +148,8 @@ fn void_beats_failed() {
 
 #[test]
 fn a_stall_is_seen_whether_attempts_are_slow_or_missing() {
-    let missing = Run::mutated(|run| run.clients[1].attempts.retain(|a| !(310 * MS..360 * MS).contains(&a.start_ns)));
+    let missing =
+        Run::mutated(|run| run.clients[1].attempts.retain(|a| !(310 * MS..360 * MS).contains(&a.start_ns)));
     let slow = Run::mutated(|run| {
         run.clients[1].attempts.retain(|a| !(311 * MS..361 * MS).contains(&a.start_ns));
         run.clients[1].attempts[310].end_ns = 360 * MS + MS / 2;
@@ -166,13 +169,15 @@ fn a_stall_is_seen_whether_attempts_are_slow_or_missing() {
 fn latency_is_told_before_during_and_after() {
     let report = Run::mutated(|run| {
         let during = 300 * MS..=320 * MS;
-        let slow = run.clients.iter_mut().flat_map(|c| &mut c.attempts).filter(|a| during.contains(&a.start_ns));
+        let slow =
+            run.clients.iter_mut().flat_map(|c| &mut c.attempts).filter(|a| during.contains(&a.start_ns));
         slow.for_each(|a| a.end_ns = a.start_ns + MS);
         run.events.truncate(1);
     });
     let kind = &report.kinds["agent killed"];
     // The histogram keeps two digits.
-    let is = |latency: Duration, expected_us: u128| latency.as_micros().abs_diff(expected_us) * 100 <= expected_us;
+    let is =
+        |latency: Duration, expected_us: u128| latency.as_micros().abs_diff(expected_us) * 100 <= expected_us;
     assert!(is(kind.before.p50(), 500) && is(kind.before.p99(), 500), "{}", kind.before);
     assert!(is(kind.during.p50(), 1000) && is(kind.during.p99(), 1000), "{}", kind.during);
     assert!(is(kind.after.p50(), 500) && is(kind.after.p99(), 500), "{}", kind.after);

@@ -41,7 +41,8 @@ impl Ports {
             ("--stream", &self.stream),
             ("--udp", &self.udp),
         ];
-        let ports = groups.into_iter().flat_map(|(flag, ports)| ports.iter().map(move |p| format!("{flag}={p}")));
+        let ports =
+            groups.into_iter().flat_map(|(flag, ports)| ports.iter().map(move |p| format!("{flag}={p}")));
         ports.chain([format!("--backlog={}", self.backlog)]).collect()
     }
 }

@@ -17,8 +17,8 @@ use std::{
 
 pub use launch::ServerProcess;
 pub use name::{NAME_LEN, Name};
-pub(crate) use stream::{MESSAGE_LEN, message};
 use socket2::{Domain, Protocol, Socket, Type};
+pub(crate) use stream::{MESSAGE_LEN, message};
 
 use crate::{Error, Result};
 
