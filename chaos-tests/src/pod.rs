@@ -4,13 +4,13 @@
 use std::{
     cell::Cell,
     fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     process::Command,
 };
 
 use crate::{
-    Error, Result,
+    Error, Result, binaries,
     netns::Netns,
     process::Process,
     sandbox::{Cgroup, Sandbox},
@@ -149,6 +149,13 @@ impl Pod {
     /// Starts `command` inside, known as `what` (unique in the sandbox).
     pub fn spawn(&self, what: &str, command: Command) -> Result<Process> {
         Process::spawn(what, command, self.placement()?, &self.log_dir)
+    }
+
+    /// Fetches the page at `/` of an HTTP server from inside.
+    pub fn fetch(&self, target: SocketAddr) -> Result<String> {
+        let mut command = Command::new(binaries::find("evermesh-rig")?);
+        command.arg("fetch").arg(target.to_string());
+        self.run(command)
     }
 
     /// Runs `command` inside to its end, and gives what it printed.

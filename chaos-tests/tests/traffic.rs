@@ -106,12 +106,13 @@ fn quiet_traffic_is_clean() {
 }
 
 #[test]
-fn http_is_served_to_curl() {
+fn http_is_served() {
     let scene = Scene::new(Ports { http: vec![80], ..Ports::default() });
     for ip in scene.server_pod.addresses() {
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--max-time", "5", &format!("http://{}/", SocketAddr::new(ip, 80))]);
         assert_eq!(scene.client_pod.run(curl).unwrap(), "server\n");
+        assert_eq!(scene.client_pod.fetch(SocketAddr::new(ip, 80)).unwrap(), "server\n");
     }
 }
 

@@ -35,6 +35,11 @@ enum Role {
     },
     /// Make attempts without pauses until standard input closes
     Client(ClientArgs),
+    /// Print the page at `/` of an HTTP server
+    Fetch {
+        /// Where
+        target: SocketAddr,
+    },
 }
 
 #[derive(clap::Args)]
@@ -68,6 +73,10 @@ fn main() -> anyhow::Result<()> {
     match Args::parse().role {
         Role::Server { name, ports } => Ok(server::serve(name, &ports, || println!("{READY}"))?),
         Role::Client(args) => run_client(args),
+        Role::Fetch { target } => {
+            print!("{}", client::fetch(target)?);
+            Ok(())
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod conversation;
 mod datagram;
 mod expectation;
 mod greeting;
+mod http;
 mod launch;
 mod probe;
 mod recording;
@@ -12,6 +13,7 @@ mod run;
 
 pub use attempt::{ATTEMPT_LEN, Attempt, Family, Kind, Outcome};
 pub use expectation::Expectation;
+pub use http::fetch;
 pub use launch::{ClientProcess, ClientSpec};
 pub use recording::{Recorder, Recording};
 pub use run::{Bounds, run};

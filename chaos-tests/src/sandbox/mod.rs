@@ -19,6 +19,7 @@ pub use footprint::Footprint;
 pub use inventory::Inventory;
 pub use name::SandboxName;
 pub use objects::Objects;
+pub use removal::remove;
 
 use crate::{Error, Result, sys::Placement};
 

@@ -25,8 +25,8 @@ fn names_in(dir: &Path) -> Result<BTreeSet<SandboxName>> {
     Ok(entries.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect())
 }
 
-/// Processes first, so that nothing new appears; then what they held.
-pub(crate) fn remove(name: &SandboxName) -> Result<()> {
+/// Takes a sandbox away, its own owner's or not: processes first, so that nothing new appears; then what they held.
+pub fn remove(name: &SandboxName) -> Result<()> {
     let dir = name.directory();
     let pinned = Objects::pinned_below(&dir.join("bpf"))?;
     Cgroup::root()?.child(&name.to_string()).kill_and_remove()?;

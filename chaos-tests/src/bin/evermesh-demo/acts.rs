@@ -1,0 +1,120 @@
+//! What happens in the demo, one act after the other. Each tells in a line what it did.
+
+use std::{
+    net::SocketAddr,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use anyhow::{Result, ensure};
+use evermesh_chaos_tests::{
+    client::{ClientProcess, ClientSpec, Kind},
+    clock::now_ns,
+    faults::Fault,
+    mesh::Mesh,
+    oracle::{Event, Oracle, Rules, Timeline, Verdict},
+    pod::Pod,
+    wait,
+};
+
+use crate::{
+    config::{self, ANSWER, HTTP, WEB},
+    say,
+    scene::Scene,
+    traffic,
+};
+
+/// Between two events, so that "before" and "after" show an undisturbed mesh.
+const CALM: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Fetches a page through both virtual IPs, with curl where there is one.
+pub fn fetch(scene: &Scene) -> Result<()> {
+    let curl_exists = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
+    for vip in WEB {
+        let target = SocketAddr::new(vip.parse()?, HTTP.port);
+        let answer = if curl_exists { curl(&scene.client, target)? } else { scene.client.fetch(target)? };
+        say(
+            if curl_exists { "curl" } else { "GET" },
+            &format!("http://{target}/ is answered by {}", answer.trim()),
+        );
+    }
+    Ok(())
+}
+
+fn curl(pod: &Pod, target: SocketAddr) -> Result<String> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--max-time", "5", &format!("http://{target}/")]);
+    Ok(pod.run(curl)?)
+}
+
+/// Does it as often, a calm moment after each.
+pub fn faults(mesh: &mut Mesh<'_>, fault: Fault, times: usize) -> Result<Vec<Event>> {
+    let mut events = Vec::new();
+    for _ in 0..times {
+        sleep(CALM);
+        events.push(fault.inflict(mesh)?);
+    }
+    tell(&events, "until an agent is ready again");
+    Ok(events)
+}
+
+/// Takes the last pod out of the service and puts it back.
+pub fn change_endpoints(mesh: &Mesh<'_>, scene: &Scene) -> Result<Vec<Event>> {
+    let Some((last, others)) = scene.web.split_last() else { return Ok(Vec::new()) };
+    sleep(CALM);
+    let removed = change(mesh, "endpoint removed", &config::with(others), |dump| !mentions(dump, last))?;
+    tell(std::slice::from_ref(&removed), "until the kernel has it");
+    only_these_answer(scene, others)?;
+    sleep(CALM);
+    let added = change(mesh, "endpoint added", &config::with(&scene.web), |dump| mentions(dump, last))?;
+    tell(std::slice::from_ref(&added), "until the kernel has it");
+    Ok(vec![removed, added])
+}
+
+fn change(mesh: &Mesh<'_>, kind: &str, config: &str, done: impl Fn(&str) -> bool) -> Result<Event> {
+    let start_ns = now_ns();
+    mesh.write_config(config)?;
+    wait::until(kind, PATIENCE, || mesh.dump_endpoints().ok().filter(|dump| done(dump)))?;
+    Ok(Event { kind: kind.to_owned(), start_ns, end_ns: now_ns() })
+}
+
+fn mentions(dump: &str, pod: &Pod) -> bool {
+    dump.contains(&format!("\"{}\"", pod.ipv4()))
+}
+
+/// A client of its own checks that nobody else answers any more.
+fn only_these_answer(scene: &Scene, pods: &[Pod]) -> Result<()> {
+    let (kind, targets) = (Kind::Greeting, traffic::targets(WEB, ANSWER.port));
+    let spec = ClientSpec { kind, targets, expected: traffic::expect(pods), at_most: CALM };
+    let client = ClientProcess::start(&scene.client, "after-removal", &spec)?;
+    sleep(CALM);
+    let mut oracle = Oracle::new(Timeline::default(), Rules::default());
+    oracle.recording("after-removal", &client.stop()?)?;
+    let report = oracle.finish();
+    ensure!(report.verdict() == Verdict::Clean, "a removed endpoint still answers: {report}");
+    Ok(())
+}
+
+/// Gives Evermesh a file it cannot accept; the good one must stay in force.
+pub fn wrong_file(mesh: &Mesh<'_>, scene: &Scene) -> Result<Event> {
+    sleep(CALM);
+    let before = mesh.dump_endpoints()?;
+    let start_ns = now_ns();
+    mesh.write_config(&config::wrong(&scene.web))?;
+    let refusal = wait::until("the wrong file to be refused", PATIENCE, || mesh.refusal().ok().flatten())?;
+    let event = Event { kind: "wrong file".to_owned(), start_ns, end_ns: now_ns() };
+    ensure!(mesh.dump_endpoints()? == before, "a refused file changed the kernel's tables");
+    say("wrong file", &format!("refused, the last good state stays: {}", refusal.trim()));
+    mesh.write_config(&config::with(&scene.web))?;
+    wait::until("the good file to be accepted", PATIENCE, || mesh.refusal().ok()?.is_none().then_some(()))?;
+    Ok(event)
+}
+
+fn tell(events: &[Event], until: &str) {
+    let Some(first) = events.first() else { return };
+    let longest_ns = events.iter().map(|e| e.end_ns - e.start_ns).max().unwrap_or(0);
+    let times = if events.len() == 1 { "once".to_owned() } else { format!("{} times", events.len()) };
+    say(&first.kind, &format!("{times}, {} ms {until}", longest_ns / 1_000_000));
+}
