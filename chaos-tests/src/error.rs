@@ -74,6 +74,14 @@ pub enum Error {
         /// What it said.
         stderr: String,
     },
+    /// Evermesh printed what should be JSON of a known form, and is not.
+    #[error("cannot understand the JSON of `evermesh {what}`: {source}")]
+    Json {
+        /// The command.
+        what: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
     /// A binary that a test needs was not built.
     #[error("{name} is not in {}: build it (`cargo build --release`) or set EVERMESH_BIN_DIR", searched.display())]
     NoBinary {

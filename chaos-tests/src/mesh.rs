@@ -1,7 +1,9 @@
 //! Evermesh itself, as a user runs it: through the command line, in a sandbox.
 
 use std::{
+    collections::BTreeSet,
     fs,
+    net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -37,6 +39,32 @@ struct State {
     pid: i32,
     agent_pid: Option<i32>,
     phase: String,
+}
+
+/// `dump endpoints`, as far as it is of interest here.
+#[derive(Debug, Deserialize)]
+struct Dump {
+    endpoints: Vec<DumpedEndpoint>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DumpedEndpoint {
+    #[serde(flatten)]
+    endpoint: MeshEndpoint,
+    slots: usize,
+}
+
+/// A pod's port behind a service's port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct MeshEndpoint {
+    /// The service.
+    pub service: String,
+    /// Its port.
+    pub service_port: u16,
+    /// The pod.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
 }
 
 impl<'a> Mesh<'a> {
@@ -165,9 +193,13 @@ impl<'a> Mesh<'a> {
         Ok(None)
     }
 
-    /// The endpoints in the kernel's tables, as JSON.
-    pub fn dump_endpoints(&self) -> Result<String> {
-        self.command(&["dump".as_ref(), "endpoints".as_ref(), "--output".as_ref(), "json".as_ref()])
+    /// The endpoints that new connections may be given, as the kernel's tables say.
+    pub fn endpoints(&self) -> Result<BTreeSet<MeshEndpoint>> {
+        let text =
+            self.command(&["dump".as_ref(), "endpoints".as_ref(), "--output".as_ref(), "json".as_ref()])?;
+        let dump: Dump =
+            serde_json::from_str(&text).map_err(|source| Error::Json { what: "dump", source })?;
+        Ok(dump.endpoints.into_iter().filter(|e| e.slots > 0).map(|e| e.endpoint).collect())
     }
 
     /// Takes away everything that was ever pinned.

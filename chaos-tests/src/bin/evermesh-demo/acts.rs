@@ -1,6 +1,7 @@
 //! What happens in the demo, one act after the other. Each tells in a line what it did.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     process::{Command, Stdio},
     thread::sleep,
@@ -12,7 +13,7 @@ use evermesh_chaos_tests::{
     client::{ClientProcess, ClientSpec, Kind},
     clock::now_ns,
     faults::Fault,
-    mesh::Mesh,
+    mesh::{Mesh, MeshEndpoint},
     oracle::{Event, Oracle, Rules, Timeline, Verdict},
     pod::Pod,
     wait,
@@ -63,25 +64,25 @@ pub fn faults(mesh: &mut Mesh<'_>, fault: Fault, times: usize) -> Result<Vec<Eve
 /// Takes the last pod out of the service and puts it back.
 pub fn change_endpoints(mesh: &Mesh<'_>, scene: &Scene) -> Result<Vec<Event>> {
     let Some((last, others)) = scene.web.split_last() else { return Ok(Vec::new()) };
+    let all = mesh.endpoints()?;
+    let remaining = all.iter().filter(|e| !last.addresses().contains(&e.address)).cloned().collect();
     sleep(CALM);
-    let removed = change(mesh, "endpoint removed", &config::with(others), |dump| !mentions(dump, last))?;
-    tell(std::slice::from_ref(&removed), "until the kernel has it");
+    let removed = change(mesh, "endpoint removed", &config::with(others), &remaining)?;
     only_these_answer(scene, others)?;
     sleep(CALM);
-    let added = change(mesh, "endpoint added", &config::with(&scene.web), |dump| mentions(dump, last))?;
-    tell(std::slice::from_ref(&added), "until the kernel has it");
+    let added = change(mesh, "endpoint added", &config::with(&scene.web), &all)?;
     Ok(vec![removed, added])
 }
 
-fn change(mesh: &Mesh<'_>, kind: &str, config: &str, done: impl Fn(&str) -> bool) -> Result<Event> {
+/// Replaces the file and waits until the kernel's tables have exactly these endpoints.
+fn change(mesh: &Mesh<'_>, kind: &str, config: &str, expected: &BTreeSet<MeshEndpoint>) -> Result<Event> {
     let start_ns = now_ns();
     mesh.write_config(config)?;
-    wait::until(kind, PATIENCE, || mesh.dump_endpoints().ok().filter(|dump| done(dump)))?;
-    Ok(Event { kind: kind.to_owned(), start_ns, end_ns: now_ns() })
-}
-
-fn mentions(dump: &str, pod: &Pod) -> bool {
-    dump.contains(&format!("\"{}\"", pod.ipv4()))
+    let arrived = || mesh.endpoints().is_ok_and(|now| now == *expected).then_some(());
+    wait::until(&format!("the kernel to have it: {kind}"), PATIENCE, arrived)?;
+    let event = Event { kind: kind.to_owned(), start_ns, end_ns: now_ns() };
+    tell(std::slice::from_ref(&event), "until the kernel has it");
+    Ok(event)
 }
 
 /// A client of its own checks that nobody else answers any more.
@@ -100,12 +101,12 @@ fn only_these_answer(scene: &Scene, pods: &[Pod]) -> Result<()> {
 /// Gives Evermesh a file it cannot accept; the good one must stay in force.
 pub fn wrong_file(mesh: &Mesh<'_>, scene: &Scene) -> Result<Event> {
     sleep(CALM);
-    let before = mesh.dump_endpoints()?;
+    let before = mesh.endpoints()?;
     let start_ns = now_ns();
     mesh.write_config(&config::wrong(&scene.web))?;
     let refusal = wait::until("the wrong file to be refused", PATIENCE, || mesh.refusal().ok().flatten())?;
     let event = Event { kind: "wrong file".to_owned(), start_ns, end_ns: now_ns() };
-    ensure!(mesh.dump_endpoints()? == before, "a refused file changed the kernel's tables");
+    ensure!(mesh.endpoints()? == before, "a refused file changed the kernel's tables");
     say("wrong file", &format!("refused, the last good state stays: {}", refusal.trim()));
     mesh.write_config(&config::with(&scene.web))?;
     wait::until("the good file to be accepted", PATIENCE, || mesh.refusal().ok()?.is_none().then_some(()))?;
