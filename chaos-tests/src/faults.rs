@@ -17,11 +17,23 @@ pub enum Fault {
     KillBoth,
     /// The agent hangs until the watchdog replaces it.
     HangAgent,
+    /// The agent is killed, and the next one so long after it was started, ready or not.
+    KillStarting(Duration),
 }
 
+/// An agent is ready about then; more makes [`Fault::KillStarting`] like [`Fault::KillAgent`].
+const START: Duration = Duration::from_millis(60);
+
 impl Fault {
-    /// All kinds.
-    pub const ALL: [Self; 4] = [Self::KillAgent, Self::KillSupervisor, Self::KillBoth, Self::HangAgent];
+    fn draw(random: &mut ChaCha8Rng) -> Self {
+        match random.random_range(0..5) {
+            0 => Self::KillAgent,
+            1 => Self::KillSupervisor,
+            2 => Self::KillBoth,
+            3 => Self::HangAgent,
+            _ => Self::KillStarting(draw_time(random, START)),
+        }
+    }
 
     /// Does it and waits until an agent is ready again. The event lasts from before the first signal to then.
     pub fn inflict(self, mesh: &mut Mesh<'_>) -> Result<Event> {
@@ -32,6 +44,9 @@ impl Fault {
             Self::HangAgent => mesh.hang_agent().and_then(|old| mesh.await_agent(Some(old)))?,
             Self::KillSupervisor => mesh.kill_supervisor().and_then(|()| mesh.restart())?,
             Self::KillBoth => mesh.kill_both().and_then(|()| mesh.restart())?,
+            Self::KillStarting(delay) => {
+                mesh.kill_starting_agent(delay).and_then(|old| mesh.await_agent(Some(old)))?
+            }
         };
         Ok(Event { kind: self.to_string(), start_ns, end_ns: now_ns() })
     }
@@ -44,6 +59,7 @@ impl fmt::Display for Fault {
             Self::KillSupervisor => "supervisor killed",
             Self::KillBoth => "both killed",
             Self::HangAgent => "agent hung",
+            Self::KillStarting(_) => "starting agent killed",
         })
     }
 }
@@ -68,11 +84,8 @@ impl Schedule {
     /// `count` faults of all kinds, each up to `pause_max` after the recovery from the one before.
     pub fn new(seed: u64, count: usize, pause_max: Duration) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let pause_max_us = u64::try_from(pause_max.as_micros()).unwrap_or(u64::MAX);
-        let mut draw = || Planned {
-            pause: Duration::from_micros(random.random_range(0..=pause_max_us)),
-            fault: Fault::ALL[random.random_range(0..Fault::ALL.len())],
-        };
+        let mut draw =
+            || Planned { pause: draw_time(&mut random, pause_max), fault: Fault::draw(&mut random) };
         Self { seed, planned: (0..count).map(|_| draw()).collect() }
     }
 
@@ -94,6 +107,11 @@ impl Schedule {
         };
         self.planned.iter().map(inflict).collect()
     }
+}
+
+fn draw_time(random: &mut ChaCha8Rng, max: Duration) -> Duration {
+    let max_us = u64::try_from(max.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(random.random_range(0..=max_us))
 }
 
 /// The seed named by `EVERMESH_SEED`, else a new one. It is printed, so that a failed test tells it.
@@ -122,7 +140,7 @@ mod tests {
         let row: Vec<_> = schedule.planned().iter().map(|p| (p.fault, p.pause.as_micros())).collect();
         let expected = [
             (Fault::KillAgent, 7889),
-            (Fault::KillBoth, 13504),
+            (Fault::HangAgent, 13504),
             (Fault::KillAgent, 36337),
             (Fault::KillSupervisor, 40547),
         ];
@@ -132,9 +150,10 @@ mod tests {
     #[test]
     fn every_kind_of_fault_comes_up() {
         let schedule = Schedule::new(1, 300, PAUSE);
-        for fault in Fault::ALL {
-            let times = schedule.planned().iter().filter(|p| p.fault == fault).count();
-            assert!(times > 30, "{fault}: {times}");
+        let kinds = [Fault::KillAgent, Fault::KillSupervisor, Fault::KillBoth, Fault::HangAgent];
+        for kind in kinds.into_iter().chain([Fault::KillStarting(START)]).map(|fault| fault.to_string()) {
+            let times = schedule.planned().iter().filter(|p| p.fault.to_string() == kind).count();
+            assert!(times > 30, "{kind}: {times}");
         }
     }
 

@@ -16,6 +16,7 @@ pub mod pod;
 pub mod process;
 pub mod sandbox;
 pub mod server;
+pub mod stage;
 mod sys;
 pub mod wait;
 

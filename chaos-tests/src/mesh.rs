@@ -6,6 +6,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
+    thread::sleep,
     time::Duration,
 };
 
@@ -125,12 +126,16 @@ impl<'a> Mesh<'a> {
         wait::until(&what, PATIENCE, || self.ready_agent().filter(|&pid| Some(pid) != old))
     }
 
-    /// The file may be one of an earlier supervisor: only that of the one that runs counts.
     fn ready_agent(&self) -> Option<Pid> {
+        let state = self.state().filter(|state| state.phase == "running")?;
+        state.agent_pid.map(Pid::from_raw)
+    }
+
+    /// The file may be one of an earlier supervisor: only that of the one that runs counts.
+    fn state(&self) -> Option<State> {
         let text = fs::read_to_string(self.sandbox.run_dir().join("supervisor.json")).ok()?;
         let state: State = serde_json::from_str(&text).ok()?;
-        let current = Some(Pid::from_raw(state.pid)) == self.supervisor_pid();
-        state.agent_pid.filter(|_| current && state.phase == "running").map(Pid::from_raw)
+        Some(state).filter(|state| Some(Pid::from_raw(state.pid)) == self.supervisor_pid())
     }
 
     /// Kills the agent, and tells which process it was.
@@ -141,6 +146,17 @@ impl<'a> Mesh<'a> {
     /// Stops the agent in the middle of whatever it does, for good.
     pub fn hang_agent(&self) -> Result<Pid> {
         self.signal_agent(Signal::SIGSTOP)
+    }
+
+    /// Kills the agent, and the next one `delay` after it was seen, ready or not. Tells which the second was.
+    pub fn kill_starting_agent(&self, delay: Duration) -> Result<Pid> {
+        let old = self.kill_agent()?;
+        let started =
+            || self.state().and_then(|state| state.agent_pid).map(Pid::from_raw).filter(|&pid| pid != old);
+        let starting = wait::until("another agent to be started", PATIENCE, started)?;
+        sleep(delay);
+        send("starting agent", starting, Signal::SIGKILL)?;
+        Ok(starting)
     }
 
     fn signal_agent(&self, signal: Signal) -> Result<Pid> {

@@ -64,7 +64,7 @@ impl Node {
         })
     }
 
-    /// Adds a pod. Its name must be a file name of at most 15 bytes, unique in the sandbox.
+    /// Adds a pod. Its name must be a file name of at most 16 bytes, unique in the sandbox.
     pub fn pod(&self, name: &str) -> Result<Pod> {
         let number = self.next.replace(self.next.get() + 1);
         let netns = Netns::create(self.netns_dir.join(name))?;

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
+
 use super::{Expectation, Kind};
 use crate::{Result, binaries, pod::Pod, process::Process};
 
@@ -67,13 +69,9 @@ impl ClientProcess {
 
 impl ClientSpec {
     fn to_args(&self) -> Vec<String> {
-        let kind = match self.kind {
-            Kind::Greeting => "greeting",
-            Kind::Stream => "stream",
-            Kind::Udp => "udp",
-            Kind::UdpConnected => "udp-connected",
-        };
-        let mut args = vec![format!("--kind={kind}"), format!("--for-ms={}", self.at_most.as_millis())];
+        let kind = self.kind.to_possible_value();
+        let mut args = vec![format!("--for-ms={}", self.at_most.as_millis())];
+        args.extend(kind.map(|kind| format!("--kind={}", kind.get_name())));
         args.extend(self.targets.iter().map(|target| format!("--target={target}")));
         match &self.expected {
             Expectation::Answer(names) => args.extend(names.iter().map(|name| format!("--expect={name}"))),

@@ -16,26 +16,26 @@ use evermesh_chaos_tests::{
     mesh::{Mesh, MeshEndpoint},
     oracle::{Event, Oracle, Rules, Timeline, Verdict},
     pod::Pod,
+    stage::{
+        Stage,
+        config::{self, ANSWER, HTTP, WEB},
+        expect, targets,
+    },
     wait,
 };
 
-use crate::{
-    config::{self, ANSWER, HTTP, WEB},
-    say,
-    scene::Scene,
-    traffic,
-};
+use crate::say;
 
 /// Between two events, so that "before" and "after" show an undisturbed mesh.
 const CALM: Duration = Duration::from_millis(700);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Fetches a page through both virtual IPs, with curl where there is one.
-pub fn fetch(scene: &Scene) -> Result<()> {
+pub fn fetch(stage: &Stage) -> Result<()> {
     let curl_exists = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
     for vip in WEB {
         let target = SocketAddr::new(vip.parse()?, HTTP.port);
-        let answer = if curl_exists { curl(&scene.client, target)? } else { scene.client.fetch(target)? };
+        let answer = if curl_exists { curl(&stage.client, target)? } else { stage.client.fetch(target)? };
         say(
             if curl_exists { "curl" } else { "GET" },
             &format!("http://{target}/ is answered by {}", answer.trim()),
@@ -62,15 +62,15 @@ pub fn faults(mesh: &mut Mesh<'_>, fault: Fault, times: usize) -> Result<Vec<Eve
 }
 
 /// Takes the last pod out of the service and puts it back.
-pub fn change_endpoints(mesh: &Mesh<'_>, scene: &Scene) -> Result<Vec<Event>> {
-    let Some((last, others)) = scene.web.split_last() else { return Ok(Vec::new()) };
+pub fn change_endpoints(mesh: &Mesh<'_>, stage: &Stage) -> Result<Vec<Event>> {
+    let Some((last, others)) = stage.web.split_last() else { return Ok(Vec::new()) };
     let all = mesh.endpoints()?;
     let remaining = all.iter().filter(|e| !last.addresses().contains(&e.address)).cloned().collect();
     sleep(CALM);
     let removed = change(mesh, "endpoint removed", &config::with(others), &remaining)?;
-    only_these_answer(scene, others)?;
+    only_these_answer(stage, others)?;
     sleep(CALM);
-    let added = change(mesh, "endpoint added", &config::with(&scene.web), &all)?;
+    let added = change(mesh, "endpoint added", &config::with(&stage.web), &all)?;
     Ok(vec![removed, added])
 }
 
@@ -86,10 +86,10 @@ fn change(mesh: &Mesh<'_>, kind: &str, config: &str, expected: &BTreeSet<MeshEnd
 }
 
 /// A client of its own checks that nobody else answers any more.
-fn only_these_answer(scene: &Scene, pods: &[Pod]) -> Result<()> {
-    let (kind, targets) = (Kind::Greeting, traffic::targets(WEB, ANSWER.port));
-    let spec = ClientSpec { kind, targets, expected: traffic::expect(pods), at_most: CALM };
-    let client = ClientProcess::start(&scene.client, "after-removal", &spec)?;
+fn only_these_answer(stage: &Stage, pods: &[Pod]) -> Result<()> {
+    let targets = targets(WEB, ANSWER.port);
+    let spec = ClientSpec { kind: Kind::Greeting, targets, expected: expect(pods), at_most: CALM };
+    let client = ClientProcess::start(&stage.client, "after-removal", &spec)?;
     sleep(CALM);
     let mut oracle = Oracle::new(Timeline::default(), Rules::default());
     oracle.recording("after-removal", &client.stop()?)?;
@@ -99,16 +99,16 @@ fn only_these_answer(scene: &Scene, pods: &[Pod]) -> Result<()> {
 }
 
 /// Gives Evermesh a file it cannot accept; the good one must stay in force.
-pub fn wrong_file(mesh: &Mesh<'_>, scene: &Scene) -> Result<Event> {
+pub fn wrong_file(mesh: &Mesh<'_>, stage: &Stage) -> Result<Event> {
     sleep(CALM);
     let before = mesh.endpoints()?;
     let start_ns = now_ns();
-    mesh.write_config(&config::wrong(&scene.web))?;
+    mesh.write_config(&config::wrong(&stage.web))?;
     let refusal = wait::until("the wrong file to be refused", PATIENCE, || mesh.refusal().ok().flatten())?;
     let event = Event { kind: "wrong file".to_owned(), start_ns, end_ns: now_ns() };
     ensure!(mesh.endpoints()? == before, "a refused file changed the kernel's tables");
     say("wrong file", &format!("refused, the last good state stays: {}", refusal.trim()));
-    mesh.write_config(&config::with(&scene.web))?;
+    mesh.write_config(&config::with(&stage.web))?;
     wait::until("the good file to be accepted", PATIENCE, || mesh.refusal().ok()?.is_none().then_some(()))?;
     Ok(event)
 }

@@ -2,15 +2,12 @@
 //! network namespaces, everything in a sandbox that leaves nothing behind.
 
 mod acts;
-mod config;
-mod scene;
 mod table;
-mod traffic;
 
 use std::{
     process::{ExitCode, exit},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -19,16 +16,17 @@ use evermesh_chaos_tests::{
     mesh::Mesh,
     oracle::{Event, Report, Verdict},
     sandbox::{self, Sandbox},
+    stage::{Stage, Traffic, config},
 };
-use scene::Scene;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
 };
-use traffic::Traffic;
 
 /// A hung agent is replaced after this time.
 const WATCHDOG_MS: &str = "1000";
+/// More than the whole demo takes.
+const AT_MOST: Duration = Duration::from_secs(300);
 
 fn main() -> ExitCode {
     let began = Instant::now();
@@ -58,34 +56,34 @@ fn play() -> Result<Verdict> {
 }
 
 fn perform(sandbox: &Sandbox) -> Result<Report> {
-    let scene = Scene::new(sandbox)?;
+    let stage = Stage::new(sandbox)?;
     say("pods", "web-1, web-2, web-3 with servers, client, trap: each in its own network namespace");
     let began = Instant::now();
-    let mut mesh = Mesh::start(sandbox, &config::with(&scene.web), &["--watchdog-ms", WATCHDOG_MS])?;
-    scene.enrolled().try_for_each(|pod| mesh.pod_add(pod))?;
+    let mut mesh = Mesh::start(sandbox, &config::with(&stage.web), &["--watchdog-ms", WATCHDOG_MS])?;
+    stage.enrolled().try_for_each(|pod| mesh.pod_add(pod))?;
     say("evermesh run", &format!("ready and pods enrolled after {} ms", began.elapsed().as_millis()));
-    acts::fetch(&scene)?;
-    let traffic = Traffic::start(&scene)?;
+    acts::fetch(&stage)?;
+    let traffic = Traffic::start(&stage, AT_MOST)?;
     say("traffic", "TCP, UDP and streams without pauses, by IPv4, IPv6 and v4-mapped; some must be refused");
-    let events = disturb(&mut mesh, &scene)?;
-    let report = traffic.judge(&scene, events)?;
+    let events = disturb(&mut mesh, &stage)?;
+    let report = traffic.judge(&stage, events)?;
     conclude(&report);
     mesh.interrupt()?;
-    acts::fetch(&scene)?;
+    acts::fetch(&stage)?;
     mesh.uninstall()?;
     say("uninstall", "every pin is gone");
     Ok(report)
 }
 
-fn disturb(mesh: &mut Mesh<'_>, scene: &Scene) -> Result<Vec<Event>> {
+fn disturb(mesh: &mut Mesh<'_>, stage: &Stage) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for (fault, times) in
         [(Fault::KillAgent, 3), (Fault::KillSupervisor, 3), (Fault::KillBoth, 3), (Fault::HangAgent, 2)]
     {
         events.extend(acts::faults(mesh, fault, times)?);
     }
-    events.extend(acts::change_endpoints(mesh, scene)?);
-    events.push(acts::wrong_file(mesh, scene)?);
+    events.extend(acts::change_endpoints(mesh, stage)?);
+    events.push(acts::wrong_file(mesh, stage)?);
     Ok(events)
 }
 

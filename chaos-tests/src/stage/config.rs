@@ -1,6 +1,6 @@
-//! The mesh's file, from templates.
+//! The stage's mesh file, from templates.
 
-use evermesh_chaos_tests::pod::Pod;
+use crate::pod::Pod;
 
 const SERVICES: &str = include_str!("services.yaml");
 const WORKLOAD: &str = include_str!("workload.yaml");

@@ -5,28 +5,25 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
-use evermesh_chaos_tests::{
+use super::{
+    Stage,
+    config::{ANSWER, NOBODY, STREAM, UNKNOWN_PORT, WEB},
+};
+use crate::{
+    Result,
     client::{ClientProcess, ClientSpec, Expectation, Kind},
     oracle::{Event, Oracle, Report, Rules, Timeline},
     pod::Pod,
 };
 
-use crate::{
-    config::{ANSWER, NOBODY, STREAM, UNKNOWN_PORT, WEB},
-    scene::Scene,
-};
-
-/// More than the whole demo takes.
-const AT_MOST: Duration = Duration::from_secs(120);
-
 /// The clients that run all the time.
+#[derive(Debug)]
 pub struct Traffic(Vec<ClientProcess>);
 
 impl Traffic {
-    /// Starts them.
-    pub fn start(scene: &Scene) -> Result<Self> {
-        let answer = |kind, port| (kind, targets(WEB, port), expect(&scene.web));
+    /// Starts them. They must be stopped before `at_most` is over, or what happens then goes unseen.
+    pub fn start(stage: &Stage, at_most: Duration) -> Result<Self> {
+        let answer = |kind, port| (kind, targets(WEB, port), expect(&stage.web));
         let clients = [
             ("tcp", answer(Kind::Greeting, ANSWER.port)),
             ("streams", answer(Kind::Stream, STREAM.port)),
@@ -36,20 +33,20 @@ impl Traffic {
             ("udp-refused", (Kind::Udp, refused(), Expectation::Refused)),
         ];
         let start = |(what, (kind, targets, expected))| {
-            let spec = ClientSpec { kind, targets, expected, at_most: AT_MOST };
-            ClientProcess::start(&scene.client, what, &spec)
+            let spec = ClientSpec { kind, targets, expected, at_most };
+            ClientProcess::start(&stage.client, what, &spec)
         };
         Ok(Self(clients.into_iter().map(start).collect::<Result<_, _>>()?))
     }
 
     /// Stops them and judges what they recorded.
-    pub fn judge(self, scene: &Scene, events: Vec<Event>) -> Result<Report> {
+    pub fn judge(self, stage: &Stage, events: Vec<Event>) -> Result<Report> {
         let mut oracle = Oracle::new(Timeline::new(events)?, Rules::default());
         for client in self.0 {
             let name = client.what().to_owned();
             oracle.recording(&name, &client.stop()?)?;
         }
-        for (pod, before, after) in scene.listen_overflows_since()? {
+        for (pod, before, after) in stage.listen_overflows_since()? {
             oracle.listen_overflows(pod, before, after);
         }
         Ok(oracle.finish())

@@ -1,16 +1,22 @@
-//! Who takes part: pods with servers, a pod with the clients, and a trap behind the virtual IPs.
+//! What most tests and the demo need: three pods behind a service, a pod full of clients, and a trap behind the
+//! virtual IPs for whoever is not translated.
 
-use anyhow::Result;
-use evermesh_chaos_tests::{
+pub mod config;
+mod traffic;
+
+use config::{ANSWER, HTTP, STREAM, UNKNOWN_PORT, VIRTUAL_NETS};
+pub use traffic::{Traffic, expect, targets};
+
+use crate::{
+    Result,
     pod::{Node, Pod},
     sandbox::Sandbox,
     server::{Ports, ServerProcess},
 };
 
-use crate::config::{ANSWER, HTTP, STREAM, UNKNOWN_PORT, VIRTUAL_NETS};
-
 /// Pods and what serves in them.
-pub struct Scene {
+#[derive(Debug)]
+pub struct Stage {
     /// Behind the service.
     pub web: Vec<Pod>,
     /// Where all attempts come from.
@@ -21,21 +27,20 @@ pub struct Scene {
     overflows: Vec<u64>,
 }
 
-impl Scene {
+impl Stage {
     /// Makes the pods and starts the servers.
     pub fn new(sandbox: &Sandbox) -> Result<Self> {
         let node = Node::new(sandbox)?;
-        let web =
-            ["web-1", "web-2", "web-3"].into_iter().map(|n| node.pod(n)).collect::<Result<Vec<_>, _>>()?;
+        let web = ["web-1", "web-2", "web-3"].into_iter().map(|n| node.pod(n)).collect::<Result<Vec<_>>>()?;
         let (client, trap) = (node.pod("client")?, node.pod("trap")?);
         let [net4, net6] = VIRTUAL_NETS;
         node.trap(&trap, net4, net6)?;
         let serve = |pod| ServerProcess::start(pod, &web_ports());
-        let mut servers = web.iter().map(serve).collect::<Result<Vec<_>, _>>()?;
+        let mut servers = web.iter().map(serve).collect::<Result<Vec<_>>>()?;
         servers.push(ServerProcess::start(&trap, &trap_ports())?);
-        let mut scene = Self { web, client, trap, _servers: servers, overflows: Vec::new() };
-        scene.overflows = scene.listen_overflows()?;
-        Ok(scene)
+        let mut stage = Self { web, client, trap, _servers: servers, overflows: Vec::new() };
+        stage.overflows = stage.listen_overflows()?;
+        Ok(stage)
     }
 
     /// The pods whose traffic is balanced.
@@ -43,7 +48,7 @@ impl Scene {
         self.web.iter().chain([&self.client])
     }
 
-    /// Pods with servers, and how often connections were turned away there, when the scene was made and now.
+    /// Pods with servers, and how often connections were turned away there, when the stage was made and now.
     pub fn listen_overflows_since(&self) -> Result<Vec<(&str, u64, u64)>> {
         let now = self.listen_overflows()?;
         let before = self.overflows.iter().copied();
@@ -51,7 +56,7 @@ impl Scene {
     }
 
     fn listen_overflows(&self) -> Result<Vec<u64>> {
-        Ok(self.serving().map(Pod::listen_overflows).collect::<Result<Vec<_>, _>>()?)
+        self.serving().map(Pod::listen_overflows).collect()
     }
 
     fn serving(&self) -> impl Iterator<Item = &Pod> {
