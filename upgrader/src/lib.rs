@@ -1,0 +1,16 @@
+//! The supervisor: starts, watches and replaces the agent, and hands over to another release of itself.
+//!
+//! It never touches the network, a kernel map or the mesh's state, so that it almost never has to change: it
+//! knows processes, the notify protocol and the messages of [`evermesh_handover`]. What to do is decided by the
+//! [`machine`], without any I/O; [`run`] does it, on one thread.
+
+mod error;
+mod exit;
+pub mod machine;
+mod options;
+mod runtime;
+
+pub use error::SupervisorError;
+pub use exit::Exit;
+pub use options::Options;
+pub use runtime::run;

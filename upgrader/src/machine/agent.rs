@@ -1,0 +1,132 @@
+//! The life of an agent.
+
+use std::{process::ExitStatus, time::Instant};
+
+use evermesh_handover::notify::Notice;
+use nix::sys::signal::Signal;
+
+use super::{Action, Cause, Machine, Phase, Why};
+use crate::Exit;
+
+impl Machine {
+    pub(super) fn spawn(&mut self, now: Instant) -> Vec<Action> {
+        self.silence_max = self.settings.watchdog;
+        self.reload_when_ready = false;
+        self.phase = Phase::Starting { ready_by: now + self.settings.start_timeout };
+        vec![Action::Spawn]
+    }
+
+    pub(super) fn noticed(&mut self, notice: Notice, now: Instant) -> Vec<Action> {
+        match notice {
+            Notice::Ready => return self.ready(now),
+            Notice::Stuck => return self.kill(Cause::Hung),
+            Notice::Stopping => self.agent_stops(now),
+            Notice::Alive => self.alive(now),
+            Notice::Status(text) => self.status = Some(text),
+            Notice::SilenceMax(time) => self.silence_max = time,
+        }
+        Vec::new()
+    }
+
+    pub(super) fn exited(&mut self, status: ExitStatus, now: Instant) -> Vec<Action> {
+        self.last_exit = Some(status.to_string());
+        match self.phase {
+            Phase::Stopping { why: Why::Useless(cause), .. } => self.fell(cause, now),
+            Phase::Stopping { why: Why::End(exit), .. } => self.end(exit),
+            Phase::Stopping { why: Why::Yield { peer, within }, .. } => self.yield_to(peer, within, now),
+            Phase::Stopping { why: Why::Unasked, .. } => self.back_off_until(now),
+            _ if self.phase.has_agent() => self.fell(Cause::of(status), now),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn spawn_failed(&mut self, reason: String, now: Instant) -> Vec<Action> {
+        self.last_exit = Some(reason);
+        self.fell(Cause::Spawn, now)
+    }
+
+    /// A signal before the agent can take it would kill it; what it reads at its start may already be outdated.
+    pub(super) fn reload(&mut self) -> Vec<Action> {
+        self.reload_when_ready = matches!(self.phase, Phase::Starting { .. });
+        match self.phase {
+            Phase::Running { .. } => vec![Action::Signal(Signal::SIGHUP)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends the supervisor as soon as there is no agent. The first reason to end stays.
+    pub(super) fn stop(&mut self, exit: Exit, now: Instant) -> Vec<Action> {
+        match self.phase {
+            Phase::Ended | Phase::Stopping { why: Why::End(_), .. } => Vec::new(),
+            _ if self.phase.has_agent() => self.stop_agent(Why::End(exit), now),
+            _ => self.end(exit),
+        }
+    }
+
+    /// Asks the agent to end, unless it is ending anyway; then only what comes afterwards changes.
+    pub(super) fn stop_agent(&mut self, why: Why, now: Instant) -> Vec<Action> {
+        if let Phase::Stopping { why: present, .. } = &mut self.phase {
+            *present = why;
+            return Vec::new();
+        }
+        self.phase = Phase::Stopping { why, kill_at: Some(now + self.settings.stop_timeout) };
+        vec![Action::Signal(Signal::SIGTERM)]
+    }
+
+    pub(super) fn kill(&mut self, cause: Cause) -> Vec<Action> {
+        match self.phase {
+            Phase::Starting { .. } | Phase::Running { .. } => {
+                self.phase = Phase::Stopping { why: Why::Useless(cause), kill_at: None };
+                vec![Action::Signal(Signal::SIGKILL)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn back_off_until(&mut self, until: Instant) -> Vec<Action> {
+        self.phase = Phase::Backoff { until };
+        Vec::new()
+    }
+
+    /// An agent that has been ready for long enough makes up for those that fell before it.
+    pub(super) fn forgive(&mut self, now: Instant) {
+        if let Phase::Running { ready_at, .. } = self.phase
+            && now >= ready_at + self.settings.ran_well
+        {
+            self.backoff.reset();
+        }
+    }
+
+    /// Before any agent was ready, somebody may sit at the terminal and wants to see what is unusable; afterwards
+    /// the supervisor stays, whatever happens.
+    fn fell(&mut self, cause: Cause, now: Instant) -> Vec<Action> {
+        if !self.ever_ready && matches!(cause, Cause::Config | Cause::Spawn) {
+            return self.end(Exit::Config);
+        }
+        self.restarts.count(cause);
+        let pause = self.backoff.next_pause();
+        self.back_off_until(now + pause)
+    }
+
+    fn ready(&mut self, now: Instant) -> Vec<Action> {
+        if !matches!(self.phase, Phase::Starting { .. }) {
+            return Vec::new();
+        }
+        self.ever_ready = true;
+        self.phase = Phase::Running { ready_at: now, heard_at: now };
+        if self.reload_when_ready { self.reload() } else { Vec::new() }
+    }
+
+    fn alive(&mut self, now: Instant) {
+        if let Phase::Running { heard_at, .. } = &mut self.phase {
+            *heard_at = now;
+        }
+    }
+
+    fn agent_stops(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Starting { .. } | Phase::Running { .. }) {
+            let kill_at = Some(now + self.settings.stop_timeout);
+            self.phase = Phase::Stopping { why: Why::OwnWill, kill_at };
+        }
+    }
+}

@@ -1,0 +1,130 @@
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use evermesh_handover::message;
+
+use super::{Cause, Peer};
+use crate::Exit;
+
+/// Where a supervisor and its agent are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// An agent runs and must become ready.
+    Starting {
+        /// The latest time for it.
+        ready_by: Instant,
+    },
+    /// An agent is ready.
+    Running {
+        /// When it became so.
+        ready_at: Instant,
+        /// When it last said that it is alive.
+        heard_at: Instant,
+    },
+    /// An agent runs and will end.
+    Stopping {
+        /// What comes then.
+        why: Why,
+        /// When it is killed; none: it has been.
+        kill_at: Option<Instant>,
+    },
+    /// There is no agent; the next one waits.
+    Backoff {
+        /// How long.
+        until: Instant,
+    },
+    /// A new supervisor has the seat and must report.
+    Yielded {
+        /// Its connection.
+        peer: Peer,
+        /// The latest time for it.
+        until: Instant,
+    },
+    /// The seat is to be taken from a new supervisor that has failed.
+    TakingBack {
+        /// Its connection.
+        peer: Peer,
+        /// When to try next.
+        retry_at: Instant,
+        /// When it is killed; none: it has been.
+        kill_at: Option<Instant>,
+    },
+    /// It is over.
+    Ended,
+}
+
+/// Why an agent is made to end, and with that, what comes then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It said so; its exit tells the cause, and it is replaced.
+    OwnWill,
+    /// It is of no use any more, and is replaced.
+    Useless(Cause),
+    /// A new supervisor asked for the seat.
+    Yield {
+        /// Its connection.
+        peer: Peer,
+        /// How long it may take.
+        within: Duration,
+    },
+    /// A new supervisor asked for the seat and left before it got it.
+    Unasked,
+    /// The supervisor ends.
+    End(Exit),
+}
+
+impl Phase {
+    /// An agent's process exists.
+    pub fn has_agent(&self) -> bool {
+        matches!(self, Self::Starting { .. } | Self::Running { .. } | Self::Stopping { .. })
+    }
+
+    /// The word of it for others.
+    pub fn word(&self) -> message::Phase {
+        match self {
+            Self::Starting { .. } => message::Phase::Starting,
+            Self::Running { .. } => message::Phase::Running,
+            Self::Stopping { .. } => message::Phase::Stopping,
+            Self::Backoff { .. } => message::Phase::Backoff,
+            Self::Yielded { .. } => message::Phase::Yielded,
+            Self::TakingBack { .. } => message::Phase::TakingBack,
+            Self::Ended => message::Phase::Ended,
+        }
+    }
+
+    /// When a [`Tick`](super::Event::Tick) would change the phase, given how long a ready agent may be silent.
+    pub fn deadline(&self, silence_max: Duration) -> Option<Instant> {
+        match *self {
+            Self::Starting { ready_by } => Some(ready_by),
+            Self::Running { heard_at, .. } => Some(heard_at + silence_max),
+            Self::Stopping { kill_at, .. } => kill_at,
+            Self::Backoff { until } | Self::Yielded { until, .. } => Some(until),
+            Self::TakingBack { retry_at, .. } => Some(retry_at),
+            Self::Ended => None,
+        }
+    }
+}
+
+/// For the log.
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopping { why, .. } => write!(f, "stopping, because {why}"),
+            other => write!(f, "{}", other.word()),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnWill => f.write_str("it says so"),
+            Self::Useless(Cause::StartTimeout) => f.write_str("it did not become ready in time"),
+            Self::Useless(_) => f.write_str("it hangs"),
+            Self::Yield { .. } | Self::Unasked => f.write_str("a new supervisor asked to take over"),
+            Self::End(_) => f.write_str("the supervisor ends"),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! What holds whatever happens in whatever order.
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use evermesh_handover::{
+    Heard, Intent,
+    message::{Answer, Phase as Word, Request},
+    notify::Notice,
+};
+use nix::sys::signal::Signal;
+use proptest::prelude::*;
+
+use super::{Action, Event, Machine, Peer, Phase, Settings};
+use crate::Exit;
+
+/// Something that the world may do to a supervisor.
+#[derive(Clone, Debug)]
+enum Happening {
+    TimePasses(Duration),
+    AgentSays(Notice),
+    AgentEnds(i32),
+    SpawnsFail(bool),
+    SeatIsBusy(bool),
+    PeerSays(Peer, Request),
+    PeerLeaves(Peer),
+    Predecessor(Heard),
+    Signalled(Event),
+}
+
+/// A supervisor whose actions are performed, and checked, in a world of an agent, a seat and peers.
+#[derive(Debug)]
+struct World {
+    machine: Machine,
+    now: Instant,
+    agent: Option<Agent>,
+    seat_held: bool,
+    seat_busy: bool,
+    spawns_fail: bool,
+    yielded_to: Option<Peer>,
+    predecessor_waits: bool,
+    ended: Option<Exit>,
+    spawned: u32,
+}
+
+#[derive(Debug)]
+struct Agent {
+    ready: bool,
+    heard_at: Instant,
+    silence_max: Duration,
+    kill_sent: bool,
+}
+
+impl World {
+    fn new(takeover: bool) -> Self {
+        let (settings, now) = (Settings::default(), Instant::now());
+        let machine =
+            if takeover { Machine::after_takeover(settings, now) } else { Machine::new(settings, now) };
+        Self {
+            machine,
+            now,
+            agent: None,
+            seat_held: true,
+            seat_busy: false,
+            spawns_fail: false,
+            yielded_to: None,
+            predecessor_waits: takeover,
+            ended: None,
+            spawned: 0,
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::TimePasses(time) => self.pass(time),
+            Happening::AgentSays(notice) => self.agent_says(notice),
+            Happening::AgentEnds(status) if self.agent.is_some() => self.agent_ends(status),
+            Happening::AgentEnds(_) => {}
+            Happening::SpawnsFail(fail) => self.spawns_fail = fail,
+            Happening::SeatIsBusy(busy) => self.seat_busy = busy,
+            Happening::PeerSays(peer, request) => self.peer_says(peer, request),
+            Happening::PeerLeaves(peer) => self.peer_leaves(peer),
+            Happening::Predecessor(heard) if self.predecessor_waits => self.step(Event::Heard(heard)),
+            Happening::Predecessor(_) => {}
+            Happening::Signalled(event) => self.step(event),
+        }
+        self.tick();
+    }
+
+    /// Time passes as it does for the runtime: with a tick at each deadline, and killed agents end.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        for _ in 0..100_000 {
+            if self.agent.as_ref().is_some_and(|agent| agent.kill_sent) {
+                self.agent_ends(9);
+            }
+            match self.machine.deadline().filter(|&deadline| deadline <= until) {
+                Some(deadline) => self.now = self.now.max(deadline),
+                None => {
+                    self.now = until;
+                    return;
+                }
+            }
+            self.tick();
+        }
+        panic!("the supervisor ticks without end: {:?}", self.machine);
+    }
+
+    fn agent_says(&mut self, notice: Notice) {
+        if let Some(agent) = &mut self.agent {
+            match notice {
+                Notice::Ready if !agent.ready => (agent.ready, agent.heard_at) = (true, self.now),
+                Notice::Alive => agent.heard_at = self.now,
+                Notice::SilenceMax(time) => agent.silence_max = time,
+                _ => {}
+            }
+        }
+        self.step(Event::Notice(notice));
+    }
+
+    fn agent_ends(&mut self, status: i32) {
+        self.agent = None;
+        self.step(Event::Exited(ExitStatus::from_raw(status)));
+        self.backoff_is_bounded();
+    }
+
+    fn peer_says(&mut self, peer: Peer, request: Request) {
+        let commits = request == Request::Commit && self.yielded_to == Some(peer) && !self.seat_held;
+        self.step(Event::Request(peer, request));
+        assert!(!commits || self.ended.is_some(), "a commit was not followed");
+    }
+
+    fn peer_leaves(&mut self, peer: Peer) {
+        let waited_for = self.yielded_to == Some(peer) && self.word() == Word::Yielded;
+        self.step(Event::Left(peer));
+        assert!(!waited_for || self.word() == Word::TakingBack, "a lost peer is still waited for");
+    }
+
+    fn tick(&mut self) {
+        self.step(Event::Tick);
+        self.a_silent_agent_is_killed();
+    }
+
+    fn step(&mut self, event: Event) {
+        for action in self.machine.step(event, self.now) {
+            self.perform(action);
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        let harmless = matches!(action, Action::Answer(..) | Action::Report(_));
+        assert!(harmless || self.ended.is_none(), "{action:?} after the end");
+        match action {
+            Action::Spawn => self.spawn(),
+            Action::Signal(signal) => {
+                let agent = self.agent.as_mut().expect("a signal to no agent");
+                agent.kill_sent |= signal == Signal::SIGKILL;
+            }
+            Action::Answer(peer, Answer::Yielded) => {
+                assert!(!self.seat_held && self.agent.is_none(), "yielded too early");
+                self.yielded_to = Some(peer);
+            }
+            Action::ReleaseSeat => {
+                assert!(self.agent.is_none(), "the seat of a living agent is released");
+                self.seat_held = false;
+            }
+            Action::TakeSeat => self.take_seat(),
+            Action::KillPeer(peer) => assert_eq!(Some(peer), self.yielded_to),
+            Action::Commit => {
+                assert!(self.agent.as_ref().is_some_and(|agent| agent.ready), "commit without a ready agent");
+                assert!(std::mem::take(&mut self.predecessor_waits), "nobody waits for a commit");
+            }
+            Action::Rollback => {
+                assert!(!self.seat_held, "rollback with the seat held");
+                assert!(std::mem::take(&mut self.predecessor_waits), "nobody waits for a rollback");
+            }
+            Action::End(exit) => {
+                assert!(!self.seat_held && self.agent.is_none(), "ended without cleaning up");
+                self.ended = Some(exit);
+            }
+            Action::Answer(..) | Action::Report(_) => {}
+        }
+    }
+
+    fn spawn(&mut self) {
+        assert!(self.agent.is_none(), "two agents at once");
+        assert!(self.seat_held, "an agent without the seat");
+        if self.spawns_fail {
+            return self.step(Event::SpawnFailed("no".into()));
+        }
+        let silence_max = Settings::default().watchdog;
+        self.agent = Some(Agent { ready: false, heard_at: self.now, silence_max, kill_sent: false });
+        self.spawned += 1;
+    }
+
+    fn take_seat(&mut self) {
+        assert!(!self.seat_held);
+        self.seat_held = !self.seat_busy;
+        self.step(if self.seat_busy { Event::SeatBusy } else { Event::SeatTaken });
+    }
+
+    fn word(&self) -> Word {
+        self.machine.phase().word()
+    }
+
+    fn a_silent_agent_is_killed(&self) {
+        let Some(agent) = &self.agent else { return };
+        let silent = agent.ready && self.now >= agent.heard_at + agent.silence_max;
+        let on_its_way_out = self.word() == Word::Stopping;
+        assert!(!silent || agent.kill_sent || on_its_way_out, "an agent hangs: {:?}", self.machine);
+    }
+
+    fn backoff_is_bounded(&self) {
+        if let Phase::Backoff { until } = *self.machine.phase() {
+            assert!(until <= self.now + Settings::default().backoff_max, "backs off for too long");
+        }
+    }
+}
+
+fn peers() -> impl Strategy<Value = Peer> {
+    (0u64..3).prop_map(Peer)
+}
+
+fn notices() -> impl Strategy<Value = Notice> {
+    prop_oneof![
+        6 => Just(Notice::Ready),
+        6 => Just(Notice::Alive),
+        1 => Just(Notice::Stuck),
+        1 => Just(Notice::Stopping),
+        1 => Just(Notice::Status("busy".into())),
+        1 => (1u64..20_000).prop_map(|ms| Notice::SilenceMax(Duration::from_millis(ms))),
+    ]
+}
+
+fn requests() -> impl Strategy<Value = Request> {
+    let within = prop_oneof![Just(None), Just(Some(u64::MAX)), (0u64..200_000).prop_map(Some)];
+    prop_oneof![
+        4 => within.prop_map(|commit_within_ms| Request::Ask { release: "9".into(), pid: 9, commit_within_ms }),
+        2 => Just(Request::Commit),
+        2 => Just(Request::Rollback),
+        1 => Just(Request::Status),
+    ]
+}
+
+fn happenings() -> impl Strategy<Value = Happening> {
+    let statuses = prop_oneof![Just(0), Just(1 << 8), Just(78 << 8), Just(9), Just(11)];
+    let times = prop_oneof![0u64..300, 0u64..20_000, 0u64..400_000];
+    prop_oneof![
+        6 => times.prop_map(|ms| Happening::TimePasses(Duration::from_millis(ms))),
+        8 => notices().prop_map(Happening::AgentSays),
+        4 => statuses.prop_map(Happening::AgentEnds),
+        1 => any::<bool>().prop_map(Happening::SpawnsFail),
+        1 => any::<bool>().prop_map(Happening::SeatIsBusy),
+        4 => (peers(), requests()).prop_map(|(peer, request)| Happening::PeerSays(peer, request)),
+        2 => peers().prop_map(Happening::PeerLeaves),
+        1 => prop_oneof![Just(Heard::Nothing), Just(Heard::Gone)].prop_map(Happening::Predecessor),
+        1 => Just(Happening::Signalled(Event::Reload)),
+    ]
+}
+
+fn endings() -> impl Strategy<Value = Happening> {
+    let stop = Request::Stop { intent: Intent::Uninstall };
+    prop_oneof![
+        Just(Happening::Signalled(Event::Terminate)),
+        Just(Happening::PeerSays(Peer(0), stop)),
+        Just(Happening::Predecessor(Heard::TakenBack)),
+    ]
+}
+
+fn histories() -> impl Strategy<Value = Vec<Happening>> {
+    proptest::collection::vec(prop_oneof![40 => happenings(), 1 => endings()], 1..120)
+}
+
+/// The longest that a supervisor may be without a running agent when nothing stands in its way.
+const BOUND: Duration = Duration::from_secs(3600 + 60);
+
+proptest! {
+    #[test]
+    fn every_history_keeps_the_rules(takeover: bool, history in histories()) {
+        let mut world = World::new(takeover);
+        for happening in history {
+            world.happen(happening);
+        }
+    }
+
+    #[test]
+    fn left_alone_every_supervisor_that_has_not_ended_has_an_agent_again(history in histories()) {
+        let mut world = World::new(false);
+        for happening in history {
+            world.happen(happening);
+        }
+        (world.seat_busy, world.spawns_fail) = (false, false);
+        let before = world.spawned;
+        world.pass(BOUND);
+        prop_assert!(world.ended.is_some() || world.agent.is_some() || world.spawned > before, "{world:?}");
+    }
+
+    #[test]
+    fn told_to_end_every_supervisor_ends_within_the_time_to_stop(takeover: bool, history in histories()) {
+        let mut world = World::new(takeover);
+        for happening in history {
+            world.happen(happening);
+        }
+        world.happen(Happening::Signalled(Event::Terminate));
+        world.pass(Settings::default().stop_timeout);
+        prop_assert!(world.ended.is_some(), "{world:?}");
+    }
+}

@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+/// The times by which a supervisor judges its agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a ready agent may be silent before it counts as hung.
+    pub watchdog: Duration,
+    /// How long an agent may take to become ready.
+    pub start_timeout: Duration,
+    /// How long an agent may take to end when it is asked to.
+    pub stop_timeout: Duration,
+    /// The pause before the second restart in a row; the first one is immediate, each further pause doubles.
+    pub backoff_first: Duration,
+    /// The longest pause between restarts.
+    pub backoff_max: Duration,
+    /// How long an agent must have been ready for its next restart to count as the first one again.
+    pub ran_well: Duration,
+    /// How long the agent of a takeover must have been ready before the old supervisor is told to end.
+    pub takeover_gate: Duration,
+    /// How long the agent of a takeover may take to become ready before everything is given back.
+    pub takeover_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            watchdog: Duration::from_secs(5),
+            start_timeout: Duration::from_secs(60),
+            stop_timeout: Duration::from_secs(10),
+            backoff_first: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(10),
+            ran_well: Duration::from_secs(10),
+            takeover_gate: Duration::from_secs(3),
+            takeover_timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Settings {
+    /// How long the old supervisor must wait for a word: until this side has given up by itself, with a margin
+    /// for a slow machine.
+    pub fn commit_within(&self) -> Duration {
+        const MARGIN: Duration = Duration::from_secs(5);
+        self.takeover_timeout + self.takeover_gate + self.stop_timeout + MARGIN
+    }
+}

@@ -1,0 +1,116 @@
+//! Both sides of a takeover: yielding to a new supervisor, and following an old one.
+
+use std::time::{Duration, Instant};
+
+use evermesh_handover::{
+    Heard,
+    message::{Answer, Request},
+};
+
+use super::{Action, Machine, Peer, Phase, Why};
+use crate::Exit;
+
+const COMMIT_WITHIN: Duration = Duration::from_secs(120);
+const COMMIT_WITHIN_MAX: Duration = Duration::from_secs(3600);
+const SEAT_RETRY: Duration = Duration::from_millis(50);
+
+impl Machine {
+    pub(super) fn requested(&mut self, peer: Peer, request: Request, now: Instant) -> Vec<Action> {
+        match request {
+            Request::Status => vec![Action::Report(peer)],
+            Request::Stop { intent } => {
+                let mut actions = vec![Action::Answer(peer, Answer::Stopping)];
+                actions.extend(self.stop(Exit::Stopped(intent), now));
+                actions
+            }
+            Request::Ask { commit_within_ms, .. } => {
+                let asked = commit_within_ms.map_or(COMMIT_WITHIN, Duration::from_millis);
+                self.asked(peer, asked.min(COMMIT_WITHIN_MAX), now)
+            }
+            Request::Commit if self.has_yielded_to(peer) => self.end(Exit::HandedOver),
+            Request::Rollback if self.has_yielded_to(peer) => self.take_back(peer, now),
+            Request::Commit | Request::Rollback => refuse(peer, "nothing has been yielded to you"),
+        }
+    }
+
+    pub(super) fn left(&mut self, peer: Peer, now: Instant) -> Vec<Action> {
+        match self.phase {
+            Phase::Yielded { peer: new, .. } if new == peer => self.take_back(peer, now),
+            Phase::Stopping { why: Why::Yield { peer: new, .. }, .. } if new == peer => {
+                self.stop_agent(Why::Unasked, now)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn yield_to(&mut self, peer: Peer, within: Duration, now: Instant) -> Vec<Action> {
+        self.phase = Phase::Yielded { peer, until: now + within };
+        vec![Action::ReleaseSeat, Action::Answer(peer, Answer::Yielded)]
+    }
+
+    /// The new supervisor is told at once and may still commit, as long as it holds the seat.
+    pub(super) fn take_back(&mut self, peer: Peer, now: Instant) -> Vec<Action> {
+        if matches!(self.phase, Phase::Yielded { .. }) {
+            let kill_at = Some(now + self.settings.stop_timeout * 2);
+            self.phase = Phase::TakingBack { peer, retry_at: now, kill_at };
+        }
+        vec![Action::Answer(peer, Answer::TakenBack)]
+    }
+
+    /// The new supervisor had time to stop its agent; if it still holds the seat, it hangs.
+    pub(super) fn retry_seat(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::TakingBack { peer, retry_at, kill_at } = &mut self.phase else { return Vec::new() };
+        *retry_at = now + SEAT_RETRY;
+        let kill = kill_at.take_if(|at| *at <= now).map(|_| Action::KillPeer(*peer));
+        kill.into_iter().chain([Action::TakeSeat]).collect()
+    }
+
+    pub(super) fn seat_taken(&mut self, now: Instant) -> Vec<Action> {
+        match self.phase {
+            Phase::TakingBack { .. } => self.back_off_until(now),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The old supervisor takes back: give way. It is gone: nobody is left to go back to, so stay.
+    pub(super) fn heard(&mut self, heard: Heard, now: Instant) -> Vec<Action> {
+        match (heard, self.takeover_until) {
+            (Heard::TakenBack, Some(_)) => self.stop(Exit::RolledBack, now),
+            (Heard::Gone, Some(_)) => {
+                self.takeover_until = None;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn asked(&mut self, peer: Peer, within: Duration, now: Instant) -> Vec<Action> {
+        if self.takeover_until.is_some() {
+            return refuse(
+                peer,
+                "this supervisor is taking over itself and has not proven itself yet; try again",
+            );
+        }
+        match self.phase {
+            Phase::Starting { .. } | Phase::Running { .. } => {}
+            Phase::Stopping { why: Why::OwnWill | Why::Useless(_) | Why::Unasked, .. } => {}
+            Phase::Backoff { .. } => return self.yield_to(peer, within, now),
+            Phase::Stopping { why: Why::Yield { .. }, .. } | Phase::Yielded { .. } => {
+                return refuse(peer, "this supervisor is yielding to another one");
+            }
+            Phase::TakingBack { .. } => return refuse(peer, "this supervisor is taking back; try again"),
+            Phase::Stopping { why: Why::End(_), .. } | Phase::Ended => {
+                return refuse(peer, "this supervisor is ending; start without a takeover when it has");
+            }
+        }
+        self.stop_agent(Why::Yield { peer, within }, now)
+    }
+
+    fn has_yielded_to(&self, peer: Peer) -> bool {
+        matches!(self.phase, Phase::Yielded { peer: new, .. } | Phase::TakingBack { peer: new, .. } if new == peer)
+    }
+}
+
+fn refuse(peer: Peer, reason: &str) -> Vec<Action> {
+    vec![Action::Answer(peer, Answer::refused(reason))]
+}

@@ -1,0 +1,106 @@
+use std::{
+    ffi::OsString,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::{Signal, kill, killpg},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid},
+    },
+    unistd::Pid,
+};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use super::tether::tether;
+
+/// How to start an agent.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Its program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// How long it may be silent, as it is told.
+    pub watchdog: Duration,
+}
+
+/// A running agent, or one whose end has not been taken note of. It lives in a process group of its own, so that
+/// Ctrl-C at a terminal does not reach it, and dies with this process.
+#[derive(Debug)]
+pub struct Agent {
+    child: Child,
+    pidfd: OwnedFd,
+}
+
+impl Recipe {
+    /// Starts one. It holds `lock` too: whoever finds the lock free knows that supervisor and agent are gone.
+    pub fn spawn(&self, notify_socket: &Path, lock: BorrowedFd<'_>) -> io::Result<Agent> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).stdin(Stdio::null()).process_group(0);
+        command.env("NOTIFY_SOCKET", notify_socket);
+        command.env("WATCHDOG_USEC", self.watchdog.as_micros().to_string());
+        // That of this process, if systemd started it, would make the agent ignore the time above.
+        command.env_remove("WATCHDOG_PID");
+        tether(&mut command, lock);
+        Agent::watch(command.spawn()?)
+    }
+}
+
+impl Agent {
+    fn watch(mut child: Child) -> io::Result<Self> {
+        match pidfd_open(rustix::process::Pid::from_child(&child), PidfdFlags::empty()) {
+            Ok(pidfd) => Ok(Self { child, pidfd }),
+            Err(errno) => {
+                child.kill()?;
+                child.wait()?;
+                Err(errno.into())
+            }
+        }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal; SIGKILL goes to the whole process group. The pid cannot have been reused: nobody else
+    /// waits for it.
+    pub fn signal(&self, signal: Signal) -> Result<(), Errno> {
+        match signal {
+            Signal::SIGKILL => killpg(self.id(), signal),
+            _ => kill(self.id(), signal),
+        }
+    }
+
+    /// It has ended, and [`Agent::bury`] will not wait.
+    pub fn has_ended(&self) -> bool {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        !matches!(waitid(Id::Pid(self.id()), flags), Ok(WaitStatus::StillAlive) | Err(Errno::EINTR))
+    }
+
+    /// Takes note of its end, after killing what it left of its process group.
+    pub fn bury(mut self) -> io::Result<ExitStatus> {
+        match killpg(self.id(), Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => self.child.wait(),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_raw(self.pid().cast_signed())
+    }
+}
+
+/// Readable when it has ended.
+impl AsFd for Agent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}

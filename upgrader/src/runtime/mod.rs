@@ -1,0 +1,16 @@
+//! What a supervisor does, done: processes, sockets, signals, files, and the loop that feeds the
+//! [`Machine`](crate::machine::Machine).
+
+mod agent;
+mod connections;
+mod directories;
+mod lock;
+mod report;
+mod seat;
+mod signals;
+mod start;
+mod supervisor;
+mod tether;
+mod wait;
+
+pub use start::run;

@@ -1,0 +1,101 @@
+//! Performing what the machine says.
+
+use evermesh_handover::{ClientError, Predecessor, message::Answer};
+use nix::sys::signal::Signal;
+use tracing::{error, info, warn};
+
+use super::Supervisor;
+use crate::{
+    machine::{Action, Event, Phase},
+    runtime::seat::Seat,
+};
+
+impl Supervisor {
+    pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn => return self.spawn(),
+            Action::TakeSeat => return Some(self.take_seat()),
+            Action::Signal(signal) => self.signal(signal),
+            Action::Answer(peer, answer) => self.connections.answer(peer, &answer),
+            Action::Report(peer) => {
+                let state = Answer::State(self.reporter.state().clone());
+                self.connections.answer(peer, &state);
+            }
+            Action::KillPeer(peer) => self.connections.kill(peer),
+            Action::ReleaseSeat => self.release_seat(),
+            Action::Commit => self.tell_predecessor(Predecessor::commit),
+            Action::Rollback => self.tell_predecessor(Predecessor::rollback),
+            Action::End(exit) => self.exit = Some(exit),
+        }
+        None
+    }
+
+    /// Makes the state known to whoever asks or reads the file, which belongs to the one who has the seat.
+    pub(super) fn report(&mut self) {
+        let agent_pid = self.agent.as_ref().map(|agent| agent.pid());
+        if self.reporter.update(&self.machine, agent_pid) && self.seat.is_some() {
+            self.reporter.write();
+        }
+    }
+
+    pub(super) fn log_change(&self, before: &Phase) {
+        let (before, after) = (before.to_string(), self.machine.phase().to_string());
+        if before != after {
+            info!("agent: {after}");
+        }
+    }
+
+    fn spawn(&mut self) -> Option<Event> {
+        let seat = self.seat.as_ref()?;
+        match self.recipe.spawn(&self.run_dir.notify_socket(), seat.lock()) {
+            Ok(agent) => {
+                info!("the agent has started (pid {})", agent.pid());
+                self.agent = Some(agent);
+                None
+            }
+            Err(reason) => {
+                let reason = format!("cannot start the agent {}: {reason}", self.recipe.program.display());
+                error!("{reason}; name another one with --agent");
+                Some(Event::SpawnFailed(reason))
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let Some(agent) = &self.agent else { return };
+        info!("sending {signal} to the agent (pid {})", agent.pid());
+        if let Err(errno) = agent.signal(signal) {
+            warn!("{signal} did not reach the agent (pid {}): {errno}", agent.pid());
+        }
+    }
+
+    fn take_seat(&mut self) -> Event {
+        match Seat::try_take(&self.run_dir) {
+            Ok(Some(seat)) => {
+                self.seat = Some(seat);
+                return Event::SeatTaken;
+            }
+            Ok(None) => {}
+            Err(error) => warn!("cannot take back yet: {error}"),
+        }
+        Event::SeatBusy
+    }
+
+    fn release_seat(&mut self) {
+        self.report();
+        if let Some(seat) = self.seat.take()
+            && let Err(error) = seat.release()
+        {
+            warn!("{error}");
+        }
+    }
+
+    fn tell_predecessor(&mut self, word: fn(Predecessor) -> Result<(), ClientError>) {
+        let told = self.predecessor.take().map(word);
+        match told {
+            Some(Err(error)) => warn!("the old supervisor was not reached: {error}"),
+            Some(Ok(())) => info!("the old supervisor has been told"),
+            None => {}
+        }
+    }
+}
