@@ -1,1 +1,3 @@
-//! placeholder
+//! The node agent: configuration to kernel tables.
+
+pub mod source;
