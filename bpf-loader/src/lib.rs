@@ -1,1 +1,20 @@
-//! placeholder
+//! Model to kernel tables: lower, plan, execute; adoption and changes of generation.
+//!
+//! Data flows one way: a [`Snapshot`](evermesh_model::Snapshot) is *lowered* to the service ports that the
+//! kernel should know, a *plan* of single stores is made against the state of the tables, and the one
+//! [`TableWriter`](tables::TableWriter) executes it. On start the state is read back from the tables
+//! (*adopted*), so what is already right is never written.
+
+mod barrier;
+mod data_plane;
+mod generation;
+mod lower;
+mod object;
+mod size;
+pub mod tables;
+
+pub use barrier::barrier;
+pub use data_plane::{Applied, ApplyError, Config, DataPlane, How, StartError, Started};
+pub use generation::{Decision, decide};
+pub use lower::{Lowered, LoweredEndpoint, LoweredPort, lower, lower_all};
+pub use size::TableSizes;

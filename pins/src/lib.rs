@@ -37,5 +37,5 @@ pub use path::PinDir;
 pub use removal::{RemovalError, Removed, remove_all, remove_generation};
 pub use table::{Layout, MapKind, Table};
 pub use verify::{Finding, verify};
-pub use view::{FrontendEntry, TablesView, ViewError};
+pub use view::{FrontendEntry, TableEntries, TablesView, ViewError};
 pub use writer_lock::{WriterLock, WriterLockError};

@@ -16,6 +16,20 @@ pub struct TablesView {
     endpoints: ReadMapping<Endpoint>,
     /// All elements of `frontends` at the time of opening or of the last [`Self::read_frontends`].
     pub frontends: Vec<FrontendEntry>,
+    frontend_limit: u32,
+}
+
+/// How many elements the tables of a generation have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableEntries {
+    /// At most so many keys.
+    pub frontends: u32,
+    /// Service ids below this.
+    pub services: u32,
+    /// Slots below this.
+    pub slots: u32,
+    /// Endpoint ids below this.
+    pub endpoints: u32,
 }
 
 /// An element of `frontends`.
@@ -49,6 +63,7 @@ impl TablesView {
             slots: source.map(Table::Slots)?,
             endpoints: source.map(Table::Endpoints)?,
             frontends: source.frontends()?,
+            frontend_limit: source.pin(Table::Frontends)?.info.max_entries,
         })
     }
 
@@ -83,9 +98,14 @@ impl TablesView {
         self.endpoints.get(id)
     }
 
-    /// Sizes of `services`, `slots` and `endpoints`.
-    pub fn sizes(&self) -> (u32, u32, u32) {
-        (self.services.len(), self.slots.len(), self.endpoints.len())
+    /// How many elements each table has.
+    pub fn entries(&self) -> TableEntries {
+        TableEntries {
+            frontends: self.frontend_limit,
+            services: self.services.len(),
+            slots: self.slots.len(),
+            endpoints: self.endpoints.len(),
+        }
     }
 
     /// The sums over all CPUs of the generation's counters, by [`Counter`].

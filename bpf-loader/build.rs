@@ -1,0 +1,100 @@
+//! Builds the kernel programs in `../ebpf` and hands the object to the crate.
+//!
+//! The target has no prebuilt standard library, so a compiler is needed whose sysroot carries its own
+//! sources: the first of `$EVERMESH_BPF_RUSTC`, `$RUSTC`, rustup's nightly and `/usr/bin/rustc` that does.
+//! `$EVERMESH_BPF_OBJECT` names a prebuilt object instead.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const TARGET: &str = "bpfel-unknown-none";
+const RUSTFLAGS: [&str; 4] = ["-Clinker=bpf-linker", "-Cdebuginfo=2", "-Clink-arg=--btf", "-Ctarget-cpu=v3"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ebpf");
+    declare_inputs(&sources);
+    let built = match env::var_os("EVERMESH_BPF_OBJECT") {
+        Some(prebuilt) => PathBuf::from(prebuilt),
+        None => build(&sources, &out.join("bpf"))?,
+    };
+    fs::copy(&built, out.join("evermesh.bpf.o"))
+        .map_err(|e| format!("cannot copy {}: {e}", built.display()))?;
+    Ok(())
+}
+
+fn declare_inputs(sources: &Path) {
+    for variable in ["EVERMESH_BPF_RUSTC", "EVERMESH_BPF_OBJECT"] {
+        println!("cargo::rerun-if-env-changed={variable}");
+    }
+    for input in ["src", "abi/src", "abi/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", sources.join(input).display());
+    }
+}
+
+fn build(sources: &Path, target_dir: &Path) -> Result<PathBuf, String> {
+    let rustc = compiler_with_sources()?;
+    let beside = Path::new(&rustc).with_file_name("cargo");
+    let cargo = if beside.exists() {
+        beside.into_os_string()
+    } else {
+        env::var_os("CARGO").unwrap_or("cargo".into())
+    };
+    let mut command = Command::new(cargo);
+    for (name, _) in env::vars_os() {
+        if is_of_the_outer_build(&name.to_string_lossy()) {
+            command.env_remove(&name);
+        }
+    }
+    let status = command
+        .current_dir(sources)
+        .args(["build", "--locked", "--release", "-Zbuild-std=core", "--target", TARGET, "--target-dir"])
+        .arg(target_dir)
+        .env("RUSTC", &rustc)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))
+        .status()
+        .map_err(|e| format!("cannot start cargo for the kernel programs: {e}"))?;
+    if !status.success() {
+        return Err(format!(
+            "the kernel programs did not build with {rustc} (is bpf-linker installed? scripts/bootstrap installs it)"
+        ));
+    }
+    Ok(target_dir.join(TARGET).join("release/evermesh"))
+}
+
+/// Variables that cargo set for this build would change the inner one.
+fn is_of_the_outer_build(name: &str) -> bool {
+    let of_cargo = name.starts_with("CARGO") && name != "CARGO_HOME";
+    let of_rust = name.starts_with("RUST") && name != "RUSTUP_HOME";
+    of_cargo || of_rust
+}
+
+fn compiler_with_sources() -> Result<String, String> {
+    let candidates = [
+        env::var("EVERMESH_BPF_RUSTC").ok(),
+        env::var("RUSTC").ok(),
+        rustup_nightly(),
+        Some("/usr/bin/rustc".to_owned()),
+    ];
+    candidates.into_iter().flatten().find(|rustc| has_sources(rustc)).ok_or_else(|| {
+        "no Rust compiler with its library sources: install Debian's rustc-web and rust-web-src (scripts/bootstrap does), \
+         or add rust-src to a rustup toolchain, and name the compiler in EVERMESH_BPF_RUSTC if it is elsewhere"
+            .to_owned()
+    })
+}
+
+fn rustup_nightly() -> Option<String> {
+    let output = Command::new("rustup").args(["which", "--toolchain", "nightly", "rustc"]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn has_sources(rustc: &str) -> bool {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).env_remove("RUSTUP_TOOLCHAIN").output();
+    let Ok(output) = output else { return false };
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    output.status.success() && sysroot.join("lib/rustlib/src/rust/library/core/Cargo.toml").exists()
+}

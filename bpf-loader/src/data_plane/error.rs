@@ -1,0 +1,90 @@
+use std::{io, path::PathBuf};
+
+use evermesh_pins::{ControlError, Finding, InventoryError, RemovalError, ViewError, WriterLockError};
+
+use crate::{
+    generation::{BuildError, SwitchError},
+    tables::{Full, Violation, WriteError},
+};
+
+/// Why the data plane was not taken over. Nothing was detached: traffic goes on by what stands.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The pin directory could not be made.
+    #[error("cannot make {}: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody else writes.
+    #[error(transparent)]
+    Lock(#[from] WriterLockError),
+    /// The pins could not be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// Something stands there that this release did not make.
+    #[error(
+        "what stands in bpffs is not what this release made, so nothing was touched and traffic goes on as it was:\n{}\nremove it with `evermesh uninstall` (traffic to services stops being balanced until the next start), or run the release that made it",
+        list(.0)
+    )]
+    Findings(Vec<Finding>),
+    /// What an interrupted change left behind could not be removed.
+    #[error(transparent)]
+    Removal(#[from] RemovalError),
+    /// The first generation could not be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A link could not be made or switched.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
+    /// `control` could not be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The tables could not be brought up to date.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+fn list(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("  {finding}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Why the tables were not changed. They say what they said before.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// No room.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// A store failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The tables could not be read.
+    #[error(transparent)]
+    View(#[from] ViewError),
+    /// The pins could not be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A new generation could not be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A link could not be switched.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
+    /// The old generation could not be removed; it hooks nothing.
+    #[error(transparent)]
+    Removal(#[from] RemovalError),
+    /// `control` could not be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Running programs could not be waited for.
+    #[error("cannot wait for running programs to end (membarrier): {0}")]
+    Barrier(io::Error),
+    /// The clock could not be read.
+    #[error("cannot read CLOCK_BOOTTIME: {0}")]
+    Clock(io::Error),
+    /// The tables do not say what the model says although every store succeeded: a defect. Checked in debug builds.
+    #[error("the tables do not say what was applied: {0}")]
+    Violation(#[from] Violation),
+}

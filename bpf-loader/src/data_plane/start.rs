@@ -1,0 +1,143 @@
+use std::fmt;
+
+use super::*;
+
+/// What a start found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// The live generation.
+    pub generation: u32,
+    /// How it came to be.
+    pub how: How,
+    /// Stores performed.
+    pub writes: u64,
+    /// What else was done, for people.
+    pub notes: Vec<String>,
+}
+
+/// How a start got its live generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Nothing stood there.
+    Fresh,
+    /// What stood there goes on.
+    Adopted,
+    /// What stood there was replaced under traffic.
+    Changed {
+        /// The generation that was live.
+        from: u32,
+        /// Why it did not do.
+        reason: String,
+    },
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fresh => f.write_str("fresh"),
+            Self::Adopted => f.write_str("adopted"),
+            Self::Changed { from, reason } => write!(f, "changed from generation {from}: {reason}"),
+        }
+    }
+}
+
+impl DataPlane {
+    /// Adopts what stands, then reconciles it with `snapshot`; `None`: nothing is known yet, and nothing is
+    /// changed but for what an interrupted change of generation left behind. No failure here detaches anything.
+    pub fn start(config: Config, snapshot: Option<&Snapshot>) -> Result<(Self, Started), StartError> {
+        let path = config.pins.root().to_owned();
+        std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path, source })?;
+        let lock = WriterLock::acquire(&config.pins, Self::PATIENCE)?;
+        let inventory = Inventory::read(&config.pins)?;
+        let findings = evermesh_pins::verify(&config.pins, &inventory, &config.cgroup);
+        if !findings.is_empty() {
+            return Err(StartError::Findings(findings));
+        }
+        match decide(&inventory, &object::digest(), config.sizes) {
+            Decision::Build { number, remove } => Self::fresh(config, lock, number, &remove, snapshot),
+            Decision::Adopt(adoption) => Self::take(config, lock, inventory, adoption, snapshot),
+        }
+    }
+
+    fn fresh(
+        config: Config,
+        lock: WriterLock,
+        number: u32,
+        remove: &[u32],
+        snapshot: Option<&Snapshot>,
+    ) -> Result<(Self, Started), StartError> {
+        for &unfinished in remove {
+            remove_generation(&config.pins, unfinished)?;
+        }
+        let mut state = State::empty(config.sizes);
+        let wanted = snapshot.map(lower_all).unwrap_or_default();
+        let contents = tables::plan(&mut state, Change::Everything(wanted)).map_err(ApplyError::from)?;
+        let built = generation::build(&config.pins, number, config.sizes, &contents)?;
+        let control = Control::open(&config.pins)?;
+        control.initialise()?;
+        generation::make_live(&config.pins, number)?;
+        generation::attach_missing(&config.pins, &config.cgroup, &built.pins, &evermesh_pins::Hook::ALL)?;
+        let live = Live::open(&config.pins, number, built.pins)?;
+        let applied = snapshot.cloned();
+        let writes = contents.len() as u64;
+        let plane = Self { config, control, live, state, applied, barrier_due: false, _lock: lock };
+        Ok((plane, Started { generation: number, how: How::Fresh, writes, notes: Vec::new() }))
+    }
+
+    fn take(
+        config: Config,
+        lock: WriterLock,
+        mut inventory: Inventory,
+        adoption: Adoption,
+        snapshot: Option<&Snapshot>,
+    ) -> Result<(Self, Started), StartError> {
+        let notes = clean_up(&config.pins, &inventory, &adoption)?;
+        let pins = inventory.generations.remove(&adoption.live).unwrap_or_default();
+        let live = Live::open(&config.pins, adoption.live, pins)?;
+        let control = Control::open(&config.pins)?;
+        control.initialise()?;
+        let state = tables::adopt(&live.view);
+        let mut plane = Self { config, control, live, state, applied: None, barrier_due: true, _lock: lock };
+        let (how, writes) = match adoption.change {
+            Some((number, reason)) => {
+                plane.change_to(number, snapshot)?;
+                plane.applied = snapshot.cloned();
+                (How::Changed { from: adoption.live, reason }, 0)
+            }
+            None => (How::Adopted, plane.reconcile(snapshot)?),
+        };
+        let (pins, cgroup) = (&plane.config.pins, &plane.config.cgroup);
+        generation::attach_missing(pins, cgroup, &plane.live.pins, &adoption.attach)?;
+        let generation = plane.generation();
+        Ok((plane, Started { generation, how, writes, notes }))
+    }
+
+    fn reconcile(&mut self, snapshot: Option<&Snapshot>) -> Result<u64, ApplyError> {
+        snapshot.map_or(Ok(0), |snapshot| self.apply(snapshot).map(|applied| applied.writes))
+    }
+}
+
+/// Undoes what an interrupted change of generation left behind.
+pub(super) fn clean_up(
+    pins: &PinDir,
+    inventory: &Inventory,
+    adoption: &Adoption,
+) -> Result<Vec<String>, StartError> {
+    let mut notes = Vec::new();
+    let Some(live) = inventory.generations.get(&adoption.live) else { return Ok(notes) };
+    for (hook, other) in &adoption.switch_back {
+        if let Some(from) = inventory.generations.get(other) {
+            generation::switch_links(pins, &[*hook], from, live)?;
+            notes.push(format!("{hook} was led back from generation {other} to {}", adoption.live));
+        }
+    }
+    if !adoption.switch_back.is_empty() {
+        barrier().map_err(ApplyError::Barrier)?;
+    }
+    for &number in &adoption.remove {
+        remove_generation(pins, number)?;
+        notes.push(format!("generation {number} was removed: it was not live"));
+    }
+    notes.extend(adoption.attach.iter().map(|hook| format!("{hook} had no link and was attached")));
+    Ok(notes)
+}

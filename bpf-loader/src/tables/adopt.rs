@@ -1,0 +1,126 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_pins::TableEntries;
+
+use super::{
+    State, Store, TableRead,
+    id_pool::IdPool,
+    slot_pool::SlotPool,
+    state::{Retired, ServiceState},
+};
+
+/// Reads the state back from the tables. Whatever belongs to nothing becomes a stray, to be cleared by the
+/// next plan; a service whose slots make no sense is written anew by it.
+///
+/// Ids and slots that nothing refers to count as free, so a barrier must pass before the first store.
+pub fn adopt(tables: &impl TableRead) -> State {
+    let mut adoption = Adoption::new(tables);
+    let entries = tables.entries();
+    for id in 1..entries.services {
+        adoption.service(id);
+    }
+    adoption.frontends();
+    adoption.stray_endpoints(entries.endpoints);
+    adoption.finish(entries)
+}
+
+struct Adoption<'a, T> {
+    tables: &'a T,
+    slots: SlotPool,
+    ids: BTreeMap<u32, u64>,
+    state: BTreeMap<u64, ServiceState>,
+    owners: BTreeMap<u32, u32>,
+    frontends: BTreeMap<FrontendKey, FrontendValue>,
+    addresses: BTreeSet<Address>,
+    strays: Vec<Store>,
+}
+
+impl<'a, T: TableRead> Adoption<'a, T> {
+    fn new(tables: &'a T) -> Self {
+        Self {
+            tables,
+            slots: SlotPool::new(tables.entries().slots),
+            ids: BTreeMap::new(),
+            state: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            frontends: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+            strays: Vec::new(),
+        }
+    }
+
+    fn service(&mut self, id: u32) {
+        let meta = self.tables.service_meta(id).unwrap_or_default();
+        let word = self.tables.service(id).unwrap_or_default();
+        if meta.digest == 0 || self.state.contains_key(&meta.digest) {
+            self.stray_service(id, meta, word);
+            return;
+        }
+        let end = word.offset().saturating_add(word.count());
+        let found: Vec<Option<u32>> = (word.offset()..end).map(|slot| self.member(id, slot)).collect();
+        let mut seen = BTreeSet::new();
+        let members: Vec<u32> =
+            found.iter().flatten().copied().filter(|&member| seen.insert(member)).collect();
+        let reserved = self.slots.reserve(word.offset(), word.count());
+        let broken = !reserved || members.len() != found.len();
+        let word = if reserved { word } else { ServiceWord::EMPTY };
+        self.owners.extend(members.iter().map(|&endpoint| (endpoint, id)));
+        self.ids.insert(id, meta.digest);
+        self.state.insert(meta.digest, ServiceState { id, meta, word, members, broken });
+    }
+
+    fn stray_service(&mut self, id: u32, meta: ServiceMeta, word: ServiceWord) {
+        if word != ServiceWord::EMPTY {
+            self.strays.push(Store::Service { id, word: ServiceWord::EMPTY });
+        }
+        if meta != ServiceMeta::default() {
+            self.strays.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });
+        }
+    }
+
+    /// `None`: beyond the table, or no endpoint of this service.
+    fn member(&self, service: u32, slot: u32) -> Option<u32> {
+        let id = u32::try_from(self.tables.slot(slot)?).ok()?;
+        let record = self.tables.endpoint(id)?;
+        (record.service == service && record.port != 0).then_some(id)
+    }
+
+    fn frontends(&mut self) {
+        for (key, value) in self.tables.frontends() {
+            let marker = key == FrontendKey::known_address(key.address);
+            let leads = if marker { value.service() == 0 } else { self.ids.contains_key(&value.service()) };
+            match (leads && value.belongs_to(&key), marker) {
+                (false, _) => self.strays.push(Store::RemoveFrontend { key }),
+                (true, true) => drop(self.addresses.insert(key.address)),
+                (true, false) => drop(self.frontends.insert(key, value)),
+            }
+        }
+    }
+
+    fn stray_endpoints(&mut self, endpoints: u32) {
+        for id in 1..endpoints {
+            let owner = self.tables.endpoint(id).map_or(0, |record| record.service);
+            if owner != 0 && !self.owners.contains_key(&id) {
+                self.strays.push(Store::RetireEndpoint { id });
+            }
+        }
+    }
+
+    fn finish(self, entries: TableEntries) -> State {
+        let record = |&id: &u32| Some((id, self.tables.endpoint(id)?));
+        State {
+            endpoints: self.owners.keys().filter_map(record).collect(),
+            service_ids: IdPool::new(entries.services, |id| self.ids.contains_key(&id)),
+            endpoint_ids: IdPool::new(entries.endpoints, |id| self.owners.contains_key(&id)),
+            services: self.state,
+            frontends: self.frontends,
+            addresses: self.addresses,
+            lowered: BTreeMap::new(),
+            strays: self.strays,
+            slots: self.slots,
+            retired: Retired::default(),
+            frontend_limit: entries.frontends,
+        }
+    }
+}

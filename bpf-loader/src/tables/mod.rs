@@ -1,0 +1,21 @@
+//! The configuration tables of one generation: what stands in them, what should, and the stores between.
+
+mod adopt;
+mod id_pool;
+mod invariant;
+mod meaning;
+mod plan;
+mod read;
+mod slot_pool;
+mod state;
+mod store;
+mod writer;
+
+pub use adopt::adopt;
+pub use invariant::{Violation, check};
+pub use meaning::{Meaning, Target};
+pub use plan::{Change, Full, plan};
+pub use read::{MemoryTables, TableRead};
+pub use state::{Retired, State};
+pub use store::Store;
+pub use writer::{TableWriter, WriteError};

@@ -1,0 +1,207 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_model::ServiceKey;
+use evermesh_pins::Table;
+
+use super::{
+    State, Store,
+    state::{Footprint, ServiceState, known},
+};
+use crate::lower::{Lowered, LoweredPort};
+
+mod members;
+
+/// What the tables should hold from now on.
+#[derive(Debug)]
+pub enum Change {
+    /// Exactly this; whatever else stands there goes.
+    Everything(BTreeMap<ServiceKey, Lowered>),
+    /// These services are as given, or gone where nothing is given; all others stay.
+    Services(BTreeMap<ServiceKey, Option<Lowered>>),
+}
+
+/// A table has no room for the change. The state that was planned on is spoiled: adopt the tables anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the table `{table}` is full: {hint}")]
+pub struct Full {
+    /// Which one.
+    pub table: Table,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl Full {
+    fn of(table: Table) -> Self {
+        let hint = match table {
+            Table::Endpoints | Table::Slots => "raise --max-endpoints",
+            _ => "raise --max-services",
+        };
+        Self { table, hint }
+    }
+}
+
+/// The stores that lead from `state` to `change`, in an order in which every prefix leaves each destination
+/// meaning what it meant or what it will: records before slots, slots before the service's word, services before their
+/// keys; and keys go before the services they led to.
+pub fn plan(state: &mut State, change: Change) -> Result<Vec<Store>, Full> {
+    let mut plan = Plan { stores: std::mem::take(&mut state.strays), ..Plan::default() };
+    let (services, mut gone) = match change {
+        Change::Everything(services) => (services, everything(state)),
+        Change::Services(services) => some(state, services),
+    };
+    let mut wanted = Footprint::default();
+    for (key, lowered) in services {
+        let footprint = plan.service(state, &lowered)?;
+        wanted.digests.extend(&footprint.digests);
+        wanted.frontends.extend(&footprint.frontends);
+        wanted.addresses.extend(&footprint.addresses);
+        state.lowered.insert(key, footprint);
+    }
+    gone.remove(&wanted);
+    plan.frontends(state, &wanted.addresses, &gone)?;
+    for digest in gone.digests {
+        plan.dismantle(state, digest);
+    }
+    plan.stores.append(&mut plan.retire);
+    Ok(plan.stores)
+}
+
+/// What is to go, less what is wanted after all.
+#[derive(Default)]
+struct Gone {
+    digests: BTreeSet<u64>,
+    frontends: BTreeSet<FrontendKey>,
+    addresses: BTreeSet<Address>,
+}
+
+impl Gone {
+    fn add(&mut self, footprint: &Footprint) {
+        self.digests.extend(&footprint.digests);
+        self.frontends.extend(&footprint.frontends);
+        self.addresses.extend(&footprint.addresses);
+    }
+
+    fn remove(&mut self, wanted: &Footprint) {
+        for digest in &wanted.digests {
+            self.digests.remove(digest);
+        }
+        for key in &wanted.frontends {
+            self.frontends.remove(key);
+        }
+        for address in &wanted.addresses {
+            self.addresses.remove(address);
+        }
+    }
+}
+
+fn everything(state: &mut State) -> Gone {
+    state.lowered.clear();
+    Gone {
+        digests: state.services.keys().copied().collect(),
+        frontends: state.frontends.keys().copied().collect(),
+        addresses: state.addresses.clone(),
+    }
+}
+
+fn some(
+    state: &mut State,
+    services: BTreeMap<ServiceKey, Option<Lowered>>,
+) -> (BTreeMap<ServiceKey, Lowered>, Gone) {
+    let mut gone = Gone::default();
+    for key in services.keys() {
+        if let Some(footprint) = state.lowered.remove(key) {
+            gone.add(&footprint);
+        }
+    }
+    (services.into_iter().filter_map(|(key, lowered)| Some((key, lowered?))).collect(), gone)
+}
+
+/// The stores so far.
+#[derive(Default)]
+struct Plan {
+    stores: Vec<Store>,
+    /// Marks on records that left their slots; last of all, so that a flow is told to move only when new flows
+    /// already do.
+    retire: Vec<Store>,
+    frontends: Vec<(FrontendKey, FrontendValue)>,
+}
+
+impl Plan {
+    fn service(&mut self, state: &mut State, lowered: &Lowered) -> Result<Footprint, Full> {
+        let mut footprint = Footprint { addresses: lowered.addresses.clone(), ..Footprint::default() };
+        for port in &lowered.ports {
+            let id = self.port(state, port)?;
+            self.frontends.extend(port.frontends.iter().map(|key| (*key, FrontendValue::new(id, key))));
+            footprint.digests.push(port.meta.digest);
+            footprint.frontends.extend(&port.frontends);
+        }
+        Ok(footprint)
+    }
+
+    fn port(&mut self, state: &mut State, port: &LoweredPort) -> Result<u32, Full> {
+        let mut service = match state.services.remove(&port.meta.digest) {
+            Some(service) => service,
+            None => ServiceState::new(state.service_ids.take().ok_or(Full::of(Table::Services))?),
+        };
+        if service.meta != port.meta {
+            service.meta = port.meta;
+            self.stores.push(Store::ServiceMeta { id: service.id, meta: port.meta });
+        }
+        members::update(self, state, &mut service, &port.endpoints)?;
+        let id = service.id;
+        state.services.insert(port.meta.digest, service);
+        Ok(id)
+    }
+
+    fn frontends(&mut self, state: &mut State, addresses: &[Address], gone: &Gone) -> Result<(), Full> {
+        for (key, value) in std::mem::take(&mut self.frontends) {
+            if state.frontends.insert(key, value) != Some(value) {
+                self.stores.push(Store::SetFrontend { key, value });
+            }
+        }
+        for &address in addresses {
+            if state.addresses.insert(address) {
+                self.stores.push(known(address));
+            }
+        }
+        if state.frontends.len() + state.addresses.len() > state.frontend_limit as usize {
+            return Err(Full::of(Table::Frontends));
+        }
+        self.remove_frontends(state, gone);
+        Ok(())
+    }
+
+    /// The mark of a known address goes before the keys: a port that is going is refused by neither.
+    fn remove_frontends(&mut self, state: &mut State, gone: &Gone) {
+        for &address in &gone.addresses {
+            if state.addresses.remove(&address) {
+                self.stores.push(Store::RemoveFrontend { key: FrontendKey::known_address(address) });
+            }
+        }
+        for &key in &gone.frontends {
+            if state.frontends.remove(&key).is_some() {
+                self.stores.push(Store::RemoveFrontend { key });
+            }
+        }
+    }
+
+    /// No key leads to this service any more.
+    fn dismantle(&mut self, state: &mut State, digest: u64) {
+        let Some(service) = state.services.remove(&digest) else { return };
+        let (id, word) = (service.id, service.word);
+        self.stores.push(Store::Service { id, word: ServiceWord::EMPTY });
+        self.stores.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });
+        for endpoint in service.members {
+            self.retire_endpoint(state, endpoint);
+        }
+        state.retired.services.push(id);
+        state.retired.slots.push((word.offset(), word.count()));
+    }
+
+    fn retire_endpoint(&mut self, state: &mut State, id: u32) {
+        state.endpoints.remove(&id);
+        state.retired.endpoints.push(id);
+        self.retire.push(Store::RetireEndpoint { id });
+    }
+}

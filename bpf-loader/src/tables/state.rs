@@ -1,0 +1,168 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_model::ServiceKey;
+use evermesh_pins::Table;
+
+use super::{Store, id_pool::IdPool, slot_pool::SlotPool};
+use crate::TableSizes;
+
+/// What stands in the tables, as the planner needs it: who has which id, what is free, what waits for a
+/// barrier before it may be used again.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// By digest.
+    pub(super) services: BTreeMap<u64, ServiceState>,
+    /// Records by endpoint id; those of members only.
+    pub(super) endpoints: BTreeMap<u32, Endpoint>,
+    /// All keys of `frontends`, the known addresses apart.
+    pub(super) frontends: BTreeMap<FrontendKey, FrontendValue>,
+    /// Known addresses.
+    pub(super) addresses: BTreeSet<Address>,
+    /// Which digests and addresses each service of the model was lowered to; empty after adoption.
+    pub(super) lowered: BTreeMap<ServiceKey, Footprint>,
+    /// What was found that belongs to nothing, to be cleared by the next plan.
+    pub(super) strays: Vec<Store>,
+    pub(super) service_ids: IdPool,
+    pub(super) endpoint_ids: IdPool,
+    pub(super) slots: SlotPool,
+    pub(super) retired: Retired,
+    pub(super) frontend_limit: u32,
+}
+
+/// What the tables hold for one service port.
+#[derive(Clone, Debug)]
+pub struct ServiceState {
+    pub id: u32,
+    pub meta: ServiceMeta,
+    pub word: ServiceWord,
+    /// Endpoint ids in slot order.
+    pub members: Vec<u32>,
+    /// The slots are not what they should be: they are written anew elsewhere.
+    pub broken: bool,
+}
+
+impl ServiceState {
+    /// A service that nothing is written for yet.
+    pub fn new(id: u32) -> Self {
+        Self {
+            id,
+            meta: ServiceMeta::default(),
+            word: ServiceWord::EMPTY,
+            members: Vec::new(),
+            broken: false,
+        }
+    }
+}
+
+/// What a service of the model occupies.
+#[derive(Clone, Debug, Default)]
+pub struct Footprint {
+    pub digests: Vec<u64>,
+    pub frontends: Vec<FrontendKey>,
+    pub addresses: Vec<Address>,
+}
+
+/// What nothing in the tables refers to any more, but a program run that began earlier may still hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    pub(super) services: Vec<u32>,
+    pub(super) endpoints: Vec<u32>,
+    /// First slot and count.
+    pub(super) slots: Vec<(u32, u32)>,
+}
+
+impl Retired {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.endpoints.is_empty() && self.slots.is_empty()
+    }
+}
+
+impl State {
+    /// The state of empty tables.
+    pub fn empty(sizes: TableSizes) -> Self {
+        Self {
+            services: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            frontends: BTreeMap::new(),
+            addresses: BTreeSet::new(),
+            lowered: BTreeMap::new(),
+            strays: Vec::new(),
+            service_ids: IdPool::new(sizes.entries(Table::Services), |_| false),
+            endpoint_ids: IdPool::new(sizes.entries(Table::Endpoints), |_| false),
+            slots: SlotPool::new(sizes.entries(Table::Slots)),
+            retired: Retired::default(),
+            frontend_limit: sizes.entries(Table::Frontends),
+        }
+    }
+
+    /// Service ports that stand in the tables.
+    pub fn service_count(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Endpoints that stand in the tables.
+    pub fn endpoint_count(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// Takes what waits for a barrier. After one, hand it to [`Self::reuse`].
+    pub fn take_retired(&mut self) -> Retired {
+        std::mem::take(&mut self.retired)
+    }
+
+    /// A barrier has passed since `retired` was taken: it may be used again.
+    pub fn reuse(&mut self, retired: Retired) {
+        self.service_ids.give_back(&retired.services);
+        self.endpoint_ids.give_back(&retired.endpoints);
+        for (start, count) in retired.slots {
+            self.slots.give_back(start, count);
+        }
+    }
+
+    /// The smallest sizes in which every id and slot in use keeps its place.
+    pub fn sizes_in_use(&self) -> TableSizes {
+        let last_slot = |s: &ServiceState| s.word.offset() + SlotPool::capacity(s.word.count());
+        let slots = self.services.values().map(last_slot).max().unwrap_or(0);
+        let keys = u32::try_from(self.frontends.len() + self.addresses.len()).unwrap_or(u32::MAX);
+        TableSizes {
+            services: self.service_ids.high_water().max(keys.div_ceil(4)),
+            endpoints: self.endpoint_ids.high_water().max(slots.div_ceil(3)),
+        }
+    }
+
+    /// This state in larger tables; ids and slots keep their places.
+    pub fn grow(&mut self, sizes: TableSizes) {
+        self.service_ids.grow(sizes.entries(Table::Services));
+        self.endpoint_ids.grow(sizes.entries(Table::Endpoints));
+        self.slots.grow(sizes.entries(Table::Slots));
+        self.frontend_limit = self.frontend_limit.max(sizes.entries(Table::Frontends));
+    }
+
+    /// The stores that make empty tables hold this state.
+    pub fn as_stores(&self) -> Vec<Store> {
+        let mut stores = Vec::new();
+        for (&id, &record) in &self.endpoints {
+            stores.push(Store::Endpoint { id, record });
+        }
+        for service in self.services.values() {
+            stores.push(Store::ServiceMeta { id: service.id, meta: service.meta });
+            if service.broken {
+                continue;
+            }
+            let slots = (service.word.offset()..).zip(&service.members);
+            stores.extend(slots.map(|(slot, &endpoint)| Store::Slot { slot, endpoint }));
+            stores.push(Store::Service { id: service.id, word: service.word });
+        }
+        stores.extend(self.frontends.iter().map(|(&key, &value)| Store::SetFrontend { key, value }));
+        stores.extend(self.addresses.iter().map(|&address| known(address)));
+        stores
+    }
+}
+
+/// The store that marks an address as known.
+pub(super) fn known(address: Address) -> Store {
+    let key = FrontendKey::known_address(address);
+    Store::SetFrontend { key, value: FrontendValue::new(0, &key) }
+}

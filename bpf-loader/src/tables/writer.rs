@@ -1,0 +1,124 @@
+use std::{
+    io,
+    mem::offset_of,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use evermesh_abi::{Endpoint, ServiceMeta};
+use evermesh_pins::{
+    MapPin, Table,
+    sys::{self, WriteMapping},
+};
+
+use super::Store;
+
+/// The one way into the tables. A writable mapping is made only when there is something to write.
+#[derive(Debug)]
+pub struct TableWriter {
+    maps: Maps,
+    mapped: Option<Mapped>,
+}
+
+/// Why a store was not performed. The tables stand between the old and the new state, where every
+/// destination means one or the other; adopt them anew.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to the table `{table}`: {source}")]
+pub struct WriteError {
+    /// Which table.
+    pub table: Table,
+    /// Why.
+    pub source: io::Error,
+}
+
+#[derive(Debug)]
+struct Maps {
+    frontends: OwnedFd,
+    services: (OwnedFd, u32),
+    service_meta: (OwnedFd, u32),
+    slots: (OwnedFd, u32),
+    endpoints: (OwnedFd, u32),
+}
+
+#[derive(Debug)]
+struct Mapped {
+    services: WriteMapping<u64>,
+    service_meta: WriteMapping<ServiceMeta>,
+    slots: WriteMapping<u64>,
+    endpoints: WriteMapping<Endpoint>,
+}
+
+impl TableWriter {
+    /// Writes to the tables that `pin` gives.
+    pub fn new<'a>(pin: impl Fn(Table) -> Option<&'a MapPin>) -> Result<Self, WriteError> {
+        let sized = |table| {
+            let missing = || WriteError { table, source: io::ErrorKind::NotFound.into() };
+            let pin = pin(table).ok_or_else(missing)?;
+            let fd = pin.fd.try_clone().map_err(|source| WriteError { table, source })?;
+            Ok((fd, pin.info.max_entries))
+        };
+        let maps = Maps {
+            frontends: sized(Table::Frontends)?.0,
+            services: sized(Table::Services)?,
+            service_meta: sized(Table::ServiceMeta)?,
+            slots: sized(Table::Slots)?,
+            endpoints: sized(Table::Endpoints)?,
+        };
+        Ok(Self { maps, mapped: None })
+    }
+
+    /// Performs stores in order; returns how many there were.
+    pub fn execute(&mut self, stores: &[Store]) -> Result<u64, WriteError> {
+        if stores.is_empty() {
+            return Ok(0);
+        }
+        let mapped = match self.mapped.take() {
+            Some(mapped) => mapped,
+            None => Mapped::new(&self.maps)?,
+        };
+        let mapped = self.mapped.insert(mapped);
+        for store in stores {
+            perform(&self.maps, mapped, store)?;
+        }
+        Ok(stores.len() as u64)
+    }
+}
+
+impl Mapped {
+    fn new(maps: &Maps) -> Result<Self, WriteError> {
+        Ok(Self {
+            services: writable(&maps.services, Table::Services)?,
+            service_meta: writable(&maps.service_meta, Table::ServiceMeta)?,
+            slots: writable(&maps.slots, Table::Slots)?,
+            endpoints: writable(&maps.endpoints, Table::Endpoints)?,
+        })
+    }
+}
+
+fn writable<T: sys::Element>(
+    (fd, len): &(OwnedFd, u32),
+    table: Table,
+) -> Result<WriteMapping<T>, WriteError> {
+    WriteMapping::new(fd.as_fd(), *len).map_err(|source| WriteError { table, source })
+}
+
+fn perform(maps: &Maps, mapped: &Mapped, store: &Store) -> Result<(), WriteError> {
+    let frontends =
+        |result: io::Result<()>| result.map_err(|source| WriteError { table: Table::Frontends, source });
+    let inside = |table, stored: bool| {
+        let beyond = || WriteError { table, source: io::ErrorKind::InvalidInput.into() };
+        stored.then_some(()).ok_or_else(beyond)
+    };
+    match *store {
+        Store::ServiceMeta { id, meta } => inside(Table::ServiceMeta, mapped.service_meta.set(id, meta)),
+        Store::Endpoint { id, record } => inside(Table::Endpoints, mapped.endpoints.set(id, record)),
+        Store::RetireEndpoint { id } => {
+            inside(Table::Endpoints, mapped.endpoints.set_u32(id, offset_of!(Endpoint, service), 0))
+        }
+        Store::Slot { slot, endpoint } => inside(Table::Slots, mapped.slots.set(slot, endpoint.into())),
+        Store::Service { id, word } => inside(Table::Services, mapped.services.set(id, word.0)),
+        Store::SetFrontend { key, value } => {
+            frontends(sys::map_update(maps.frontends.as_fd(), &key, &value.0))
+        }
+        Store::RemoveFrontend { key } => frontends(sys::map_delete(maps.frontends.as_fd(), &key).map(drop)),
+    }
+}
