@@ -55,14 +55,14 @@ pub enum Error {
         source: io::Error,
     },
     /// A program ended before it was ready.
-    #[error("{what} ended before it was ready ({status}); see {log}", log = log.display())]
+    #[error("{what} ended before it was ready ({status}); it said:\n{output}")]
     EndedEarly {
         /// The program.
         what: String,
         /// How.
         status: ExitStatus,
-        /// Its output.
-        log: PathBuf,
+        /// What it printed.
+        output: String,
     },
     /// A command ended with an error.
     #[error("`{command}` failed ({status}): {stderr}")]

@@ -64,7 +64,7 @@ impl Process {
 
     /// Waits for the line `ready`.
     pub fn await_ready(&mut self, patience: Duration) -> Result<()> {
-        let what = format!("{} to be ready (see {})", self.what, self.log.display());
+        let what = format!("{} to be ready", self.what);
         wait::until(&what, patience, || match self.exited() {
             Some(status) => Some(Err(self.ended_early(status))),
             None => self.output().lines().any(|line| line == READY).then_some(Ok(())),
@@ -77,7 +77,7 @@ impl Process {
     }
 
     pub(crate) fn ended_early(&self, status: ExitStatus) -> Error {
-        Error::EndedEarly { what: self.what.clone(), status, log: self.log.clone() }
+        Error::EndedEarly { what: self.what.clone(), status, output: self.output() }
     }
 
     /// Waits for its end.

@@ -102,6 +102,15 @@ impl fmt::Display for Report {
         writeln!(f, "longest stall {:?} ({})", self.longest_stall.duration, self.longest_stall.client)?;
         self.void.iter().try_for_each(|void| writeln!(f, "void: {void}"))?;
         self.failures.iter().try_for_each(|(outcome, count)| writeln!(f, "failed: {count} x {outcome}"))?;
-        self.samples.iter().try_for_each(|sample| writeln!(f, "  {}: {:?}", sample.client, sample.attempt))
+        self.samples.iter().try_for_each(|sample| writeln!(f, "  {sample}"))
+    }
+}
+
+impl fmt::Display for FailureSample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client, attempt } = self;
+        let Attempt { start_ns, kind, family, outcome, .. } = attempt;
+        let duration = Duration::from_nanos(attempt.duration_ns());
+        write!(f, "{client}: {kind:?} {family:?} at {start_ns} ns: {outcome} after {duration:?}")
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::client::{Attempt, Outcome};
 
 /// How many failures are kept whole.
-const SAMPLES: usize = 20;
+const SAMPLES: usize = 10;
 
 /// Sums of a run so far.
 #[derive(Default)]

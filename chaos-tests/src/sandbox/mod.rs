@@ -12,6 +12,7 @@ mod removal;
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
 };
 
 pub use cgroup::Cgroup;
@@ -95,6 +96,13 @@ impl Sandbox {
         self.dir.join("log")
     }
 
+    /// The last lines of every process's output, for whoever looks for a cause before the sandbox goes.
+    pub fn logs(&self) -> String {
+        let entries = fs::read_dir(self.log_dir()).into_iter().flatten().flatten();
+        let logs = entries.map(|e| e.path()).filter(|path| path.extension().is_some_and(|e| e == "log"));
+        logs.map(|path| tail(&path)).collect()
+    }
+
     pub(crate) fn netns_dir(&self) -> PathBuf {
         self.dir.join("netns")
     }
@@ -116,10 +124,21 @@ impl Drop for Sandbox {
         if self.closed {
             return;
         }
+        if thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
         match removal::remove(&self.name) {
-            Err(error) if !std::thread::panicking() => panic!("sandbox {}: {error}", self.name),
+            Err(error) if !thread::panicking() => panic!("sandbox {}: {error}", self.name),
             Err(error) => eprintln!("sandbox {}: {error}", self.name),
             Ok(()) => {}
         }
     }
+}
+
+fn tail(path: &Path) -> String {
+    const LINES: usize = 40;
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(LINES)..].join("\n");
+    format!("--- {}\n{last}\n", path.display())
 }

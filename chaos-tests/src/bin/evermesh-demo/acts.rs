@@ -36,10 +36,9 @@ pub fn fetch(stage: &Stage) -> Result<()> {
     for vip in WEB {
         let target = SocketAddr::new(vip.parse()?, HTTP.port);
         let answer = if curl_exists { curl(&stage.client, target)? } else { stage.client.fetch(target)? };
-        say(
-            if curl_exists { "curl" } else { "GET" },
-            &format!("http://{target}/ is answered by {}", answer.trim()),
-        );
+        let (fetcher, who) = (if curl_exists { "curl" } else { "GET" }, answer.trim());
+        ensure!(stage.web.iter().any(|pod| pod.name() == who), "http://{target}/ is answered by {who}");
+        say(fetcher, &format!("http://{target}/ is answered by {who}"));
     }
     Ok(())
 }
@@ -107,7 +106,7 @@ pub fn wrong_file(mesh: &Mesh<'_>, stage: &Stage) -> Result<Event> {
     let refusal = wait::until("the wrong file to be refused", PATIENCE, || mesh.refusal().ok().flatten())?;
     let event = Event { kind: "wrong file".to_owned(), start_ns, end_ns: now_ns() };
     ensure!(mesh.endpoints()? == before, "a refused file changed the kernel's tables");
-    say("wrong file", &format!("refused, the last good state stays: {}", refusal.trim()));
+    say("wrong file", &format!("refused, the last good state stays: {}", refusal.reason.trim()));
     mesh.write_config(&config::with(&stage.web))?;
     wait::until("the good file to be accepted", PATIENCE, || mesh.refusal().ok()?.is_none().then_some(()))?;
     Ok(event)
@@ -116,6 +115,7 @@ pub fn wrong_file(mesh: &Mesh<'_>, stage: &Stage) -> Result<Event> {
 fn tell(events: &[Event], until: &str) {
     let Some(first) = events.first() else { return };
     let longest_ns = events.iter().map(|e| e.end_ns - e.start_ns).max().unwrap_or(0);
-    let times = if events.len() == 1 { "once".to_owned() } else { format!("{} times", events.len()) };
-    say(&first.kind, &format!("{times}, {} ms {until}", longest_ns / 1_000_000));
+    let times =
+        if events.len() == 1 { "once,".to_owned() } else { format!("{} times, at most", events.len()) };
+    say(&first.kind, &format!("{times} {} ms {until}", longest_ns / 1_000_000));
 }

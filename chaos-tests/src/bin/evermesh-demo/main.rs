@@ -50,7 +50,7 @@ fn play() -> Result<Verdict> {
     let sandbox = Sandbox::new()?;
     clean_up_on_signal(&sandbox)?;
     say("sandbox", &format!("{}", sandbox.dir().display()));
-    let report = perform(&sandbox)?;
+    let report = perform(&sandbox).inspect_err(|_| eprintln!("{}", sandbox.logs()))?;
     sandbox.close()?;
     Ok(report.verdict())
 }

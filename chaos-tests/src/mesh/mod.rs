@@ -1,21 +1,16 @@
 //! Evermesh itself, as a user runs it: through the command line, in a sandbox.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    net::IpAddr,
-    path::{Path, PathBuf},
-    process::Command,
-    thread::sleep,
-    time::Duration,
-};
+mod command;
+mod view;
+
+use std::{fs, path::PathBuf, process::Command, thread::sleep, time::Duration};
 
 use nix::{sys::signal::Signal, unistd::Pid};
-use serde::Deserialize;
+use view::State;
+pub use view::{MeshEndpoint, Refusal};
 
 use crate::{
     Error, Result, binaries,
-    pod::Pod,
     process::{Process, send},
     sandbox::Sandbox,
     wait,
@@ -32,40 +27,6 @@ pub struct Mesh<'a> {
     flags: Vec<String>,
     supervisor: Option<Process>,
     starts: u32,
-}
-
-/// What of `supervisor.json` tells when an agent serves.
-#[derive(Debug, Deserialize)]
-struct State {
-    pid: i32,
-    agent_pid: Option<i32>,
-    phase: String,
-}
-
-/// `dump endpoints`, as far as it is of interest here.
-#[derive(Debug, Deserialize)]
-struct Dump {
-    endpoints: Vec<DumpedEndpoint>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DumpedEndpoint {
-    #[serde(flatten)]
-    endpoint: MeshEndpoint,
-    slots: usize,
-}
-
-/// A pod's port behind a service's port.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub struct MeshEndpoint {
-    /// The service.
-    pub service: String,
-    /// Its port.
-    pub service_port: u16,
-    /// The pod.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
 }
 
 impl<'a> Mesh<'a> {
@@ -101,7 +62,7 @@ impl<'a> Mesh<'a> {
         let (what, log_dir) = (format!("evermesh-{}", self.starts), self.sandbox.log_dir());
         let process = Process::spawn(&what, command, self.sandbox.mesh_placement()?, &log_dir)?;
         self.supervisor = Some(process);
-        self.await_agent(None)
+        self.await_first_agent()
     }
 
     fn directories(&self) -> [PathBuf; 6] {
@@ -120,10 +81,18 @@ impl<'a> Mesh<'a> {
         self.supervisor.as_ref().map(Process::pid)
     }
 
+    /// A supervisor that cannot go on says why, and ends.
+    fn await_first_agent(&mut self) -> Result<Pid> {
+        wait::until("a ready agent", PATIENCE, || {
+            let supervisor = self.supervisor.as_mut()?;
+            let ended = supervisor.exited().map(|status| Err(supervisor.ended_early(status)));
+            ended.or_else(|| self.ready_agent().map(Ok))
+        })?
+    }
+
     /// Waits for a ready agent other than `old`.
     pub fn await_agent(&self, old: Option<Pid>) -> Result<Pid> {
-        let what = format!("a ready agent (see {})", self.sandbox.log_dir().display());
-        wait::until(&what, PATIENCE, || self.ready_agent().filter(|&pid| Some(pid) != old))
+        wait::until("a ready agent", PATIENCE, || self.ready_agent().filter(|&pid| Some(pid) != old))
     }
 
     fn ready_agent(&self) -> Option<Pid> {
@@ -133,8 +102,7 @@ impl<'a> Mesh<'a> {
 
     /// The file may be one of an earlier supervisor: only that of the one that runs counts.
     fn state(&self) -> Option<State> {
-        let text = fs::read_to_string(self.sandbox.run_dir().join("supervisor.json")).ok()?;
-        let state: State = serde_json::from_str(&text).ok()?;
+        let state = State::read(&self.sandbox.run_dir())?;
         Some(state).filter(|state| Some(Pid::from_raw(state.pid)) == self.supervisor_pid())
     }
 
@@ -190,51 +158,6 @@ impl<'a> Mesh<'a> {
             supervisor.await_exit(PATIENCE)?;
         }
         Ok(())
-    }
-
-    /// Lets the traffic of `pod` be balanced.
-    pub fn pod_add(&self, pod: &Pod) -> Result<()> {
-        let netns = pod.netns().path();
-        self.command(&["pod".as_ref(), "add".as_ref(), pod.name().as_ref(), "--netns".as_ref(), netns])
-            .map(drop)
-    }
-
-    /// `evermesh status`, as JSON.
-    pub fn status(&self) -> Result<String> {
-        self.command(&["status".as_ref(), "--output".as_ref(), "json".as_ref()])
-    }
-
-    /// Why the mesh's file is not in force, if it is not.
-    pub fn refusal(&self) -> Result<Option<String>> {
-        Ok(None)
-    }
-
-    /// The endpoints that new connections may be given, as the kernel's tables say.
-    pub fn endpoints(&self) -> Result<BTreeSet<MeshEndpoint>> {
-        let text =
-            self.command(&["dump".as_ref(), "endpoints".as_ref(), "--output".as_ref(), "json".as_ref()])?;
-        let dump: Dump =
-            serde_json::from_str(&text).map_err(|source| Error::Json { what: "dump", source })?;
-        Ok(dump.endpoints.into_iter().filter(|e| e.slots > 0).map(|e| e.endpoint).collect())
-    }
-
-    /// Takes away everything that was ever pinned.
-    pub fn uninstall(&self) -> Result<String> {
-        self.command(&["uninstall".as_ref()])
-    }
-
-    /// Runs `evermesh` with these arguments and the sandbox's directories, and gives what it printed.
-    pub fn command(&self, arguments: &[&Path]) -> Result<String> {
-        let mut command = Command::new(&self.program);
-        command.args(arguments).args(self.directories());
-        let text = format!("{command:?}");
-        let program = self.program.clone();
-        let output = command.output().map_err(|source| Error::Spawn { program, source })?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(Error::Command { command: text, status: output.status, stderr })
     }
 }
 

@@ -1,0 +1,60 @@
+//! The `evermesh` commands besides `run`.
+
+use std::{collections::BTreeSet, ffi::OsStr, process::Command};
+
+use serde::de::DeserializeOwned;
+
+use super::{
+    Mesh,
+    view::{Dump, MeshEndpoint, Refusal, Status},
+};
+use crate::{Error, Result, pod::Pod};
+
+/// `status` exits with it when something needs attention; it answers all the same.
+const DEGRADED: i32 = 3;
+
+impl Mesh<'_> {
+    /// Lets the traffic of `pod` be balanced.
+    pub fn pod_add(&self, pod: &Pod) -> Result<()> {
+        let netns = pod.netns().path().as_os_str();
+        self.command(&["pod".as_ref(), "add".as_ref(), pod.name().as_ref(), "--netns".as_ref(), netns])
+            .map(drop)
+    }
+
+    /// The endpoints that new connections may be given, as the kernel's tables say.
+    pub fn endpoints(&self) -> Result<BTreeSet<MeshEndpoint>> {
+        let dump: Dump = self.json("dump", &["dump", "endpoints"])?;
+        Ok(dump.endpoints.into_iter().filter(|e| e.slots > 0).map(|e| e.endpoint).collect())
+    }
+
+    /// Why the mesh's file is not in force; `None` if it is.
+    pub fn refusal(&self) -> Result<Option<Refusal>> {
+        let status: Status = self.json("status", &["status"])?;
+        Ok(status.refused)
+    }
+
+    /// Takes away everything that was ever pinned, and tells what that was.
+    pub fn uninstall(&self) -> Result<String> {
+        self.command(&["uninstall".as_ref()])
+    }
+
+    fn json<T: DeserializeOwned>(&self, what: &'static str, arguments: &[&str]) -> Result<T> {
+        let arguments: Vec<&OsStr> = arguments.iter().chain(&["--output", "json"]).map(OsStr::new).collect();
+        let text = self.command(&arguments)?;
+        serde_json::from_str(&text).map_err(|source| Error::Json { what, source })
+    }
+
+    /// Runs `evermesh` with these arguments and the sandbox's directories, and gives what it printed.
+    pub fn command(&self, arguments: &[&OsStr]) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).args(self.directories());
+        let text = format!("{command:?}");
+        let program = self.program.clone();
+        let output = command.output().map_err(|source| Error::Spawn { program, source })?;
+        if output.status.success() || output.status.code() == Some(DEGRADED) {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(Error::Command { command: text, status: output.status, stderr })
+    }
+}

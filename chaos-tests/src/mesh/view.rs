@@ -1,0 +1,60 @@
+//! What Evermesh says about itself, as far as tests ask.
+
+use std::{fs, net::IpAddr, path::Path};
+
+use serde::Deserialize;
+
+/// What of `supervisor.json` tells when an agent serves.
+#[derive(Debug, Deserialize)]
+pub(super) struct State {
+    pub pid: i32,
+    pub agent_pid: Option<i32>,
+    pub phase: String,
+}
+
+impl State {
+    pub(super) fn read(run_dir: &Path) -> Option<Self> {
+        let text = fs::read_to_string(run_dir.join("supervisor.json")).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+}
+
+/// `status`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Status {
+    pub refused: Option<Refusal>,
+}
+
+/// Why the mesh's file is not in force.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// What is wrong, one problem a line.
+    pub reason: String,
+}
+
+/// `dump endpoints`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Dump {
+    pub endpoints: Vec<DumpedEndpoint>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DumpedEndpoint {
+    #[serde(flatten)]
+    pub endpoint: MeshEndpoint,
+    /// None: it is on its way in or out.
+    pub slots: usize,
+}
+
+/// A pod's port behind a service's port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct MeshEndpoint {
+    /// The service.
+    pub service: String,
+    /// Its port.
+    pub service_port: u16,
+    /// The pod.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+}
