@@ -83,7 +83,7 @@ pub struct Schedule {
 impl Schedule {
     /// `count` faults of all kinds, each up to `pause_max` after the recovery from the one before.
     pub fn new(seed: u64, count: usize, pause_max: Duration) -> Self {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut random = random(seed);
         let mut draw =
             || Planned { pause: draw_time(&mut random, pause_max), fault: Fault::draw(&mut random) };
         Self { seed, planned: (0..count).map(|_| draw()).collect() }
@@ -107,6 +107,11 @@ impl Schedule {
         };
         self.planned.iter().map(inflict).collect()
     }
+}
+
+/// Random numbers that are the same for a seed in every release of the rig.
+pub fn random(seed: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(seed)
 }
 
 fn draw_time(random: &mut ChaCha8Rng, max: Duration) -> Duration {

@@ -4,31 +4,19 @@ use std::time::Duration;
 
 use evermesh_chaos_tests::{
     faults::{Schedule, seed},
-    mesh::Mesh,
     oracle::Verdict,
-    sandbox::Sandbox,
-    stage::{Stage, Traffic, config},
+    stage::under_traffic,
 };
 
 const KILLS: usize = 300;
 const PAUSE_MAX: Duration = Duration::from_millis(200);
-const WATCHDOG_MS: &str = "300";
-const AT_MOST: Duration = Duration::from_mins(20);
+const FLAGS: [&str; 2] = ["--watchdog-ms", "300"];
 
 #[test]
 fn three_hundred_kills_go_unnoticed() {
     let schedule = Schedule::new(seed(), KILLS, PAUSE_MAX);
-    let sandbox = Sandbox::new().unwrap();
-    let stage = Stage::new(&sandbox).unwrap();
-    let mut mesh = Mesh::start(&sandbox, &config::with(&stage.web), &["--watchdog-ms", WATCHDOG_MS]).unwrap();
-    stage.enrolled().try_for_each(|pod| mesh.pod_add(pod)).unwrap();
-    let traffic = Traffic::start(&stage, AT_MOST).unwrap();
-    let events = schedule.inflict(&mut mesh).unwrap();
-    let report = traffic.judge(&stage, events).unwrap();
+    let report = under_traffic(&FLAGS, |_, mesh| schedule.inflict(mesh)).unwrap();
     println!("{report}");
     assert_eq!(report.verdict(), Verdict::Clean);
     assert_eq!(report.events.len(), KILLS);
-    mesh.interrupt().unwrap();
-    mesh.uninstall().unwrap();
-    sandbox.close().unwrap();
 }

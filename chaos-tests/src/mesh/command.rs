@@ -29,8 +29,16 @@ impl Mesh<'_> {
 
     /// Why the mesh's file is not in force; `None` if it is.
     pub fn refusal(&self) -> Result<Option<Refusal>> {
-        let status: Status = self.json("status", &["status"])?;
-        Ok(status.refused)
+        Ok(self.status()?.refused)
+    }
+
+    /// The number of the live generation; `None` if there is none.
+    pub fn generation(&self) -> Result<Option<u32>> {
+        Ok(self.status()?.data_path.generation)
+    }
+
+    fn status(&self) -> Result<Status> {
+        self.json("status", &["status"])
     }
 
     /// Takes away everything that was ever pinned, and tells what that was.

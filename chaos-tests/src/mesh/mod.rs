@@ -34,8 +34,8 @@ impl<'a> Mesh<'a> {
     /// agent is ready.
     pub fn start(sandbox: &'a Sandbox, config: &str, flags: &[&str]) -> Result<Self> {
         let program = binaries::find("evermesh")?;
-        let flags = flags.iter().map(|&flag| flag.to_owned()).collect();
-        let mut mesh = Self { sandbox, program, flags, supervisor: None, starts: 0 };
+        let mut mesh = Self { sandbox, program, flags: Vec::new(), supervisor: None, starts: 0 };
+        mesh.set_flags(flags);
         mesh.write_config(config)?;
         mesh.restart()?;
         Ok(mesh)
@@ -51,6 +51,11 @@ impl<'a> Mesh<'a> {
         let (path, aside) = (self.config(), self.sandbox.dir().join("mesh.yaml.new"));
         fs::write(&aside, config).map_err(Error::path("write", &aside))?;
         fs::rename(&aside, &path).map_err(Error::path("replace", path))
+    }
+
+    /// The next supervisor gets these instead of the ones the mesh was started with.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
     }
 
     /// Runs the supervisor again, after it has ended, and waits until its agent is ready.

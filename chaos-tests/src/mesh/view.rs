@@ -23,6 +23,12 @@ impl State {
 #[derive(Debug, Deserialize)]
 pub(super) struct Status {
     pub refused: Option<Refusal>,
+    pub data_path: DataPath,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DataPath {
+    pub generation: Option<u32>,
 }
 
 /// Why the mesh's file is not in force.

@@ -2,9 +2,11 @@
 //! virtual IPs for whoever is not translated.
 
 pub mod config;
+mod play;
 mod traffic;
 
 use config::{ANSWER, HTTP, STREAM, UNKNOWN_PORT, VIRTUAL_NETS};
+pub use play::under_traffic;
 pub use traffic::{Traffic, expect, targets};
 
 use crate::{
