@@ -1,1 +1,3 @@
-//! placeholder
+//! Durable records. Knows no mesh types: what is in a record is its owner's business.
+
+pub mod local;
