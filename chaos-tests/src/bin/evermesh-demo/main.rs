@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use evermesh_chaos_tests::{
     faults::Fault,
     mesh::Mesh,
     oracle::{Event, Report, Verdict},
-    sandbox::{self, Sandbox},
+    sandbox::{self, Inventory, Sandbox},
     stage::{Stage, Traffic, config},
 };
 use signal_hook::{
@@ -47,11 +47,14 @@ fn main() -> ExitCode {
 }
 
 fn play() -> Result<Verdict> {
+    let before = Inventory::now()?;
     let sandbox = Sandbox::new()?;
     clean_up_on_signal(&sandbox)?;
     say("sandbox", &format!("{}", sandbox.dir().display()));
     let report = perform(&sandbox).inspect_err(|_| eprintln!("{}", sandbox.logs()))?;
     sandbox.close()?;
+    let left = Inventory::now()?.added_since(&before);
+    ensure!(left.is_empty(), "left behind: {left:?}");
     Ok(report.verdict())
 }
 

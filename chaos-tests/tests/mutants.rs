@@ -1,0 +1,27 @@
+//! What traffic would notice, the oracle reports: else "unnoticed" would mean nothing.
+
+use evermesh_chaos_tests::{
+    Result,
+    clock::now_ns,
+    mesh::Mesh,
+    oracle::{Event, Verdict},
+    stage::{Stage, under_traffic},
+};
+
+#[test]
+fn a_data_path_that_is_removed_and_made_again_is_noticed() {
+    let report = under_traffic(&[], |stage, mesh| Ok(vec![remove_and_make(stage, mesh)?])).unwrap();
+    assert_eq!(report.verdict(), Verdict::Failed, "{report}");
+    assert!(report.failures_with("wrong server trap") > 0, "connections went through untranslated: {report}");
+    assert!(report.failures_with("not refused") > 0, "what must be refused was not: {report}");
+    assert_eq!(report.failed(), report.events[0].failures, "before and after there is nothing: {report}");
+}
+
+fn remove_and_make(stage: &Stage, mesh: &mut Mesh<'_>) -> Result<Event> {
+    let start_ns = now_ns();
+    mesh.interrupt()?;
+    mesh.uninstall()?;
+    mesh.restart()?;
+    stage.enrolled().try_for_each(|pod| mesh.pod_add(pod))?;
+    Ok(Event { kind: "data path removed".into(), start_ns, end_ns: now_ns() })
+}
