@@ -1,1 +1,7 @@
-fn main() {}
+//! The `evermesh` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    evermesh_cli::run(std::env::args_os()).into()
+}

@@ -1,0 +1,184 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use evermesh_handover::RunDir;
+use evermesh_pins::PinDir;
+
+use crate::output::Output;
+
+/// Sidecarless service mesh: services balanced in the kernel, at connect().
+#[derive(Debug, Parser)]
+#[command(name = "evermesh", version, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub directories: Directories,
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub output: Output,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where things are. Every command takes them, so that one set of flags serves a whole script.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Directories")]
+pub struct Directories {
+    /// What outlives a reboot: the configuration applied last
+    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/evermesh")]
+    pub state_dir: PathBuf,
+    /// Where the data path is pinned; must lie in a mounted bpffs
+    #[arg(long, global = true, value_name = "DIR", default_value = "/sys/fs/bpf/evermesh")]
+    pub bpffs: PathBuf,
+    /// The cgroup (v2) above the pods [default: the root of the hierarchy]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cgroup: Option<PathBuf>,
+    /// What lives as long as the processes do: sockets, lock, state
+    #[arg(long, global = true, value_name = "DIR", default_value = "/run/evermesh")]
+    pub run_dir: PathBuf,
+}
+
+impl Directories {
+    pub fn pins(&self) -> PinDir {
+        PinDir::new(&self.bpffs)
+    }
+
+    pub fn run(&self) -> RunDir {
+        RunDir::new(&self.run_dir)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the mesh on this node, in the foreground. Ending it keeps the data path
+    Run(Run),
+    /// Say which pods are balanced
+    #[command(subcommand)]
+    Pod(Pod),
+    /// Show how Evermesh is on this node; exits with 3 when something needs attention
+    Status,
+    /// Show what stands in the kernel's tables
+    Dump {
+        #[arg(value_enum)]
+        what: Dump,
+    },
+    /// Stop Evermesh and remove its data path: traffic is no longer balanced
+    Uninstall {
+        /// Remove what is in the state directory too
+        #[arg(long)]
+        purge: bool,
+    },
+}
+
+/// What `run` is told, and hands on.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Run {
+    /// The mesh: a YAML file, or a directory of them; read again when it changes
+    #[arg(long, value_name = "PATH")]
+    pub config: PathBuf,
+    /// How long the agent may be silent before it is replaced, in milliseconds
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub watchdog_ms: Option<u64>,
+    /// Room for so many service ports, counted once for each address family
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub max_services: Option<u32>,
+    /// Room for so many endpoints: workloads behind service ports
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub max_endpoints: Option<u32>,
+    /// Take over from the supervisor that runs, which takes back if this one does not get ready
+    #[arg(long)]
+    pub takeover: bool,
+    /// What is logged, such as `info` or `warn,evermesh_agent=debug`
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Pod {
+    /// Enrol a pod: its traffic to services is balanced from now on
+    Add {
+        /// The name to know it by
+        name: String,
+        #[command(flatten)]
+        namespace: PodNamespace,
+    },
+    /// Remove a pod: its connections go on, new ones are not balanced
+    Remove {
+        /// The name it was enrolled under
+        name: String,
+    },
+    /// List the pods that are enrolled
+    List,
+}
+
+/// How a pod's network namespace is named.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct PodNamespace {
+    /// Its network namespace: a path, or a name in /run/netns
+    #[arg(long, value_name = "NAME-OR-PATH")]
+    pub netns: Option<PathBuf>,
+    /// A process inside it
+    #[arg(long, value_parser = value_parser!(u32).range(1..))]
+    pub pid: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Dump {
+    /// Service ports, their virtual IPs and how many endpoints they have
+    Services,
+    /// Endpoints, service port by service port
+    Endpoints,
+    /// Workloads and the service ports they stand behind
+    Workloads,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn directories_are_taken_before_and_after_every_command() {
+        for command in ["status", "pod list", "dump services", "uninstall", "run --config m.yaml"] {
+            for line in [
+                format!("evermesh --bpffs /b --run-dir /r --cgroup /c --state-dir /s {command}"),
+                format!("evermesh {command} --bpffs /b --run-dir /r --cgroup /c --state-dir /s"),
+            ] {
+                let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+                let expected = Directories {
+                    state_dir: "/s".into(),
+                    bpffs: "/b".into(),
+                    cgroup: Some("/c".into()),
+                    run_dir: "/r".into(),
+                };
+                assert_eq!(arguments.directories, expected, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn misuse_is_told_with_what_was_expected() {
+        let misuse = |line: &str| {
+            let error = Arguments::try_parse_from(line.split(' ')).unwrap_err();
+            assert!(error.use_stderr(), "{line}");
+            error.to_string()
+        };
+        insta::assert_snapshot!("run_without_config", misuse("evermesh run"));
+        insta::assert_snapshot!("pod_without_namespace", misuse("evermesh pod add web-1"));
+        insta::assert_snapshot!(
+            "pod_with_two_namespaces",
+            misuse("evermesh pod add web-1 --netns a --pid 7")
+        );
+        insta::assert_snapshot!("dump_of_nothing", misuse("evermesh dump policies"));
+        insta::assert_snapshot!(
+            "watchdog_of_no_time",
+            misuse("evermesh run --config m.yaml --watchdog-ms 0")
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! One command a file.
+
+mod dump;
+pub mod pod;
+mod run;
+mod status;
+mod uninstall;
+
+pub use dump::dump;
+pub use pod::pod;
+pub use run::run;
+pub use status::status;
+pub use uninstall::uninstall;

@@ -1,0 +1,96 @@
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf, absolute},
+    process::Command,
+};
+
+use evermesh_pins::host;
+
+use crate::{Exit, Failure, args::Directories, args::Run};
+
+const SUPERVISOR: &str = "evermesh-supervisor";
+
+/// Becomes the supervisor; returns only if that fails.
+pub fn run(directories: &Directories, asked: &Run) -> Result<Exit, Failure> {
+    host::require_root()?;
+    let supervisor = beside(&std::env::current_exe().map_err(|source| Failure::OwnPath { source })?)?;
+    let arguments = arguments(directories, asked).map_err(|source| Failure::WorkingDirectory { source })?;
+    let mut command = Command::new(&supervisor);
+    command.args(arguments).envs(asked.log.as_ref().map(|filter| ("RUST_LOG", filter)));
+    Err(Failure::Exec { path: supervisor, source: command.exec() })
+}
+
+fn beside(executable: &Path) -> Result<PathBuf, Failure> {
+    let path = executable.with_file_name(SUPERVISOR);
+    if path.is_file() { Ok(path) } else { Err(Failure::NoSupervisor { path }) }
+}
+
+/// What the supervisor is told, `--`, what the agent is told. Paths are made absolute, so that they mean the same
+/// wherever a later process stands.
+fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>> {
+    let mut line = Line::default();
+    line.path("--run-dir", &directories.run_dir)?;
+    line.path("--state-dir", &directories.state_dir)?;
+    line.number("--watchdog-ms", asked.watchdog_ms);
+    line.0.extend(asked.takeover.then(|| "--takeover".into()));
+    line.0.push("--".into());
+    line.path("--config", &asked.config)?;
+    line.path("--state-dir", &directories.state_dir)?;
+    line.path("--bpffs", &directories.bpffs)?;
+    if let Some(cgroup) = &directories.cgroup {
+        line.path("--cgroup", cgroup)?;
+    }
+    line.path("--run-dir", &directories.run_dir)?;
+    line.number("--max-services", asked.max_services.map(u64::from));
+    line.number("--max-endpoints", asked.max_endpoints.map(u64::from));
+    Ok(line.0)
+}
+
+#[derive(Default)]
+struct Line(Vec<OsString>);
+
+impl Line {
+    fn path(&mut self, flag: &str, path: &Path) -> io::Result<()> {
+        self.0.extend([flag.into(), absolute(path)?.into()]);
+        Ok(())
+    }
+
+    fn number(&mut self, flag: &str, number: Option<u64>) {
+        self.0.extend(number.into_iter().flat_map(|n| [flag.into(), n.to_string().into()]));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Arguments, Command};
+
+    fn handed_on(line: &str) -> String {
+        let parsed = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let Command::Run(asked) = parsed.command else { panic!("{line}") };
+        arguments(&parsed.directories, &asked).unwrap().join("\n".as_ref()).into_string().unwrap()
+    }
+
+    #[test]
+    fn defaults_are_handed_on_in_full() {
+        insta::assert_snapshot!(handed_on("evermesh run --config /etc/mesh.yaml"));
+    }
+
+    #[test]
+    fn everything_said_is_handed_on() {
+        insta::assert_snapshot!(handed_on(
+            "evermesh run --config /m.yaml --state-dir /s --bpffs /b --cgroup /c --run-dir /r --watchdog-ms 300 \
+             --max-services 5 --max-endpoints 6 --takeover --log debug"
+        ));
+    }
+
+    #[test]
+    fn relative_paths_are_made_absolute() {
+        let here = std::env::current_dir().unwrap().join("m.yaml");
+        assert!(handed_on("evermesh run --config m.yaml").contains(here.to_str().unwrap()));
+    }
+}

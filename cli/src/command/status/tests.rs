@@ -1,0 +1,234 @@
+//! What is shown in each situation, from facts made by hand.
+
+use std::collections::BTreeMap;
+
+use evermesh_handover::message::{Phase, State};
+use evermesh_model::{LastApplied, Policy, PolicyAction, PolicyScope, Snapshot};
+use evermesh_proto::admin::v1::{self as admin, Configuration, DataPlane, Refusal, Status};
+
+use super::{
+    data_path::{DataPath, HOOKS},
+    facts::Facts,
+    view::StatusView,
+};
+use crate::{
+    command::pod::PodView,
+    process::{Heard, Life},
+};
+
+const NOW: u64 = 1_700_000_000_000;
+
+fn heard<Word>(life: Life, word: Word) -> Heard<Word> {
+    Heard { life, word: Some(word) }
+}
+
+fn nobody<Word>() -> Heard<Word> {
+    Heard { life: Life::Absent, word: None }
+}
+
+fn state(phase: Phase) -> State {
+    State {
+        release: "0.1.0".into(),
+        pid: 4711,
+        agent_pid: Some(4712),
+        phase,
+        status: None,
+        restarts: BTreeMap::from([("crash".into(), 2), ("hung".into(), 1), ("exit".into(), 0)]),
+        last_exit: Some("killed by SIGKILL".into()),
+        since_unix_ms: NOW - 5_000,
+        started_unix_ms: NOW - 7_260_000,
+    }
+}
+
+fn agent_says() -> Status {
+    Status {
+        release: "0.1.0".into(),
+        pid: 4712,
+        started_unix_ms: NOW - 5_000,
+        source: "/etc/mesh.yaml".into(),
+        configuration: Some(Configuration {
+            digest: (0..32).collect(),
+            applied_unix_ms: NOW - 180_000,
+            services: 3,
+            workloads: 12,
+            endpoints: 14,
+            warnings: vec![],
+            policies: vec![],
+        }),
+        refused: None,
+        unsaved: None,
+        data_plane: Some(DataPlane {
+            generation: 3,
+            how: "adopted".into(),
+            writes: 0,
+            drifts: 0,
+            drifted_unix_ms: None,
+            error: None,
+            notes: vec![],
+        }),
+    }
+}
+
+fn pod(number: u8) -> PodView {
+    PodView {
+        name: format!("demo/web-{number}"),
+        netns_cookie: 4000 + u64::from(number),
+        ipv4: Some([10, 0, 0, number].into()),
+        ipv6: None,
+    }
+}
+
+fn data_path() -> DataPath {
+    DataPath {
+        stands: true,
+        generation: Some(3),
+        hooks: HOOKS,
+        cgroup: Some("/sys/fs/cgroup".into()),
+        findings: vec![],
+        phase: Some(0),
+        heartbeat_age_ms: Some(412),
+        pods: vec![pod(1), pod(2)],
+        counters: vec![("translated", 4242), ("refused_no_endpoints", 1)],
+    }
+}
+
+fn healthy() -> Facts {
+    Facts {
+        now_unix_ms: NOW,
+        supervisor: heard(Life::Running, state(Phase::Running)),
+        agent: heard(Life::Running, agent_says()),
+        data_path: data_path(),
+        record: Ok(None),
+        uninstall_begun: false,
+    }
+}
+
+fn record() -> LastApplied {
+    let policy = Policy {
+        name: "deny-all".into(),
+        namespace: "demo".into(),
+        scope: PolicyScope::Namespace,
+        action: PolicyAction::Deny,
+        dry_run: false,
+        rules: serde_json::Value::Null,
+    };
+    LastApplied {
+        source: "/etc/mesh.yaml".into(),
+        digest: [0xab; 32],
+        applied_unix_ms: NOW - 90_000_000,
+        warnings: vec!["/etc/mesh.yaml:7: `node` is not used yet".into()],
+        snapshot: Snapshot::new([], [], [policy]).unwrap(),
+    }
+}
+
+fn shown(facts: &Facts) -> String {
+    StatusView::of(facts).to_string()
+}
+
+#[test]
+fn all_is_well() {
+    insta::assert_snapshot!(shown(&healthy()));
+    insta::assert_snapshot!("json", serde_json::to_string_pretty(&StatusView::of(&healthy())).unwrap());
+}
+
+#[test]
+fn the_agent_hangs() {
+    let silent = Life::Silent("no answer within 1000 ms".into());
+    let data_path = DataPath { heartbeat_age_ms: Some(8_000), ..data_path() };
+    insta::assert_snapshot!(shown(&Facts { agent: heard(silent, agent_says()), data_path, ..healthy() }));
+}
+
+#[test]
+fn the_agent_is_dead_and_the_supervisor_waits() {
+    let supervisor = heard(Life::Running, state(Phase::Backoff));
+    let agent = heard(Life::Dead, agent_says());
+    insta::assert_snapshot!(shown(&Facts { supervisor, agent, ..healthy() }));
+}
+
+#[test]
+fn everybody_is_dead() {
+    let supervisor = heard(Life::Dead, state(Phase::Running));
+    let agent = heard(Life::Dead, agent_says());
+    insta::assert_snapshot!(shown(&Facts { supervisor, agent, ..healthy() }));
+}
+
+#[test]
+fn it_was_stopped() {
+    let supervisor = heard(Life::Dead, state(Phase::Ended));
+    let agent = heard(Life::Dead, agent_says());
+    insta::assert_snapshot!(shown(&Facts { supervisor, agent, ..healthy() }));
+}
+
+#[test]
+fn nobody_was_there_since_the_boot() {
+    let data_path = DataPath { heartbeat_age_ms: None, ..data_path() };
+    let record = Ok(Some(record()));
+    let facts = Facts { supervisor: nobody(), agent: nobody(), data_path, record, ..healthy() };
+    insta::assert_snapshot!(shown(&facts));
+}
+
+#[test]
+fn nothing_is_on_the_node() {
+    let (supervisor, agent) = (nobody(), nobody());
+    insta::assert_snapshot!(shown(&Facts { supervisor, agent, data_path: DataPath::default(), ..healthy() }));
+}
+
+#[test]
+fn an_agent_without_supervisor_is_fine() {
+    insta::assert_snapshot!(shown(&Facts { supervisor: nobody(), ..healthy() }));
+}
+
+#[test]
+fn the_newest_configuration_was_refused() {
+    let reason = "mesh.yaml:3: services[0].ports: is missing\nmesh.yaml:9: services[1].name: is missing";
+    let mut word = agent_says();
+    word.refused = Some(Refusal { reason: reason.into(), at_unix_ms: NOW - 240_000 });
+    insta::assert_snapshot!(shown(&Facts { agent: heard(Life::Running, word), ..healthy() }));
+}
+
+#[test]
+fn warnings_policies_and_drift_are_told_without_alarm() {
+    let mut word = agent_says();
+    let policy = |name: &str| admin::Policy { name: name.into(), action: "deny".into(), enforced: false };
+    let configuration = word.configuration.as_mut().unwrap();
+    configuration.warnings = vec!["/etc/mesh.yaml:7: `node` is not used yet".into()];
+    configuration.policies = vec![policy("demo/deny-all"), policy("demo/deny-9999")];
+    let data_plane = word.data_plane.as_mut().unwrap();
+    (data_plane.drifts, data_plane.writes) = (2, 17);
+    data_plane.notes = vec!["the last applied configuration was damaged and set aside".into()];
+    insta::assert_snapshot!(shown(&Facts { agent: heard(Life::Running, word), ..healthy() }));
+}
+
+#[test]
+fn pins_are_not_as_they_should_be() {
+    let data_path = DataPath {
+        hooks: 8,
+        findings: vec![
+            "/sys/fs/bpf/evermesh/links/connect4: its cgroup was removed, so it hooks nothing".into(),
+        ],
+        phase: Some(2),
+        pods: (1..=9).map(pod).collect(),
+        ..data_path()
+    };
+    insta::assert_snapshot!(shown(&Facts { data_path, ..healthy() }));
+}
+
+#[test]
+fn the_disk_is_full() {
+    let mut word = agent_says();
+    word.unsaved = Some("cannot write `/var/lib/evermesh/.last-applied.tmp`: check the disk".into());
+    insta::assert_snapshot!(shown(&Facts { agent: heard(Life::Running, word), ..healthy() }));
+}
+
+#[test]
+fn an_uninstall_was_interrupted() {
+    let facts = Facts {
+        supervisor: nobody(),
+        agent: nobody(),
+        data_path: DataPath::default(),
+        record: Err("the configuration applied last cannot be read".into()),
+        uninstall_begun: true,
+        ..healthy()
+    };
+    insta::assert_snapshot!(shown(&facts));
+}

@@ -1,0 +1,44 @@
+//! The `evermesh` command. It works with every process of Evermesh dead: what it shows and removes it finds through
+//! the pins, the state directory and the run directory; living processes are asked only for what they alone know.
+
+mod args;
+mod command;
+mod exit;
+mod failure;
+mod live;
+mod names;
+mod output;
+mod process;
+mod record;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command};
+pub use exit::Exit;
+use failure::Failure;
+
+/// Parses the arguments, the program's name first, and does what they say.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
+    let Arguments { directories, output, command } = arguments;
+    let done = match command {
+        Command::Run(asked) => command::run(&directories, &asked),
+        Command::Pod(asked) => command::pod(&directories, output, &asked),
+        Command::Status => command::status(&directories, output),
+        Command::Dump { what } => command::dump(&directories, output, what),
+        Command::Uninstall { purge } => command::uninstall(&directories, output, purge),
+    };
+    done.unwrap_or_else(|failure| output.complain(&failure))
+}
+
+/// Help and version are asked for through the same door as errors.
+fn misused(error: &clap::Error) -> Exit {
+    // Where even this cannot be printed there is nobody to tell.
+    let _unseen = error.print();
+    if error.use_stderr() { Exit::Usage } else { Exit::Ok }
+}
