@@ -19,17 +19,26 @@ pub struct Raw {
 }
 
 /// Reads a file, or all `*.yaml` and `*.yml` files of a directory, in the order of their names. All of them are
-/// from one moment: when a file changes meanwhile, they are read again.
+/// from one moment: when a file changes or goes meanwhile, they are read again.
 pub fn read(path: &Path) -> Result<Raw, SourceError> {
+    let mut failure = SourceError::Unsteady { path: path.to_owned() };
     for _ in 0..TRIES {
-        let listed = list(path)?;
-        let stamp = Stamp::of(&listed)?;
-        let files = contents(listed)?;
-        if Stamp::of(&list(path)?)? == stamp {
-            return Ok(Raw { digest: digest(&files), files });
+        match read_once(path) {
+            Ok(Some(raw)) => return Ok(raw),
+            Ok(None) => {}
+            Err(error) => failure = error,
         }
     }
-    Err(SourceError::Unsteady { path: path.to_owned() })
+    Err(failure)
+}
+
+/// Nothing, when the files were not the same before and after.
+fn read_once(path: &Path) -> Result<Option<Raw>, SourceError> {
+    let listed = list(path)?;
+    let stamp = Stamp::of(&listed)?;
+    let files = contents(listed)?;
+    let steady = Stamp::of(&list(path)?)? == stamp;
+    Ok(steady.then(|| Raw { digest: digest(&files), files }))
 }
 
 impl Raw {

@@ -44,7 +44,7 @@ struct Quiet {
 }
 
 impl Watch {
-    /// Watches a file or directory, which need not exist yet. Must be called inside of a tokio runtime.
+    /// Watches a file or directory, which need not exist yet.
     pub fn new(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let changed = Arc::new(Notify::new());
@@ -61,7 +61,7 @@ impl Watch {
         Ok(new)
     }
 
-    /// Returns after each change. Nothing is lost when the future is dropped: the next call goes on.
+    /// Returns after each change; needs the timer of a tokio runtime. Nothing is lost when the future is dropped: the next call goes on.
     pub async fn changed(&mut self) {
         loop {
             let wake_at = self.quiet.map_or(self.recheck_at, |quiet| quiet.at.min(quiet.latest));
