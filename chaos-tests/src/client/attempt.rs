@@ -1,5 +1,6 @@
 use std::{fmt, net::IpAddr};
 
+use clap::ValueEnum;
 use nix::errno::Errno;
 
 use crate::server::Name;
@@ -19,6 +20,8 @@ pub enum Kind {
     Udp = 3,
     /// A datagram from a new connected socket, and its answer.
     UdpConnected = 4,
+    /// A datagram from an unconnected socket that is kept, and its answer.
+    UdpKept = 5,
 }
 
 /// By which kind of socket, to which kind of address.
@@ -149,9 +152,7 @@ impl Attempt {
         Some(Self {
             start_ns: u64::from_le_bytes(part(bytes, 0)),
             end_ns: u64::from_le_bytes(part(bytes, 8)),
-            kind: [Kind::Greeting, Kind::Stream, Kind::Udp, Kind::UdpConnected]
-                .into_iter()
-                .find(|&k| k as u8 == bytes[20])?,
+            kind: Kind::value_variants().iter().copied().find(|&k| k as u8 == bytes[20])?,
             family: [Family::V4, Family::V6, Family::Mapped].into_iter().find(|&f| f as u8 == bytes[21])?,
             outcome: Outcome::from_parts(bytes[22], errno, name)?,
         })

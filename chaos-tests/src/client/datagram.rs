@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 
 use super::{
     Outcome,
@@ -9,9 +9,13 @@ use crate::server::{NAME_LEN, Name};
 
 const COUNT_LEN: usize = 8;
 
-/// A new socket, `sendto` and `recvfrom`: the answer must seem to come from `target`.
+/// A new socket, `sendto` and `recvfrom`.
 pub(super) fn unconnected(target: SocketAddr, count: u64) -> Answered {
-    let socket = udp_socket(target)?;
+    exchange(&udp_socket(target)?, target, count)
+}
+
+/// `sendto` and `recvfrom`: the answer must seem to come from `target`.
+pub(super) fn exchange(socket: &UdpSocket, target: SocketAddr, count: u64) -> Answered {
     socket.send_to(&count.to_be_bytes(), target)?;
     let mut answer = [0; NAME_LEN + COUNT_LEN];
     let (len, peer) = socket.recv_from(&mut answer)?;

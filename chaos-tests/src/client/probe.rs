@@ -12,21 +12,23 @@ use super::{Kind, conversation::Conversation, datagram, expectation::Answered, g
 /// How long any single call of an attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The state that a kind of client keeps between attempts.
+/// The state that a kind of client keeps between attempts. What failed is not kept.
 pub(super) enum Probe {
     Greeting,
+    Stream { kept: HashMap<SocketAddr, Conversation> },
     Udp { count: u64 },
     UdpConnected { count: u64 },
-    Stream { kept: HashMap<SocketAddr, Conversation> },
+    UdpKept { count: u64, kept: HashMap<SocketAddr, UdpSocket> },
 }
 
 impl Probe {
     pub(super) fn new(kind: Kind) -> Self {
         match kind {
             Kind::Greeting => Self::Greeting,
+            Kind::Stream => Self::Stream { kept: HashMap::new() },
             Kind::Udp => Self::Udp { count: 0 },
             Kind::UdpConnected => Self::UdpConnected { count: 0 },
-            Kind::Stream => Self::Stream { kept: HashMap::new() },
+            Kind::UdpKept => Self::UdpKept { count: 0, kept: HashMap::new() },
         }
     }
 
@@ -34,24 +36,29 @@ impl Probe {
     pub(super) fn attempt(&mut self, target: SocketAddr) -> Answered {
         match self {
             Self::Greeting => greeting::attempt(target),
+            Self::Stream { kept } => converse(kept, target),
             Self::Udp { count } => datagram::unconnected(target, next(count)),
             Self::UdpConnected { count } => datagram::connected(target, next(count)),
-            Self::Stream { kept } => match kept.remove(&target) {
-                Some(conversation) => conversation.go_on().map(|c| keep(kept, target, c)),
-                None => Conversation::begin(target).map(|c| keep(kept, target, c)),
-            },
+            Self::UdpKept { count, kept } => exchange(kept, target, next(count)),
         }
     }
 }
 
-fn keep(
-    kept: &mut HashMap<SocketAddr, Conversation>,
-    target: SocketAddr,
-    conversation: Conversation,
-) -> crate::server::Name {
+fn converse(kept: &mut HashMap<SocketAddr, Conversation>, target: SocketAddr) -> Answered {
+    let conversation = match kept.remove(&target) {
+        Some(conversation) => conversation.go_on()?,
+        None => Conversation::begin(target)?,
+    };
     let server = conversation.server();
     kept.insert(target, conversation);
-    server
+    Ok(server)
+}
+
+fn exchange(kept: &mut HashMap<SocketAddr, UdpSocket>, target: SocketAddr, count: u64) -> Answered {
+    let socket = kept.remove(&target).map_or_else(|| udp_socket(target), Ok)?;
+    let server = datagram::exchange(&socket, target, count)?;
+    kept.insert(target, socket);
+    Ok(server)
 }
 
 fn next(count: &mut u64) -> u64 {

@@ -28,6 +28,7 @@ impl Traffic {
             ("tcp", answer(Kind::Greeting, ANSWER.port)),
             ("streams", answer(Kind::Stream, STREAM.port)),
             ("udp", answer(Kind::Udp, ANSWER.port)),
+            ("udp-kept", answer(Kind::UdpKept, ANSWER.port)),
             ("udp-connected", answer(Kind::UdpConnected, ANSWER.port)),
             ("tcp-refused", (Kind::Greeting, refused(), Expectation::Refused)),
             ("udp-refused", (Kind::Udp, refused(), Expectation::Refused)),

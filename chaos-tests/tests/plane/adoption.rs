@@ -1,0 +1,94 @@
+//! What stands is taken over, and what is right is not written.
+
+use std::fs;
+
+use evermesh_loader::{DataPlane, How, StartError, TableSizes};
+use evermesh_pins::{Hook, Inventory, Table};
+
+use crate::bench::{Bench, SIZES};
+
+fn link_ids(bench: &Bench) -> Vec<u32> {
+    Inventory::read(&bench.pins()).unwrap().links.values().map(|link| link.info.id).collect()
+}
+
+/// Mappings of eBPF maps in this process: readable ones, writable ones.
+fn mappings() -> (usize, usize) {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let of_bpf = |line: &&str| line.ends_with("anon_inode:bpf-map");
+    let writable = |line: &&str| line.split(' ').nth(1).unwrap().starts_with("rw");
+    let lines = || maps.lines().filter(of_bpf);
+    (lines().filter(|line| !writable(line)).count(), lines().filter(writable).count())
+}
+
+#[test]
+fn a_fresh_node_gets_every_hook_and_a_generation() {
+    let bench = Bench::new();
+    let (plane, started) = bench.start(Some(&bench.mesh(2)));
+    assert_eq!((started.generation, &started.how), (1, &How::Fresh));
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    assert_eq!(inventory.live, Some(1));
+    assert_eq!(inventory.links.len(), Hook::ALL.len());
+    assert_eq!(inventory.frozen.len(), Table::FROZEN.len());
+    drop(plane);
+}
+
+#[test]
+fn unchanged_state_is_adopted_without_a_writable_mapping() {
+    let bench = Bench::new();
+    let mesh = bench.mesh(2);
+    drop(bench.start(Some(&mesh)));
+    let links = link_ids(&bench);
+    assert_eq!(mappings(), (0, 0));
+    let (plane, started) = bench.start(Some(&mesh));
+    assert_eq!((&started.how, started.writes), (&How::Adopted, 0));
+    assert_eq!(mappings(), (4, 0));
+    assert_eq!(link_ids(&bench), links);
+    drop(plane);
+}
+
+#[test]
+fn a_difference_is_written_and_only_that() {
+    let bench = Bench::new();
+    drop(bench.start(Some(&bench.mesh(2))));
+    let (plane, started) = bench.start(Some(&bench.mesh(1)));
+    assert_eq!(started.how, How::Adopted);
+    assert!((1..20).contains(&started.writes), "{started:?}");
+    assert_eq!(mappings(), (4, 4));
+    drop(plane);
+}
+
+#[test]
+fn drift_is_found_and_mended() {
+    use evermesh_abi::ServiceWord;
+    use evermesh_loader::tables::{Store, TableWriter};
+    let bench = Bench::new();
+    let (mut plane, _) = bench.start(Some(&bench.mesh(2)));
+    assert_eq!(plane.audit().unwrap().writes, 0);
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    let mut vandal = TableWriter::new(|table| inventory.generations[&1].tables.get(&table)).unwrap();
+    vandal.execute(&[Store::Service { id: 1, word: ServiceWord::new(900, 7) }]).unwrap();
+    assert!(plane.audit().unwrap().writes > 0);
+    assert_eq!(plane.audit().unwrap().writes, 0);
+}
+
+#[test]
+fn larger_tables_come_with_a_new_generation() {
+    let bench = Bench::new();
+    let mesh = bench.mesh(2);
+    drop(bench.start(Some(&mesh)));
+    let links = link_ids(&bench);
+    let config = evermesh_loader::Config { sizes: TableSizes { endpoints: 4096, ..SIZES }, ..bench.config() };
+    let (plane, started) = DataPlane::start(config, Some(&mesh)).unwrap();
+    assert!(matches!(&started.how, How::Changed { from: 1, reason } if reason.contains("grows from")), "{started:?}");
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    assert_eq!((inventory.live, inventory.generations.len()), (Some(2), 1));
+    assert_eq!(link_ids(&bench), links);
+    drop(plane);
+}
+
+#[test]
+fn a_second_writer_is_refused() {
+    let bench = Bench::new();
+    let (_plane, _) = bench.start(None);
+    assert!(matches!(DataPlane::start(bench.config(), None), Err(StartError::Lock(_))));
+}

@@ -1,0 +1,84 @@
+//! What the tests stand on: a mesh of pods, and a data plane over it.
+
+use std::collections::BTreeMap;
+
+use evermesh_chaos_tests::{
+    pod::{Node, Pod},
+    sandbox::Sandbox,
+    server::{Ports, ServerProcess},
+};
+use evermesh_loader::{Config, DataPlane, Started, TableSizes};
+use evermesh_model::{Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid};
+use evermesh_pins::{Enrolment, PinDir, host};
+
+pub const VIP4: &str = "10.96.0.10";
+pub const VIP6: &str = "fd00:96::a";
+pub const PORT: u16 = 80;
+pub const TARGET: u16 = 8080;
+pub const SIZES: TableSizes = TableSizes { services: 256, endpoints: 1024 };
+
+/// Declared in the order in which things must go.
+pub struct Bench {
+    pub servers: Vec<ServerProcess>,
+    pub web: Vec<Pod>,
+    pub client: Pod,
+    pub sandbox: Sandbox,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let sandbox = Sandbox::new().unwrap();
+        let node = Node::new(&sandbox).unwrap();
+        let web: Vec<Pod> = ["web-1", "web-2"].iter().map(|name| node.pod(name).unwrap()).collect();
+        let ports = Ports { greeting: vec![TARGET], udp: vec![TARGET], ..Ports::default() };
+        let servers = web.iter().map(|pod| ServerProcess::start(pod, &ports).unwrap()).collect();
+        let client = node.pod("client").unwrap();
+        Self { servers, web, client, sandbox }
+    }
+
+    pub fn pins(&self) -> PinDir {
+        PinDir::new(self.sandbox.bpffs())
+    }
+
+    pub fn config(&self) -> Config {
+        let cgroup = host::cgroup(Some(self.sandbox.pods_cgroup().path())).unwrap();
+        Config { pins: self.pins(), cgroup, sizes: SIZES }
+    }
+
+    pub fn start(&self, snapshot: Option<&Snapshot>) -> (DataPlane, Started) {
+        DataPlane::start(self.config(), snapshot).unwrap()
+    }
+
+    pub fn enrol(&self, pod: &Pod) {
+        Enrolment::open(&self.pins()).unwrap().add(pod.name(), pod.netns().path()).unwrap();
+    }
+
+    /// A mesh in which the first `members` pods stand behind the service.
+    pub fn mesh(&self, members: usize) -> Snapshot {
+        let workloads = self.web.iter().take(members).map(workload);
+        Snapshot::new([service()], workloads, []).unwrap()
+    }
+}
+
+pub fn key() -> ServiceKey {
+    ServiceKey { namespace: "demo".into(), hostname: "web.demo.svc.cluster.local".into() }
+}
+
+fn service() -> Service {
+    let vip = |text: &str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
+    let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
+    Service { name: "web".into(), key: key(), vips: vec![vip(VIP4), vip(VIP6)], ports: BTreeMap::from([(PORT, port)]) }
+}
+
+fn workload(pod: &Pod) -> Workload {
+    Workload {
+        uid: WorkloadUid(format!("demo/{}", pod.name())),
+        name: pod.name().into(),
+        namespace: "demo".into(),
+        addresses: pod.addresses().to_vec(),
+        node: String::new(),
+        network: String::new(),
+        health: evermesh_model::Health::Healthy,
+        services: BTreeMap::from([(key(), BTreeMap::new())]),
+    }
+}
