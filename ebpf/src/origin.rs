@@ -1,22 +1,9 @@
 //! What the application asked for, kept with its socket.
 
 use aya_ebpf::programs::SockAddrContext;
-use evermesh_abi::{Address, ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
+use evermesh_abi::{ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
 
 use crate::{destination::Destination, maps::ORIGINS};
-
-const EMPTY: Origin = Origin {
-    revision: ORIGIN_REVISION,
-    flags: 0,
-    frontend_port: 0,
-    backend_port: 0,
-    frontend: Address([0; 4]),
-    backend: Address([0; 4]),
-    service: 0,
-    pad: 0,
-    udp_origins: 0,
-    reserve: [0; 5],
-};
 
 /// The socket's origin, if it has one.
 #[inline(always)]
@@ -25,11 +12,13 @@ pub fn of(ctx: &SockAddrContext) -> Option<&'static mut Origin> {
     unsafe { ORIGINS.get_ptr_mut(ctx).as_mut() }
 }
 
-/// The socket's origin, made if need be; `None` when memory is short.
+/// The socket's origin, made if need be, zero but for its revision; `None` when memory is short.
 #[inline(always)]
 pub fn of_or_new(ctx: &SockAddrContext) -> Option<&'static mut Origin> {
     // SAFETY: as in `of`.
-    unsafe { ORIGINS.get_or_insert_ptr_mut(ctx, Some(&mut { EMPTY })).as_mut() }
+    let origin = unsafe { ORIGINS.get_or_insert_ptr_mut(ctx, None).as_mut() }?;
+    origin.revision = ORIGIN_REVISION;
+    Some(origin)
 }
 
 /// Remembers that the socket is connected to `frontend` by way of `backend`.

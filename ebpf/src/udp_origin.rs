@@ -76,9 +76,8 @@ extern "C" fn forget_one(index: u32, socket: *mut c_void) -> i64 {
 #[inline(always)]
 fn next_index(origin: &mut Origin) -> u64 {
     // SAFETY: a u64 in a map value, aligned.
-    let taken = unsafe {
-        atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(&raw mut origin.udp_origins, 1)
-    };
+    let taken =
+        unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(&raw mut origin.udp_origins, 1) };
     taken % UDP_ORIGINS_PER_SOCKET
 }
 

@@ -79,7 +79,10 @@ fn larger_tables_come_with_a_new_generation() {
     let links = link_ids(&bench);
     let config = evermesh_loader::Config { sizes: TableSizes { endpoints: 4096, ..SIZES }, ..bench.config() };
     let (plane, started) = DataPlane::start(config, Some(&mesh)).unwrap();
-    assert!(matches!(&started.how, How::Changed { from: 1, reason } if reason.contains("grows from")), "{started:?}");
+    assert!(
+        matches!(&started.how, How::Changed { from: 1, reason } if reason.contains("grows from")),
+        "{started:?}"
+    );
     let inventory = Inventory::read(&bench.pins()).unwrap();
     assert_eq!((inventory.live, inventory.generations.len()), (Some(2), 1));
     assert_eq!(link_ids(&bench), links);

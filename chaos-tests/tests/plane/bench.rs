@@ -67,7 +67,12 @@ pub fn key() -> ServiceKey {
 fn service() -> Service {
     let vip = |text: &str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
     let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
-    Service { name: "web".into(), key: key(), vips: vec![vip(VIP4), vip(VIP6)], ports: BTreeMap::from([(PORT, port)]) }
+    Service {
+        name: "web".into(),
+        key: key(),
+        vips: vec![vip(VIP4), vip(VIP6)],
+        ports: BTreeMap::from([(PORT, port)]),
+    }
 }
 
 fn workload(pod: &Pod) -> Workload {

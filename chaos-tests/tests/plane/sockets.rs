@@ -126,7 +126,8 @@ fn pods_that_are_not_enrolled_are_left_alone() {
 #[test]
 fn other_addresses_are_left_alone() {
     let (bench, _plane) = ready(2);
-    let direct: Vec<SocketAddr> = bench.web[0].addresses().iter().map(|&ip| SocketAddr::new(ip, TARGET)).collect();
+    let direct: Vec<SocketAddr> =
+        bench.web[0].addresses().iter().map(|&ip| SocketAddr::new(ip, TARGET)).collect();
     inside(&bench, &bench.client, || {
         for &target in &direct {
             assert_eq!(TcpStream::connect(target).unwrap().peer_addr().unwrap(), target);
@@ -187,11 +188,14 @@ fn closed_udp_sockets_leave_no_entries() {
     let map = &inventory.frozen[&evermesh_pins::Table::UdpOrigins].fd;
     let entries = || evermesh_pins::sys::map_pairs::<UdpOriginKey, UdpOrigin>(map.as_fd()).unwrap().len();
     inside(&bench, &bench.client, || {
-        let sockets: Vec<UdpSocket> = everywhere().into_iter().map(|target| {
-            let socket = udp(target);
-            socket.send_to(b"hello", target).unwrap();
-            socket
-        }).collect();
+        let sockets: Vec<UdpSocket> = everywhere()
+            .into_iter()
+            .map(|target| {
+                let socket = udp(target);
+                socket.send_to(b"hello", target).unwrap();
+                socket
+            })
+            .collect();
         assert_eq!(entries(), 3 * sockets.len());
         drop(sockets);
         assert_eq!(entries(), 0);

@@ -45,7 +45,8 @@ pub fn object_get(path: &Path) -> io::Result<Object> {
     match what.to_str() {
         Some("anon_inode:bpf-map") => Ok(Object::Map(fd)),
         Some("anon_inode:bpf-prog") => Ok(Object::Program(fd)),
-        Some("anon_inode:bpf_link") => Ok(Object::Link(fd)),
+        // Older kernels (6.1, 6.12) spell it with an underscore, 6.18 does not.
+        Some("anon_inode:bpf-link" | "anon_inode:bpf_link") => Ok(Object::Link(fd)),
         _ => Err(io::Error::other(format!("neither map, program nor link: {}", what.display()))),
     }
 }
