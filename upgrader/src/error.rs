@@ -28,7 +28,7 @@ pub enum SupervisorError {
         /// The directory.
         path: PathBuf,
         /// What the system said.
-        source: Errno,
+        source: io::Error,
     },
     /// The place of this program, beside which the agent is expected, is unknown.
     #[error("cannot find this program's own place: {source}; name the agent with --agent")]

@@ -9,7 +9,7 @@ use crate::machine::Settings;
 /// Exit codes: 0 told to end, or handed over; 1 failed; 2 wrong command line; 70 a takeover was rolled back;
 /// 75 another supervisor is in charge; 78 a directory or the agent's configuration is unusable.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "evermesh-supervisor", version)]
+#[command(name = "evermesh-supervisor", version, args_override_self = true)]
 pub struct Options {
     /// Where sockets, lock and state file are; created if it does not exist.
     #[arg(long, value_name = "DIR")]

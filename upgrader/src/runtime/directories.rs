@@ -19,6 +19,6 @@ fn prepare_one(role: &'static str, path: &Path, mode: u32) -> Result<(), Supervi
     access(path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|source| SupervisorError::WriteDirectory {
         role,
         path: path.into(),
-        source,
+        source: source.into(),
     })
 }

@@ -1,0 +1,10 @@
+//! Real supervisors over an agent that does what a script says: see `scripted_agent`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod agent_life;
+mod ends;
+mod refusals;
+mod rig;
+mod scripted_agent;
+mod takeover;
