@@ -1,0 +1,97 @@
+//! One rule a test: a supervisor in a state, an event, and what it does.
+
+use std::{
+    os::unix::process::ExitStatusExt as _,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use evermesh_handover::{
+    Intent,
+    message::{Answer, Phase as Word, Request},
+    notify::Notice,
+};
+use nix::sys::signal::Signal;
+
+use super::{Action, Cause, Event, Machine, Peer, Settings};
+use crate::Exit;
+
+mod agent;
+mod takeover;
+
+const NEW: Peer = Peer(1);
+const OTHER: Peer = Peer(2);
+const STOPPED: Exit = Exit::Stopped(Intent::Restart);
+
+/// A machine and a clock that moves only when it is told to.
+struct Scene {
+    machine: Machine,
+    now: Instant,
+}
+
+impl Scene {
+    fn fresh() -> Self {
+        let now = Instant::now();
+        Self { machine: Machine::new(Settings::default(), now), now }
+    }
+
+    fn after_takeover() -> Self {
+        let now = Instant::now();
+        Self { machine: Machine::after_takeover(Settings::default(), now), now }
+    }
+
+    fn running() -> Self {
+        Self::fresh().started()
+    }
+
+    fn started(mut self) -> Self {
+        assert_eq!(self.tick(), [Action::Spawn]);
+        assert_eq!(self.notice(Notice::Ready), []);
+        self
+    }
+
+    fn yielded() -> Self {
+        let mut scene = Self::running();
+        assert_eq!(scene.ask(NEW), [Action::Signal(Signal::SIGTERM)]);
+        let actions = scene.exit(0);
+        assert_eq!(actions, [Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]);
+        scene
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Action> {
+        self.machine.step(event, self.now)
+    }
+
+    fn notice(&mut self, notice: Notice) -> Vec<Action> {
+        self.step(Event::Notice(notice))
+    }
+
+    fn exit(&mut self, code: i32) -> Vec<Action> {
+        self.step(Event::Exited(ExitStatus::from_raw(code << 8)))
+    }
+
+    fn ask(&mut self, peer: Peer) -> Vec<Action> {
+        let ask = Request::Ask { release: "9".into(), pid: 9, commit_within_ms: Some(60_000) };
+        self.step(Event::Request(peer, ask))
+    }
+
+    fn tick(&mut self) -> Vec<Action> {
+        self.step(Event::Tick)
+    }
+
+    /// Ticks at the next deadline, and says how long that took.
+    fn tick_at_deadline(&mut self) -> (Duration, Vec<Action>) {
+        let deadline = self.machine.deadline().unwrap();
+        let passed = deadline - self.now;
+        self.now = deadline;
+        (passed, self.tick())
+    }
+
+    fn word(&self) -> Word {
+        self.machine.phase().word()
+    }
+}
+
+fn refused(actions: &[Action]) -> bool {
+    matches!(actions, [Action::Answer(_, Answer::Refused { .. })])
+}

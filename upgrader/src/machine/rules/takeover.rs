@@ -1,0 +1,134 @@
+//! Both sides of a takeover.
+
+use evermesh_handover::Heard;
+
+use super::*;
+
+#[test]
+fn a_commit_ends_the_old_supervisor() {
+    let mut scene = Scene::yielded();
+    assert!(refused(&scene.step(Event::Request(OTHER, Request::Commit))));
+    let actions = scene.step(Event::Request(NEW, Request::Commit));
+    assert_eq!(actions, [Action::ReleaseSeat, Action::End(Exit::HandedOver)]);
+}
+
+#[test]
+fn a_rollback_a_loss_or_silence_of_the_new_supervisor_makes_the_old_one_take_back() {
+    let events = [Event::Request(NEW, Request::Rollback), Event::Left(NEW), Event::Tick];
+    for event in events {
+        let mut scene = Scene::yielded();
+        if matches!(event, Event::Tick) {
+            scene.now += Duration::from_secs(60);
+        }
+        assert_eq!(scene.step(event), [Action::Answer(NEW, Answer::TakenBack)]);
+        assert_eq!(scene.tick(), [Action::TakeSeat]);
+        assert_eq!(scene.step(Event::SeatBusy), []);
+        assert_eq!(scene.tick_at_deadline(), (Duration::from_millis(50), vec![Action::TakeSeat]));
+        assert_eq!(scene.step(Event::SeatTaken), []);
+        scene.started();
+    }
+}
+
+#[test]
+fn a_new_supervisor_that_keeps_the_seat_is_killed_once() {
+    let mut scene = Scene::yielded();
+    scene.step(Event::Request(NEW, Request::Rollback));
+    scene.now += Duration::from_secs(20);
+    assert_eq!(scene.tick(), [Action::KillPeer(NEW), Action::TakeSeat]);
+    assert_eq!(scene.tick_at_deadline().1, [Action::TakeSeat]);
+}
+
+#[test]
+fn a_commit_that_crosses_taking_back_still_counts_until_the_seat_is_taken() {
+    let mut scene = Scene::yielded();
+    scene.now += Duration::from_secs(60);
+    scene.tick();
+    let mut taken = Scene { machine: scene.machine.clone(), now: scene.now };
+    let actions = scene.step(Event::Request(NEW, Request::Commit));
+    assert_eq!(actions, [Action::ReleaseSeat, Action::End(Exit::HandedOver)]);
+
+    taken.step(Event::SeatTaken);
+    assert!(refused(&taken.step(Event::Request(NEW, Request::Commit))));
+}
+
+#[test]
+fn a_new_supervisor_that_leaves_before_it_got_the_seat_changes_nothing() {
+    let mut scene = Scene::running();
+    scene.ask(NEW);
+    scene.step(Event::Left(NEW));
+    assert_eq!(scene.exit(0), []);
+    assert_eq!(scene.tick(), [Action::Spawn]);
+    assert_eq!(scene.machine.restarts().of(Cause::Exit), 0);
+}
+
+#[test]
+fn only_one_new_supervisor_at_a_time_and_none_at_the_end() {
+    let mut scene = Scene::running();
+    scene.ask(NEW);
+    assert!(refused(&scene.ask(OTHER)));
+    scene.exit(0);
+    assert!(refused(&scene.ask(OTHER)));
+    scene.step(Event::Left(NEW));
+    assert!(refused(&scene.ask(OTHER)));
+
+    let mut ending = Scene::running();
+    ending.step(Event::Terminate);
+    assert!(refused(&ending.ask(NEW)));
+    assert!(refused(&Scene::after_takeover().ask(NEW)));
+}
+
+#[test]
+fn without_an_agent_the_seat_is_yielded_at_once() {
+    let mut scene = Scene::running();
+    scene.exit(1);
+    assert_eq!(scene.ask(NEW), [Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]);
+}
+
+#[test]
+fn a_new_supervisor_commits_when_its_agent_was_ready_for_the_time_of_the_gate() {
+    let mut scene = Scene::after_takeover().started();
+    let (time, actions) = scene.tick_at_deadline();
+    assert_eq!((time, actions), (Settings::default().takeover_gate, vec![Action::Commit]));
+    scene.exit(1);
+    assert_eq!(scene.step(Event::Terminate), [Action::ReleaseSeat, Action::End(STOPPED)]);
+}
+
+#[test]
+fn a_new_supervisor_whose_agent_does_not_become_ready_gives_back() {
+    let mut scene = Scene::after_takeover();
+    let until = scene.now + Settings::default().takeover_timeout;
+    while scene.now < until {
+        let (_, actions) = scene.tick_at_deadline();
+        if actions == [Action::Signal(Signal::SIGKILL)] {
+            scene.step(Event::Exited(ExitStatus::from_raw(9)));
+        }
+    }
+    assert_eq!(scene.exit(0), [Action::ReleaseSeat, Action::Rollback, Action::End(Exit::RolledBack)]);
+}
+
+#[test]
+fn giving_back_stops_the_agent_releases_the_seat_and_only_then_says_so() {
+    for event in [Event::Heard(Heard::TakenBack), Event::Terminate] {
+        let exit = if matches!(event, Event::Terminate) { STOPPED } else { Exit::RolledBack };
+        let mut scene = Scene::after_takeover().started();
+        assert_eq!(scene.step(event), [Action::Signal(Signal::SIGTERM)]);
+        assert_eq!(scene.exit(0), [Action::ReleaseSeat, Action::Rollback, Action::End(exit)]);
+    }
+}
+
+#[test]
+fn a_new_supervisor_with_an_unusable_configuration_gives_back_at_once() {
+    let mut scene = Scene::after_takeover();
+    scene.tick();
+    assert_eq!(scene.exit(78), [Action::ReleaseSeat, Action::Rollback, Action::End(Exit::Config)]);
+}
+
+#[test]
+fn a_new_supervisor_stays_when_the_old_one_is_gone() {
+    let mut scene = Scene::after_takeover();
+    scene.tick();
+    assert_eq!(scene.step(Event::Heard(Heard::Gone)), []);
+    scene.exit(1);
+    scene.now += Settings::default().takeover_timeout;
+    assert_eq!(scene.tick(), [Action::Spawn]);
+}
