@@ -1,3 +1,30 @@
-//! The node agent: configuration to kernel tables.
+//! The node agent: configuration to kernel tables. Composition only: what is hard is done by the crates below.
+//!
+//! ```text
+//! source (files) -> Snapshot -> data plane (one thread, evermesh-loader) -> kernel tables
+//!                      |
+//!                 core: what to do on which event; pure
+//!                      |
+//!      record on disk, status for the admin socket, notices for the supervisor
+//! ```
+//!
+//! It starts by adopting what stands and reconciling it with what it knows, in the order that [`run`] says. It ends
+//! without detaching anything: only `evermesh uninstall` does that.
 
+mod admin;
+mod clock;
+mod core;
+mod data_plane;
+mod error;
+mod last_words;
+mod message;
+mod options;
+mod record;
+mod runtime;
 pub mod source;
+mod start;
+mod supervisor;
+
+pub use error::AgentError;
+pub use options::Options;
+pub use start::run;

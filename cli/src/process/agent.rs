@@ -1,16 +1,14 @@
 use std::{fs, io, path::Path, time::Duration};
 
 use evermesh_handover::RunDir;
-use evermesh_proto::admin::v1::{GetStatusRequest, Status, admin_client::AdminClient};
+use evermesh_proto::admin::{
+    LAST_STATUS, SOCKET,
+    v1::{GetStatusRequest, Status, admin_client::AdminClient},
+};
 use prost::Message as _;
 use tonic::{Code, transport::Endpoint};
 
 use super::{Heard, Life};
-
-/// Where the agent answers.
-const SOCKET: &str = "agent.sock";
-/// The status it last had, which outlives it.
-const LAST_WORDS: &str = "agent.status";
 
 /// What the agent says about itself, or said last.
 pub fn heard(run_dir: &RunDir, patience: Duration) -> Heard<Status> {
@@ -25,7 +23,7 @@ pub fn heard(run_dir: &RunDir, patience: Duration) -> Heard<Status> {
 }
 
 /// What the agent leaves in the run directory.
-pub const FILES: [&str; 2] = [SOCKET, LAST_WORDS];
+pub const FILES: [&str; 2] = [SOCKET, LAST_STATUS];
 
 enum Unheard {
     Nobody,
@@ -62,6 +60,6 @@ async fn status(socket: &Path) -> Result<Status, String> {
 
 /// None when there are none, or when they cannot be read: they are no more than a help.
 fn last_words(run_dir: &RunDir) -> Option<Status> {
-    let bytes = fs::read(run_dir.path().join(LAST_WORDS)).ok()?;
+    let bytes = fs::read(run_dir.path().join(LAST_STATUS)).ok()?;
     Status::decode(bytes.as_slice()).ok()
 }

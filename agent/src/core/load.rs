@@ -1,0 +1,116 @@
+//! From the source to the tables.
+
+use std::{mem, sync::Arc};
+
+use evermesh_loader::Applied;
+use evermesh_model::LastApplied;
+
+use super::{Action, Chore, Core, Found, Outcome, Refused, Ticket};
+use crate::source::Loaded;
+
+/// How far the newest configuration is on its way.
+#[derive(Debug, Default)]
+pub(super) struct Loading {
+    step: Step,
+    /// Who is told when it has arrived.
+    waiting: Vec<Ticket>,
+    /// The source changed since it was read: it is read again afterwards, and these are told then.
+    again: Option<Vec<Ticket>>,
+}
+
+#[derive(Debug, Default)]
+enum Step {
+    #[default]
+    Idle,
+    Reading,
+    Applying(Arc<LastApplied>),
+}
+
+impl Core {
+    pub(super) fn changed(&mut self, ticket: Option<Ticket>) -> Vec<Action> {
+        if matches!(self.loading.step, Step::Idle) {
+            return self.start_reading(ticket.into_iter().collect());
+        }
+        self.loading.again.get_or_insert_default().extend(ticket);
+        Vec::new()
+    }
+
+    fn start_reading(&mut self, waiting: Vec<Ticket>) -> Vec<Action> {
+        self.loading = Loading { step: Step::Reading, waiting, again: None };
+        vec![Action::Read { unless: self.applied.as_ref().map(|applied| applied.digest) }]
+    }
+
+    pub(super) fn read(&mut self, found: Result<Found, String>, now_unix_ms: u64) -> Vec<Action> {
+        match (found, self.applied.as_ref().map(|applied| applied.digest)) {
+            (Ok(Found::New(loaded)), _) => self.start_applying(*loaded, now_unix_ms),
+            (Ok(Found::Same), Some(digest)) => self.is_same(digest),
+            // Nothing is applied, so nothing can be the same.
+            (Ok(Found::Same), None) => self.arrive(None),
+            (Err(reason), _) => self.refuse_newest(reason, now_unix_ms),
+        }
+    }
+
+    fn start_applying(&mut self, loaded: Loaded, now_unix_ms: u64) -> Vec<Action> {
+        let Loaded { snapshot, digest, warnings, files: _ } = loaded;
+        let source = self.source.clone();
+        let candidate =
+            Arc::new(LastApplied { source, digest, applied_unix_ms: now_unix_ms, warnings, snapshot });
+        self.loading.step = Step::Applying(candidate.clone());
+        vec![Action::Apply(candidate)]
+    }
+
+    fn is_same(&mut self, digest: [u8; 32]) -> Vec<Action> {
+        let was_refused = self.refused.take().is_some();
+        let told = was_refused.then(|| Action::Info("the configuration is again what is applied".into()));
+        told.into_iter().chain(self.arrive(Some(Outcome::Unchanged(digest)))).collect()
+    }
+
+    pub(super) fn was_applied(&mut self, result: Result<Applied, String>, now_unix_ms: u64) -> Vec<Action> {
+        let Step::Applying(candidate) = mem::take(&mut self.loading.step) else { return Vec::new() };
+        match result {
+            Ok(counts) => self.take_in(candidate, counts),
+            Err(reason) => self.refuse_newest(reason, now_unix_ms),
+        }
+    }
+
+    fn take_in(&mut self, applied: Arc<LastApplied>, counts: Applied) -> Vec<Action> {
+        self.refused = None;
+        self.counts = counts;
+        self.writes += counts.writes;
+        let digest = applied.digest;
+        self.applied = Some(applied.clone());
+        let mut actions = vec![Action::Info(self.summary())];
+        actions.extend(applied.warnings.iter().cloned().map(Action::Warn));
+        actions.extend(self.save(applied));
+        actions.push(Action::Do(Chore::Reclaim));
+        actions.extend(self.arrive(Some(Outcome::Applied(digest))));
+        actions
+    }
+
+    fn refuse_newest(&mut self, reason: String, now_unix_ms: u64) -> Vec<Action> {
+        let (refused, told) = self.refuse(reason, now_unix_ms);
+        told.into_iter().chain(self.arrive(Some(Outcome::Refused(refused)))).collect()
+    }
+
+    /// The same refusal again is the same refusal: it keeps its time and is not told twice.
+    pub(super) fn refuse(&mut self, reason: String, now_unix_ms: u64) -> (Refused, Option<Action>) {
+        if let Some(refused) = self.refused.as_ref().filter(|refused| refused.reason == reason) {
+            return (refused.clone(), None);
+        }
+        let told = format!("the newest configuration is refused, the one before it stays:\n{reason}");
+        let refused = Refused { reason, at_unix_ms: now_unix_ms };
+        self.refused = Some(refused.clone());
+        (refused, Some(Action::Warn(told)))
+    }
+
+    /// Tells those who wait, and goes on with what changed meanwhile.
+    fn arrive(&mut self, outcome: Option<Outcome>) -> Vec<Action> {
+        let Loading { waiting, again, .. } = mem::take(&mut self.loading);
+        let answer = |ticket| outcome.clone().map(|outcome| Action::Answer(ticket, outcome));
+        let mut actions: Vec<_> = waiting.into_iter().filter_map(answer).collect();
+        if let Some(waiting) = again {
+            actions.extend(self.start_reading(waiting));
+        }
+        actions
+    }
+}

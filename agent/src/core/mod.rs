@@ -1,0 +1,188 @@
+//! What to do on which event. Pure: time and results come with the events, and what is to be done goes out as
+//! actions that the runtime performs.
+//!
+//! One configuration is on its way at a time. A change that is seen meanwhile is read afterwards, so the newest
+//! one always wins and nobody waits for more than two readings.
+
+mod load;
+mod status;
+mod upkeep;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use evermesh_loader::{Applied, Started};
+use evermesh_model::LastApplied;
+
+use crate::source::Loaded;
+use load::Loading;
+use upkeep::Saving;
+
+/// Somebody who asked for a reload and waits for its outcome.
+pub type Ticket = u64;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// The source may have changed.
+    Changed,
+    /// Somebody wants it read again and waits for the outcome.
+    Reload(Ticket),
+    /// [`Action::Read`] is done.
+    Read(Result<Found, String>),
+    /// [`Action::Apply`] is done.
+    Applied(Result<Applied, String>),
+    /// [`Action::Save`] is done.
+    Saved(Result<(), String>),
+    /// It is time to look whether everything is as it should be, or somebody asks for it.
+    Audit,
+    /// A chore is done; how much it wrote to the tables.
+    Done(Chore, Result<u64, String>),
+}
+
+/// What was found at the source.
+#[derive(Debug)]
+pub enum Found {
+    /// What is applied already.
+    Same,
+    /// A mesh.
+    New(Box<Loaded>),
+}
+
+/// Work on the tables that changes nothing about the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Chore {
+    /// Compare the tables with what was applied, and put right what differs.
+    Audit,
+    /// Make usable again what a change has freed.
+    Reclaim,
+    /// Say in the kernel's control map that the agent is alive.
+    Heartbeat,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Read the source, and understand it unless it has this digest.
+    Read { unless: Option<[u8; 32]> },
+    /// Lead the tables to this.
+    Apply(Arc<LastApplied>),
+    /// Keep it on disk.
+    Save(Arc<LastApplied>),
+    /// Do it now; but a reclaim a little later, when programs that run on what was freed have most likely ended.
+    Do(Chore),
+    /// Tell one who waits what became of the reload.
+    Answer(Ticket, Outcome),
+    /// Log it.
+    Info(String),
+    /// Log it, as something that needs attention.
+    Warn(String),
+}
+
+/// What became of a reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Traffic obeys it. The digest of the source.
+    Applied([u8; 32]),
+    /// Traffic obeyed it already. The digest of the source.
+    Unchanged([u8; 32]),
+    /// Traffic obeys what it obeyed before.
+    Refused(Refused),
+}
+
+/// Why the newest configuration is not applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// One problem a line.
+    pub reason: String,
+    /// Since when: wall clock, milliseconds since 1970.
+    pub at_unix_ms: u64,
+}
+
+/// What the start of an agent has come to.
+#[derive(Debug)]
+pub struct Beginning {
+    pub source: PathBuf,
+    pub now_unix_ms: u64,
+    pub started: Started,
+    /// What the tables say, if that is known, and how many endpoints it makes.
+    pub applied: Option<(Arc<LastApplied>, Applied)>,
+    /// Whether it is on disk.
+    pub saved: bool,
+    pub refused: Option<String>,
+    pub notes: Vec<String>,
+}
+
+/// All that the agent knows.
+#[derive(Debug)]
+pub struct Core {
+    source: PathBuf,
+    pid: u32,
+    started_unix_ms: u64,
+    started: Started,
+    notes: Vec<String>,
+    applied: Option<Arc<LastApplied>>,
+    counts: Applied,
+    refused: Option<Refused>,
+    loading: Loading,
+    saving: Saving,
+    writes: u64,
+    drifts: u64,
+    drifted_unix_ms: Option<u64>,
+    troubles: BTreeMap<Chore, String>,
+}
+
+impl Core {
+    /// The state after a start, and what is to be done first.
+    pub fn new(beginning: Beginning) -> (Self, Vec<Action>) {
+        let Beginning { source, now_unix_ms, started, applied, saved, refused, mut notes } = beginning;
+        notes.extend(started.notes.iter().cloned());
+        let (applied, counts) = applied.unzip();
+        let mut core = Self {
+            source,
+            pid: std::process::id(),
+            started_unix_ms: now_unix_ms,
+            writes: started.writes,
+            started,
+            notes,
+            applied,
+            counts: counts.unwrap_or_default(),
+            refused: None,
+            loading: Loading::default(),
+            saving: Saving::default(),
+            drifts: 0,
+            drifted_unix_ms: None,
+            troubles: BTreeMap::new(),
+        };
+        let actions = core.begin(saved, refused, now_unix_ms);
+        (core, actions)
+    }
+
+    fn begin(&mut self, saved: bool, refused: Option<String>, now_unix_ms: u64) -> Vec<Action> {
+        let notes = self.notes.iter().cloned().map(Action::Info);
+        let mut actions: Vec<_> = notes.chain([Action::Info(self.summary())]).collect();
+        if let Some(reason) = refused {
+            actions.extend(self.refuse(reason, now_unix_ms).1);
+        }
+        if let Some(applied) = self.applied.clone().filter(|_| !saved) {
+            actions.extend(self.save(applied));
+        }
+        actions.push(Action::Do(Chore::Reclaim));
+        actions
+    }
+
+    /// Takes in what happened at `now_unix_ms`, and says what is to be done.
+    pub fn on(&mut self, event: Event, now_unix_ms: u64) -> Vec<Action> {
+        match event {
+            Event::Changed => self.changed(None),
+            Event::Reload(ticket) => self.changed(Some(ticket)),
+            Event::Read(found) => self.read(found, now_unix_ms),
+            Event::Applied(result) => self.was_applied(result, now_unix_ms),
+            Event::Saved(result) => self.saved(result),
+            Event::Audit => self.audit(),
+            Event::Done(chore, result) => self.done(chore, result, now_unix_ms),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+use evermesh_loader::How;
+use evermesh_model::Snapshot;
+
+use super::*;
+
+const NOW: u64 = 1_000;
+
+fn record(digest: u8) -> Arc<LastApplied> {
+    Arc::new(LastApplied {
+        source: "/etc/mesh.yaml".into(),
+        digest: [digest; 32],
+        applied_unix_ms: NOW,
+        warnings: vec![],
+        snapshot: Snapshot::default(),
+    })
+}
+
+fn counts(writes: u64) -> Applied {
+    Applied { writes, services: 1, endpoints: 2 }
+}
+
+fn loaded(digest: u8) -> Event {
+    let snapshot = Snapshot::default();
+    let loaded = Loaded { snapshot, digest: [digest; 32], warnings: vec![], files: vec![] };
+    Event::Read(Ok(Found::New(Box::new(loaded))))
+}
+
+fn beginning() -> Beginning {
+    Beginning {
+        source: "/etc/mesh.yaml".into(),
+        now_unix_ms: NOW,
+        started: Started { generation: 1, how: How::Adopted, writes: 0, notes: vec![] },
+        applied: Some((record(1), counts(0))),
+        saved: true,
+        refused: None,
+        notes: vec![],
+    }
+}
+
+/// Configuration 1 is applied and on disk; nothing is under way.
+fn settled() -> Core {
+    Core::new(beginning()).0
+}
+
+/// What is to be done, without what is only logged.
+fn deeds(actions: Vec<Action>) -> Vec<Action> {
+    actions.into_iter().filter(|action| !matches!(action, Action::Info(_) | Action::Warn(_))).collect()
+}
+
+fn warnings(actions: &[Action]) -> Vec<&str> {
+    let warning = |action: &'_ Action| matches!(action, Action::Warn(_));
+    let text = |action| match action {
+        &Action::Info(ref text) | &Action::Warn(ref text) => text.as_str(),
+        _ => "",
+    };
+    actions.iter().filter(|action| warning(action)).map(text).collect()
+}
+
+fn read_unless(digest: u8) -> Action {
+    Action::Read { unless: Some([digest; 32]) }
+}
+
+fn refused(reason: &str, at_unix_ms: u64) -> Outcome {
+    Outcome::Refused(Refused { reason: reason.into(), at_unix_ms })
+}
+
+#[test]
+fn a_start_that_found_everything_in_place_only_cleans_up() {
+    let (core, actions) = Core::new(beginning());
+    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim)]);
+    assert_eq!(core.status().refused, None);
+}
+
+#[test]
+fn a_start_with_something_new_keeps_it_on_disk() {
+    let (_, actions) = Core::new(Beginning { saved: false, ..beginning() });
+    assert_eq!(deeds(actions), [Action::Save(record(1)), Action::Do(Chore::Reclaim)]);
+}
+
+#[test]
+fn a_start_past_a_wrong_file_says_so() {
+    let (core, actions) = Core::new(Beginning { refused: Some("wrong".into()), ..beginning() });
+    assert_eq!(warnings(&actions), ["the newest configuration is refused, the one before it stays:\nwrong"]);
+    assert_eq!(core.status().refused.unwrap().reason, "wrong");
+}
+
+#[test]
+fn a_change_is_read_applied_saved_and_cleaned_up_after() {
+    let mut core = settled();
+    assert_eq!(core.on(Event::Changed, NOW), [read_unless(1)]);
+    assert_eq!(core.on(loaded(2), NOW), [Action::Apply(record(2))]);
+    let done = deeds(core.on(Event::Applied(Ok(counts(7))), NOW));
+    assert_eq!(done, [Action::Save(record(2)), Action::Do(Chore::Reclaim)]);
+    let status = core.status();
+    assert_eq!(status.configuration.unwrap().digest, [2; 32]);
+    assert_eq!(status.data_plane.unwrap().writes, 7);
+}
+
+#[test]
+fn nothing_is_saved_before_it_is_applied() {
+    let mut core = settled();
+    core.on(Event::Changed, NOW);
+    core.on(loaded(2), NOW);
+    assert_eq!(core.status().configuration.unwrap().digest, [1; 32]);
+    let done = deeds(core.on(Event::Applied(Err("no room".into())), NOW));
+    assert_eq!(done, []);
+    assert_eq!(core.status().configuration.unwrap().digest, [1; 32]);
+    assert_eq!(core.status().refused.unwrap().reason, "no room");
+}
+
+#[test]
+fn a_source_that_is_the_same_again_costs_nothing_and_ends_a_refusal() {
+    let mut core = settled();
+    core.on(Event::Changed, NOW);
+    core.on(Event::Read(Err("wrong".into())), NOW);
+    assert!(core.status().refused.is_some());
+    core.on(Event::Changed, NOW);
+    assert_eq!(deeds(core.on(Event::Read(Ok(Found::Same)), NOW)), []);
+    assert_eq!(core.status().refused, None);
+}
+
+#[test]
+fn the_same_refusal_is_told_once_and_keeps_its_time() {
+    let mut core = settled();
+    let mut refuse = |reason: &str, now| {
+        core.on(Event::Changed, now);
+        warnings(&core.on(Event::Read(Err(reason.into())), now)).len()
+    };
+    assert_eq!((refuse("wrong", 2_000), refuse("wrong", 3_000)), (1, 0));
+    assert_eq!(refuse("wrong in another way", 4_000), 1);
+    assert_eq!(core.status().refused.unwrap().at_unix_ms, 4_000);
+}
+
+#[test]
+fn what_changes_meanwhile_is_read_afterwards_and_only_once() {
+    let mut core = settled();
+    core.on(Event::Changed, NOW);
+    assert_eq!(core.on(Event::Changed, NOW), []);
+    core.on(loaded(2), NOW);
+    assert_eq!(core.on(Event::Changed, NOW), []);
+    let done = deeds(core.on(Event::Applied(Ok(counts(1))), NOW));
+    assert_eq!(done, [Action::Save(record(2)), Action::Do(Chore::Reclaim), read_unless(2)]);
+    assert_eq!(deeds(core.on(Event::Read(Ok(Found::Same)), NOW)), []);
+}
+
+#[test]
+fn whoever_asks_for_a_reload_is_told_about_a_reading_that_began_later() {
+    let mut core = settled();
+    assert_eq!(core.on(Event::Reload(1), NOW), [read_unless(1)]);
+    assert_eq!(core.on(Event::Reload(2), NOW), []);
+    let done = deeds(core.on(Event::Read(Err("wrong".into())), NOW));
+    assert_eq!(done, [Action::Answer(1, refused("wrong", NOW)), read_unless(1)]);
+    core.on(loaded(2), NOW);
+    let done = deeds(core.on(Event::Applied(Ok(counts(1))), NOW));
+    assert!(done.contains(&Action::Answer(2, Outcome::Applied([2; 32]))));
+}
+
+#[test]
+fn a_reload_of_what_is_applied_is_answered() {
+    let mut core = settled();
+    core.on(Event::Reload(1), NOW);
+    let done = deeds(core.on(Event::Read(Ok(Found::Same)), NOW));
+    assert_eq!(done, [Action::Answer(1, Outcome::Unchanged([1; 32]))]);
+}
+
+#[test]
+fn records_reach_the_disk_one_after_the_other_and_the_newest_last() {
+    let mut core = settled();
+    let mut apply = |digest| {
+        core.on(Event::Changed, NOW);
+        core.on(loaded(digest), NOW);
+        deeds(core.on(Event::Applied(Ok(counts(1))), NOW))
+    };
+    assert!(apply(2).contains(&Action::Save(record(2))));
+    let saves = |actions: Vec<Action>| actions.iter().any(|action| matches!(action, Action::Save(_)));
+    assert!(!saves(apply(3)) && !saves(apply(4)));
+    assert_eq!(core.on(Event::Saved(Ok(())), NOW), [Action::Save(record(4))]);
+    assert_eq!(core.on(Event::Saved(Ok(())), NOW), []);
+}
+
+#[test]
+fn what_did_not_reach_the_disk_is_told_and_tried_again() {
+    let (mut core, _) = Core::new(Beginning { saved: false, ..beginning() });
+    assert_eq!(warnings(&core.on(Event::Saved(Err("disk full".into())), NOW)).len(), 1);
+    assert_eq!(core.status().unsaved.as_deref(), Some("disk full"));
+    assert_eq!(core.on(Event::Audit, NOW), [Action::Do(Chore::Audit), Action::Save(record(1))]);
+    assert_eq!(core.on(Event::Saved(Err("disk full".into())), NOW), []);
+    core.on(Event::Audit, NOW);
+    core.on(Event::Saved(Ok(())), NOW);
+    assert_eq!(core.status().unsaved, None);
+    assert_eq!(core.on(Event::Audit, NOW), [Action::Do(Chore::Audit)]);
+}
+
+#[test]
+fn an_audit_tries_a_refused_configuration_again() {
+    let (mut core, _) = Core::new(Beginning { refused: Some("no room".into()), ..beginning() });
+    assert_eq!(core.on(Event::Audit, NOW), [Action::Do(Chore::Audit), read_unless(1)]);
+}
+
+#[test]
+fn drift_is_counted_and_cleaned_up_after() {
+    let mut core = settled();
+    assert_eq!(core.on(Event::Done(Chore::Audit, Ok(0)), 2_000), []);
+    let actions = core.on(Event::Done(Chore::Audit, Ok(3)), 3_000);
+    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim)]);
+    let plane = core.status().data_plane.unwrap();
+    assert_eq!((plane.drifts, plane.drifted_unix_ms, plane.writes), (1, Some(3_000), 3));
+}
+
+#[test]
+fn trouble_with_a_chore_is_told_once_and_ends_when_it_is_done() {
+    let mut core = settled();
+    let mut fail = || core.on(Event::Done(Chore::Heartbeat, Err("gone".into())), NOW).len();
+    assert_eq!((fail(), fail()), (1, 0));
+    assert_eq!(core.status().data_plane.unwrap().error.unwrap(), "the heartbeat cannot be written: gone");
+    core.on(Event::Done(Chore::Audit, Ok(0)), NOW);
+    assert!(core.status().data_plane.unwrap().error.is_some());
+    core.on(Event::Done(Chore::Heartbeat, Ok(0)), NOW);
+    assert_eq!(core.status().data_plane.unwrap().error, None);
+}
+
+#[test]
+fn nothing_known_is_shown_as_such_until_something_is_applied() {
+    let nothing = Beginning { applied: None, refused: Some("wrong".into()), ..beginning() };
+    let (mut core, _) = Core::new(nothing);
+    assert_eq!(core.status().configuration, None);
+    assert_eq!(core.on(Event::Changed, NOW), [Action::Read { unless: None }]);
+    core.on(loaded(1), NOW);
+    core.on(Event::Applied(Ok(counts(1))), NOW);
+    assert!(core.status().configuration.is_some() && core.status().refused.is_none());
+}

@@ -1,0 +1,97 @@
+//! What keeps disk and tables as they should be.
+
+use std::sync::Arc;
+
+use evermesh_model::LastApplied;
+
+use super::{Action, Chore, Core};
+
+/// What is on its way to the disk. One record is written at a time, so an older one can never replace a newer one.
+#[derive(Debug, Default)]
+pub(super) struct Saving {
+    /// Being written.
+    now: Option<Arc<LastApplied>>,
+    /// Waits for that.
+    next: Option<Arc<LastApplied>>,
+    /// Why the last one did not get there.
+    pub failed: Option<String>,
+}
+
+impl Core {
+    pub(super) fn save(&mut self, record: Arc<LastApplied>) -> Option<Action> {
+        if self.saving.now.is_some() {
+            self.saving.next = Some(record);
+            return None;
+        }
+        self.saving.now = Some(record.clone());
+        Some(Action::Save(record))
+    }
+
+    pub(super) fn saved(&mut self, result: Result<(), String>) -> Vec<Action> {
+        self.saving.now = None;
+        let failed = result.err();
+        let is_new = failed.is_some() && failed != self.saving.failed;
+        let told = failed.as_ref().filter(|_| is_new).map(|reason| {
+            Action::Warn(format!("what is applied is not on disk, a restart would not know it: {reason}"))
+        });
+        self.saving.failed = failed;
+        let next = self.saving.next.take().and_then(|next| self.save(next));
+        told.into_iter().chain(next).collect()
+    }
+
+    /// Compares the tables, and tries again what failed.
+    pub(super) fn audit(&mut self) -> Vec<Action> {
+        let mut actions = vec![Action::Do(Chore::Audit)];
+        if self.refused.is_some() {
+            actions.extend(self.changed(None));
+        }
+        if self.saving.failed.is_some() && self.saving.now.is_none() {
+            actions.extend(self.applied.clone().and_then(|applied| self.save(applied)));
+        }
+        actions
+    }
+
+    pub(super) fn done(
+        &mut self,
+        chore: Chore,
+        result: Result<u64, String>,
+        now_unix_ms: u64,
+    ) -> Vec<Action> {
+        match result {
+            Ok(writes) => {
+                self.troubles.remove(&chore);
+                self.drifted(writes, now_unix_ms)
+            }
+            Err(reason) => self.trouble(chore, reason).into_iter().collect(),
+        }
+    }
+
+    fn drifted(&mut self, writes: u64, now_unix_ms: u64) -> Vec<Action> {
+        if writes == 0 {
+            return Vec::new();
+        }
+        self.writes += writes;
+        self.drifts += 1;
+        self.drifted_unix_ms = Some(now_unix_ms);
+        let told =
+            format!("the kernel's tables were not as they were written and are put right: {writes} writes");
+        vec![Action::Warn(told), Action::Do(Chore::Reclaim)]
+    }
+
+    /// The same trouble again is not told twice.
+    fn trouble(&mut self, chore: Chore, reason: String) -> Option<Action> {
+        let text = format!("{}: {reason}", chore.failure());
+        let before = self.troubles.insert(chore, text.clone());
+        (before.as_ref() != Some(&text)).then_some(Action::Warn(text))
+    }
+}
+
+impl Chore {
+    fn failure(self) -> &'static str {
+        match self {
+            Self::Audit => "the kernel's tables cannot be compared with what was applied",
+            Self::Reclaim => "what a change has freed cannot be used again",
+            Self::Heartbeat => "the heartbeat cannot be written",
+        }
+    }
+}

@@ -1,0 +1,123 @@
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use evermesh_loader::{Applied, ApplyError, Config, DataPlane, StartError, Started};
+use evermesh_model::LastApplied;
+use tokio::sync::oneshot;
+
+use crate::{AgentError, message};
+
+/// What the data plane's thread is asked to do.
+type Job = Box<dyn FnOnce(&mut DataPlane) + Send>;
+
+/// The thread that owns the data plane. Its calls block, so it has one to itself; jobs are done in the order in which
+/// they were given.
+#[derive(Clone, Debug)]
+pub struct Plane(mpsc::Sender<Job>);
+
+/// The thread has ended by itself: it panicked.
+#[derive(Debug)]
+pub struct Gone;
+
+/// How the data plane was started.
+#[derive(Debug)]
+pub struct Begun {
+    pub started: Started,
+    /// What the tables say, if that is known.
+    pub applied: Option<(Arc<LastApplied>, Applied)>,
+    /// Why a choice before that did not do.
+    pub refused: Option<String>,
+}
+
+impl Plane {
+    /// Starts with the first choice whose tables can be written; none: with what stands, whatever that is. Blocks until
+    /// that is done.
+    pub fn start(
+        config: Config,
+        choices: Vec<Option<Arc<LastApplied>>>,
+    ) -> Result<(Self, Begun), AgentError> {
+        let (jobs, inbox) = mpsc::channel::<Job>();
+        let (tell, told) = mpsc::sync_channel(1);
+        let work = move || {
+            let begun = begin(&config, &choices);
+            drop(choices);
+            let mut plane = match begun {
+                Ok((plane, begun)) => tell.send(Ok(begun)).ok().map(|()| plane),
+                Err(error) => tell.send(Err(error)).ok().and(None),
+            };
+            while let (Some(plane), Ok(job)) = (plane.as_mut(), inbox.recv()) {
+                job(plane);
+            }
+        };
+        thread::Builder::new().name("data-plane".into()).spawn(work).map_err(AgentError::Thread)?;
+        let begun = told.recv().map_err(|_| AgentError::DataPlaneGone)??;
+        Ok((Self(jobs), begun))
+    }
+
+    /// Leads the tables to it.
+    pub async fn apply(&self, wanted: Arc<LastApplied>) -> Result<Result<Applied, String>, Gone> {
+        self.ask(move |plane| plane.apply(&wanted.snapshot)).await
+    }
+
+    /// Compares the tables with what was applied and puts right what differs; how much that was.
+    pub async fn audit(&self) -> Result<Result<u64, String>, Gone> {
+        self.ask(|plane| plane.audit().map(|done| done.writes)).await
+    }
+
+    /// Makes usable again what was freed.
+    pub async fn reclaim(&self) -> Result<Result<u64, String>, Gone> {
+        self.ask(|plane| plane.reclaim().map(|()| 0)).await
+    }
+
+    /// Says in the kernel that the agent is alive.
+    pub async fn beat(&self) -> Result<Result<u64, String>, Gone> {
+        self.ask(|plane| plane.beat().map(|()| 0)).await
+    }
+
+    /// Returns once the thread has time: it does not hang.
+    pub async fn ping(&self) -> Result<(), Gone> {
+        self.ask(|_| Ok(())).await.map(drop)
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut DataPlane) -> Result<T, ApplyError> + Send + 'static,
+    ) -> Result<Result<T, String>, Gone> {
+        let (tell, told) = oneshot::channel();
+        let job = move |plane: &mut DataPlane| {
+            // Whoever asked may be gone: then nobody wants to know.
+            let _unheard = tell.send(job(plane).map_err(|error| message::of(&error)));
+        };
+        self.0.send(Box::new(job)).map_err(|_| Gone)?;
+        told.await.map_err(|_| Gone)
+    }
+}
+
+fn begin(config: &Config, choices: &[Option<Arc<LastApplied>>]) -> Result<(DataPlane, Begun), StartError> {
+    let mut refused = None;
+    let mut left = choices.iter();
+    loop {
+        let choice = left.next().cloned().flatten();
+        match DataPlane::start(config.clone(), choice.as_ref().map(|choice| &choice.snapshot)) {
+            Ok((mut plane, started)) => {
+                let applied = choice.map(|choice| counted(&mut plane, choice)).transpose()?;
+                return Ok((plane, Begun { started, applied, refused }));
+            }
+            Err(StartError::Apply(error)) if left.len() > 0 => {
+                refused.get_or_insert(message::of(&error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Applying what is applied writes nothing and counts what stands.
+fn counted(
+    plane: &mut DataPlane,
+    applied: Arc<LastApplied>,
+) -> Result<(Arc<LastApplied>, Applied), ApplyError> {
+    let counts = plane.apply(&applied.snapshot)?;
+    Ok((applied, counts))
+}

@@ -1,0 +1,64 @@
+use std::{io, path::PathBuf};
+
+use evermesh_loader::StartError;
+use evermesh_pins::host::HostError;
+
+use crate::{message, source::SourceError};
+
+/// Why the agent ends. What stands in the kernel stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The host does not offer what is needed.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// What is applied could not be kept.
+    #[error("the state directory {} cannot be written: {source}; make it writable, or name another one with --state-dir", path.display())]
+    StateDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There would be no place for the admin socket.
+    #[error("the run directory {} cannot be made: {source}; name another one with --run-dir", path.display())]
+    RunDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing to apply: no usable source, nothing applied earlier, nothing in the kernel.
+    #[error("nothing to run with: {}", message::of(.0))]
+    NothingKnown(#[source] SourceError),
+    /// The data plane was not taken over.
+    #[error(transparent)]
+    DataPlane(#[from] StartError),
+    /// The thread of the data plane could not be started.
+    #[error("cannot start the data plane's thread: {0}")]
+    Thread(#[source] io::Error),
+    /// The thread of the data plane panicked: a defect.
+    #[error("the data plane's thread has ended by itself, which is a defect: the supervisor starts anew")]
+    DataPlaneGone,
+    /// Signals, timers or files cannot be waited for.
+    #[error("cannot {step}: {source}")]
+    Runtime {
+        /// What was tried.
+        step: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl AgentError {
+    /// 78 (`EX_CONFIG`) where starting again does not help until somebody changes the host, the configuration or the
+    /// pins; 1 otherwise.
+    pub fn exit_code(&self) -> u8 {
+        const FAILURE: u8 = 1;
+        const CONFIG: u8 = 78;
+        match self {
+            Self::Host(_) | Self::StateDir { .. } | Self::RunDir { .. } | Self::NothingKnown(_) => CONFIG,
+            Self::DataPlane(StartError::Findings(_)) => CONFIG,
+            Self::DataPlane(_) | Self::Thread(_) | Self::DataPlaneGone | Self::Runtime { .. } => FAILURE,
+        }
+    }
+}

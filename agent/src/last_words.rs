@@ -1,0 +1,55 @@
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use evermesh_proto::admin::{LAST_STATUS, v1::Status};
+use prost::Message as _;
+use tracing::warn;
+
+/// The status, kept in the run directory: what the agent said last is known when it is dead.
+#[derive(Debug)]
+pub struct LastWords {
+    path: PathBuf,
+    complained: bool,
+}
+
+impl LastWords {
+    pub fn new(run_dir: &Path) -> Self {
+        Self { path: run_dir.join(LAST_STATUS), complained: false }
+    }
+
+    /// Replaces them; a reader finds the old or the new ones. They are no more than a help, so a failure is logged, once.
+    pub fn write(&mut self, status: &Status) {
+        match self.replace(&status.encode_to_vec()) {
+            Err(error) if !self.complained => {
+                warn!(path = %self.path.display(), %error, "the status cannot be kept for when the agent is dead");
+                self.complained = true;
+            }
+            result => self.complained &= result.is_err(),
+        }
+    }
+
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let aside = self.path.with_added_extension("new");
+        fs::write(&aside, bytes)?;
+        fs::rename(aside, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ones_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut words = LastWords::new(dir.path());
+        for pid in [1, 2] {
+            words.write(&Status { pid, ..Status::default() });
+        }
+        let bytes = fs::read(dir.path().join(LAST_STATUS)).unwrap();
+        assert_eq!(Status::decode(bytes.as_slice()).unwrap().pid, 2);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,34 @@
+//! `evermesh-agent`: see [`evermesh_agent`].
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser as _;
+use evermesh_agent::{Options, run};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    start_logging();
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where even this cannot be printed there is nobody to tell.
+            let _unseen = writeln!(io::stderr(), "evermesh-agent: {error}");
+            error.exit_code().into()
+        }
+    }
+}
+
+/// A log that nobody reads any more must not end the agent: no complaint about it either.
+fn start_logging() {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false)
+        .init();
+}

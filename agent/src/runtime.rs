@@ -1,0 +1,254 @@
+//! Performs what the core says, and tells it what happened.
+
+use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration};
+
+use evermesh_model::LastApplied;
+use evermesh_proto::admin::v1::Status;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tracing::{info, warn};
+
+use crate::{
+    AgentError,
+    admin::{Asked, Desk},
+    clock,
+    core::{Action, Beginning, Chore, Core, Event, Found, Ticket},
+    data_plane::{Gone, Plane},
+    last_words::LastWords,
+    message,
+    record::Record,
+    source::{self, Watch},
+    supervisor,
+};
+
+/// A program run that began before a change has ended by then, most likely; a barrier makes sure.
+const RECLAIM_AFTER: Duration = Duration::from_millis(20);
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+const AUDIT_EVERY: Duration = Duration::from_secs(60);
+/// Reloads that wait to be heard.
+const RELOADS: usize = 16;
+
+/// What the agent works with once it has started.
+#[derive(Debug)]
+pub struct Works {
+    pub config: PathBuf,
+    pub record: Record,
+    pub plane: Plane,
+    pub last_words: LastWords,
+    /// None: it could not be made.
+    pub admin: Option<std::os::unix::net::UnixListener>,
+}
+
+/// Runs until SIGTERM or SIGINT; says that it is ready once it hears signals.
+pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
+    let mut signals = Signals::catch()?;
+    let watch = Watch::new(&works.config).map_err(runtime("watch the configuration"))?;
+    let (core, first) = Core::new(beginning);
+    let (status, published) = watch::channel(core.status());
+    let (reloads, asked) = mpsc::channel(RELOADS);
+    if let Some(listener) = works.admin {
+        tokio::spawn(Desk::new(published, reloads).serve(listener));
+    }
+    let (events, inbox) = mpsc::unbounded_channel();
+    let hands = Hands { config: works.config, record: works.record, plane: works.plane, events };
+    hands.keep_alive();
+    hands.keep_beating();
+    let mut agent =
+        Agent { core, hands, status, last_words: works.last_words, waiting: HashMap::new(), tickets: 0 };
+    agent.last_words.write(&agent.status.borrow());
+    agent.perform(first);
+    supervisor::ready(&agent.core.summary());
+    agent.serve(&mut signals, watch, inbox, asked).await
+}
+
+/// What happens to the agent from outside.
+struct Signals {
+    end: Signal,
+    interrupt: Signal,
+    reload: Signal,
+    audit: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, AgentError> {
+        let catch = |kind| signal(kind).map_err(runtime("catch signals"));
+        Ok(Self {
+            end: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            reload: catch(SignalKind::hangup())?,
+            audit: catch(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+/// The core and what it needs to be heard.
+struct Agent {
+    core: Core,
+    hands: Hands,
+    status: watch::Sender<Status>,
+    last_words: LastWords,
+    waiting: HashMap<Ticket, Asked>,
+    tickets: Ticket,
+}
+
+impl Agent {
+    async fn serve(
+        &mut self,
+        signals: &mut Signals,
+        mut watch: Watch,
+        mut inbox: mpsc::UnboundedReceiver<Result<Event, Gone>>,
+        mut asked: mpsc::Receiver<Asked>,
+    ) -> Result<(), AgentError> {
+        let mut audit = interval(AUDIT_EVERY);
+        audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        audit.tick().await;
+        // What changed between the reading at the start and the first look of the watch.
+        self.on(Event::Changed);
+        loop {
+            let event = tokio::select! {
+                _ = signals.end.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.reload.recv() => Event::Changed,
+                _ = signals.audit.recv() => Event::Audit,
+                _ = audit.tick() => Event::Audit,
+                () = watch.changed() => Event::Changed,
+                Some(asked) = asked.recv() => self.reload(asked),
+                Some(event) = inbox.recv() => event.map_err(|Gone| AgentError::DataPlaneGone)?,
+            };
+            self.on(event);
+        }
+        supervisor::stopping();
+        info!("the agent ends; the data path is kept");
+        Ok(())
+    }
+
+    fn on(&mut self, event: Event) {
+        let actions = self.core.on(event, clock::unix_ms());
+        // Whoever hears an answer finds it in the status too.
+        self.publish();
+        self.perform(actions);
+    }
+
+    fn publish(&mut self) {
+        let status = self.core.status();
+        if *self.status.borrow() != status {
+            self.last_words.write(&status);
+            self.status.send_replace(status);
+            supervisor::status(&self.core.summary());
+        }
+    }
+
+    fn reload(&mut self, asked: Asked) -> Event {
+        self.tickets += 1;
+        self.waiting.insert(self.tickets, asked);
+        Event::Reload(self.tickets)
+    }
+
+    fn perform(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Read { unless } => self.hands.read(unless),
+                Action::Apply(wanted) => self.hands.apply(wanted),
+                Action::Save(applied) => self.hands.save(applied),
+                Action::Do(chore) => self.hands.do_chore(chore),
+                Action::Answer(ticket, outcome) => {
+                    // Whoever asked may be gone.
+                    let _unheard = self.waiting.remove(&ticket).map(|asked| asked.send(outcome));
+                }
+                Action::Info(text) => info!("{text}"),
+                Action::Warn(text) => warn!("{text}"),
+            }
+        }
+    }
+}
+
+/// Does what takes time, elsewhere, and says when it is done.
+struct Hands {
+    config: PathBuf,
+    record: Record,
+    plane: Plane,
+    events: mpsc::UnboundedSender<Result<Event, Gone>>,
+}
+
+impl Hands {
+    fn read(&self, unless: Option<[u8; 32]>) {
+        let (config, events) = (self.config.clone(), self.events.clone());
+        spawn_blocking(move || {
+            let found = source::read(&config).and_then(|raw| match Some(raw.digest()) == unless {
+                true => Ok(Found::Same),
+                false => raw.parse().map(|loaded| Found::New(Box::new(loaded))),
+            });
+            // Nobody listens any more when the agent ends: here and below.
+            let _unheard = events.send(Ok(Event::Read(found.map_err(|error| message::of(&error)))));
+        });
+    }
+
+    fn apply(&self, wanted: Arc<LastApplied>) {
+        let (plane, events) = (self.plane.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let _unheard = events.send(plane.apply(wanted).await.map(Event::Applied));
+        });
+    }
+
+    fn save(&self, applied: Arc<LastApplied>) {
+        let (record, events) = (self.record.clone(), self.events.clone());
+        spawn_blocking(move || {
+            let _unheard = events.send(Ok(Event::Saved(record.write(&applied))));
+        });
+    }
+
+    fn do_chore(&self, chore: Chore) {
+        let (plane, events) = (self.plane.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let done = match chore {
+                Chore::Audit => plane.audit().await,
+                Chore::Reclaim => {
+                    sleep(RECLAIM_AFTER).await;
+                    plane.reclaim().await
+                }
+                Chore::Heartbeat => plane.beat().await,
+            };
+            let _unheard = events.send(done.map(|result| Event::Done(chore, result)));
+        });
+    }
+
+    fn keep_beating(&self) {
+        let (plane, events) = (self.plane.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let mut beats = interval(HEARTBEAT_EVERY);
+            beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                beats.tick().await;
+                let beaten = plane.beat().await.map(|result| Event::Done(Chore::Heartbeat, result));
+                if events.send(beaten).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Speaks for the data plane's thread: when that hangs, nothing is said.
+    fn keep_alive(&self) {
+        let Some(period) = supervisor::alive_period() else { return };
+        let plane = self.plane.clone();
+        tokio::spawn(async move {
+            let mut beats = interval(period);
+            beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                beats.tick().await;
+                match plane.ping().await {
+                    Ok(()) => supervisor::alive(),
+                    Err(Gone) => return,
+                }
+            }
+        });
+    }
+}
+
+fn runtime(step: &'static str) -> impl Fn(io::Error) -> AgentError {
+    move |source| AgentError::Runtime { step, source }
+}

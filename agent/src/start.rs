@@ -1,0 +1,142 @@
+use std::{fs, path::Path, sync::Arc};
+
+use evermesh_loader::Config;
+use evermesh_model::LastApplied;
+use evermesh_pins::{
+    Inventory, PinDir,
+    host::{self, Cgroup, HostError},
+};
+use nix::{
+    sys::stat::{Mode, umask},
+    unistd::{AccessFlags, access},
+};
+use tracing::warn;
+
+use crate::{
+    AgentError, Options, admin, clock,
+    core::{Beginning, Found},
+    data_plane::Plane,
+    last_words::LastWords,
+    message,
+    record::Record,
+    runtime::{self, Works},
+    source::{self, SourceError},
+};
+
+/// Runs the agent until SIGTERM. To be called by a process that does nothing else: files that it makes are for their
+/// owner alone from then on.
+///
+/// 1. Checks that the host offers what is needed, and that what is applied can be kept.
+/// 2. Reads what was applied last, and the source; parses it only where it differs.
+/// 3. Adopts what stands in the kernel and leads it to the newest of these that is usable.
+/// 4. Makes the admin socket, hears signals, says that it is ready, and works.
+///
+/// Where anything fails, nothing is detached.
+pub fn run(options: &Options) -> Result<(), AgentError> {
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    let cgroup = require_host(options)?;
+    prepare_directories(options)?;
+    let pins = PinDir::new(&options.bpffs);
+
+    let record = Record::new(&options.state_dir);
+    let (known, note) = record.read();
+    let known = known.map(Arc::new);
+    let found = read_source(&options.config, known.as_deref());
+    let (choices, refused) = choices(options, known.as_ref(), found, is_bare(&pins))?;
+
+    let config = Config { pins, cgroup, sizes: options.sizes() };
+    let (plane, begun) = Plane::start(config, choices)?;
+
+    let beginning = Beginning {
+        source: options.config.clone(),
+        now_unix_ms: clock::unix_ms(),
+        started: begun.started,
+        saved: begun.applied.as_ref().is_none_or(|(applied, _)| known.as_ref() == Some(applied)),
+        applied: begun.applied,
+        refused: refused.or(begun.refused),
+        notes: note.into_iter().collect(),
+    };
+    let works = Works {
+        config: options.config.clone(),
+        record,
+        plane,
+        last_words: LastWords::new(&options.run_dir),
+        admin: bind(&options.run_dir),
+    };
+    work(works, beginning)
+}
+
+fn require_host(options: &Options) -> Result<Cgroup, HostError> {
+    host::require_root()?;
+    host::require_kernel()?;
+    host::require_bpffs(&options.bpffs)?;
+    host::cgroup(options.cgroup.as_deref())
+}
+
+fn prepare_directories(options: &Options) -> Result<(), AgentError> {
+    let path = &options.state_dir;
+    // Root may write everywhere but on a file system that is read-only: that is what is asked here.
+    fs::create_dir_all(path)
+        .and_then(|()| Ok(access(path, AccessFlags::W_OK)?))
+        .map_err(|source| AgentError::StateDir { path: path.clone(), source })?;
+    let path = &options.run_dir;
+    fs::create_dir_all(path).map_err(|source| AgentError::RunDir { path: path.clone(), source })
+}
+
+fn read_source(config: &Path, known: Option<&LastApplied>) -> Result<Found, SourceError> {
+    let raw = source::read(config)?;
+    match known.is_some_and(|known| known.digest == raw.digest()) {
+        true => Ok(Found::Same),
+        false => raw.parse().map(|loaded| Found::New(Box::new(loaded))),
+    }
+}
+
+/// Whether traffic obeys nothing of ours yet. What cannot be read is not bare: the data plane says what is wrong with it.
+fn is_bare(pins: &PinDir) -> bool {
+    Inventory::read(pins).is_ok_and(|inventory| inventory.live.is_none() && inventory.links.is_empty())
+}
+
+type Choice = Option<Arc<LastApplied>>;
+
+/// What may be started with, the best first, and why the newest is not among it.
+fn choices(
+    options: &Options,
+    known: Option<&Arc<LastApplied>>,
+    found: Result<Found, SourceError>,
+    bare: bool,
+) -> Result<(Vec<Choice>, Option<String>), AgentError> {
+    let (newest, refused) = match found {
+        Ok(Found::Same) => (None, None),
+        Ok(Found::New(loaded)) => (Some(Arc::new(candidate(options, *loaded))), None),
+        Err(error) if bare && known.is_none() => return Err(AgentError::NothingKnown(error)),
+        Err(error) => (None, Some(message::of(&error))),
+    };
+    let usable = newest.into_iter().chain(known.cloned()).map(Some);
+    let as_it_stands = (!bare).then_some(None);
+    Ok((usable.chain(as_it_stands).collect(), refused))
+}
+
+fn candidate(options: &Options, loaded: source::Loaded) -> LastApplied {
+    let source::Loaded { snapshot, digest, warnings, files: _ } = loaded;
+    let source = options.config.clone();
+    LastApplied { source, digest, applied_unix_ms: clock::unix_ms(), warnings, snapshot }
+}
+
+/// Traffic does not need the socket, so a start does not fail for it.
+fn bind(run_dir: &Path) -> Option<std::os::unix::net::UnixListener> {
+    admin::bind(run_dir)
+        .inspect_err(|error| {
+            let run_dir = run_dir.display();
+            warn!(%run_dir, %error, "there is no admin socket: `evermesh status` shows the agent as dead");
+        })
+        .ok()
+}
+
+fn work(works: Works, beginning: Beginning) -> Result<(), AgentError> {
+    let failed = |source| AgentError::Runtime { step: "start the runtime", source };
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let ended = tokio.block_on(runtime::run(works, beginning));
+    // What still reads or writes a file is not waited for: every file is replaced at once or not at all.
+    tokio.shutdown_background();
+    ended
+}
