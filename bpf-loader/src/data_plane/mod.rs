@@ -30,7 +30,7 @@ pub struct Config {
     pub pins: PinDir,
     /// The cgroup that is hooked.
     pub cgroup: Cgroup,
-    /// Table sizes; those of the live generation are kept where they are larger.
+    /// Table sizes. Tables are made larger where what is in use does not fit.
     pub sizes: TableSizes,
 }
 
@@ -117,11 +117,6 @@ impl DataPlane {
         Ok(next)
     }
 
-    /// Raises the table sizes; takes effect with the next generation.
-    pub fn resize(&mut self, sizes: TableSizes) {
-        self.config.sizes = self.config.sizes.max(sizes);
-    }
-
     fn change_to(&mut self, number: u32, snapshot: Option<&Snapshot>) -> Result<(), ApplyError> {
         let (sizes, state) = self.next_state(snapshot)?;
         let changed = generation::build(&self.config.pins, number, sizes, &state.as_stores())
@@ -170,7 +165,7 @@ impl DataPlane {
     fn undo_change(&self) {
         let pins = &self.config.pins;
         let undone = Inventory::read(pins).map_err(StartError::from).and_then(|inventory| {
-            match decide(&inventory, &object::digest(), self.config.sizes) {
+            match decide(&inventory, &object::digest()) {
                 Decision::Adopt(adoption) => start::clean_up(pins, &inventory, &adoption).map(drop),
                 Decision::Build { .. } => Ok(()),
             }

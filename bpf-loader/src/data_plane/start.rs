@@ -1,5 +1,7 @@
 use std::fmt;
 
+use evermesh_pins::Table;
+
 use super::*;
 
 /// What a start found and did.
@@ -53,7 +55,7 @@ impl DataPlane {
         if !findings.is_empty() {
             return Err(StartError::Findings(findings));
         }
-        match decide(&inventory, &object::digest(), config.sizes) {
+        match decide(&inventory, &object::digest()) {
             Decision::Build { number, remove } => Self::fresh(config, lock, number, &remove, snapshot),
             Decision::Adopt(adoption) => Self::take(config, lock, inventory, adoption, snapshot),
         }
@@ -98,9 +100,9 @@ impl DataPlane {
         control.initialise()?;
         let state = tables::adopt(&live.view);
         let mut plane = Self { config, control, live, state, applied: None, barrier_due: true, _lock: lock };
-        let (how, writes) = match adoption.change {
-            Some((number, reason)) => {
-                plane.change_to(number, snapshot)?;
+        let (how, writes) = match plane.why_change(&adoption) {
+            Some(reason) => {
+                plane.change_to(adoption.next, snapshot)?;
                 plane.applied = snapshot.cloned();
                 (How::Changed { from: adoption.live, reason }, 0)
             }
@@ -110,6 +112,19 @@ impl DataPlane {
         generation::attach_missing(pins, cgroup, &plane.live.pins, &adoption.attach)?;
         let generation = plane.generation();
         Ok((plane, Started { generation, how, writes, notes }))
+    }
+
+    /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
+    fn why_change(&self, adoption: &Adoption) -> Option<String> {
+        if adoption.other_programs {
+            return Some("other programs".to_owned());
+        }
+        let wanted = self.config.sizes.max(self.state.sizes_in_use());
+        let resized = |table: &Table| {
+            let (now, then) = (self.live.pins.tables.get(table)?.info.max_entries, wanted.entries(*table));
+            (now != then).then(|| format!("{table} resized from {now} to {then} entries"))
+        };
+        Table::OF_GENERATION.iter().find_map(resized)
     }
 
     fn reconcile(&mut self, snapshot: Option<&Snapshot>) -> Result<u64, ApplyError> {

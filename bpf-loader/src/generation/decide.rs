@@ -1,6 +1,4 @@
-use evermesh_pins::{Hook, Inventory, Manifest, Table};
-
-use crate::TableSizes;
+use evermesh_pins::{Hook, Inventory};
 
 /// What a start must do with what it finds. A pure function of what stands in bpffs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +25,14 @@ pub struct Adoption {
     pub attach: Vec<Hook>,
     /// Generations that are not live.
     pub remove: Vec<u32>,
-    /// Why the live generation does not do, if so; a new one with this number follows.
-    pub change: Option<(u32, String)>,
+    /// Number of the next generation, if one is needed.
+    pub next: u32,
+    /// Whether the live generation's programs are other ones than this release's.
+    pub other_programs: bool,
 }
 
 /// Decides for an inventory in which [`evermesh_pins::verify`] found nothing wrong.
-pub fn decide(inventory: &Inventory, object: &[u8; 32], sizes: TableSizes) -> Decision {
+pub fn decide(inventory: &Inventory, object: &[u8; 32]) -> Decision {
     let next = inventory.generations.keys().last().map_or(1, |last| last + 1);
     let others = |live| inventory.generations.keys().copied().filter(move |&n| Some(n) != live).collect();
     let manifest = |live| inventory.generations.get(&live).and_then(|g| g.manifest.as_ref());
@@ -43,7 +43,8 @@ pub fn decide(inventory: &Inventory, object: &[u8; 32], sizes: TableSizes) -> De
             switch_back: strays(inventory, live),
             attach: Hook::ALL.into_iter().filter(|hook| !inventory.links.contains_key(hook)).collect(),
             remove: others(Some(live)),
-            change: change(manifest, object, sizes).map(|why| (next, why)),
+            next,
+            other_programs: manifest.object != *object,
         }),
     }
 }
@@ -57,16 +58,4 @@ fn strays(inventory: &Inventory, live: u32) -> Vec<(Hook, u32)> {
     let links = inventory.links.iter();
     let attached = links.filter_map(|(hook, link)| Some((*hook, runs(hook, link.info.program_id)?)));
     attached.filter(|(_, generation)| *generation != live).collect()
-}
-
-fn change(manifest: &Manifest, object: &[u8; 32], sizes: TableSizes) -> Option<String> {
-    if manifest.object != *object {
-        return Some("other programs".to_owned());
-    }
-    let grown = |table: &Table| {
-        let entry = manifest.tables.get(table)?;
-        let wanted = sizes.entries(*table);
-        (entry.max_entries < wanted).then(|| format!("{table} grows from {} to {wanted}", entry.max_entries))
-    };
-    Table::OF_GENERATION.iter().find_map(grown)
 }

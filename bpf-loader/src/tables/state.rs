@@ -127,8 +127,8 @@ impl State {
         let slots = self.services.values().map(last_slot).max().unwrap_or(0);
         let keys = u32::try_from(self.frontends.len() + self.addresses.len()).unwrap_or(u32::MAX);
         TableSizes {
-            services: self.service_ids.high_water().max(keys.div_ceil(4)),
-            endpoints: self.endpoint_ids.high_water().max(slots.div_ceil(3)),
+            services: (self.service_ids.high_water() - 1).max(keys.div_ceil(4)),
+            endpoints: (self.endpoint_ids.high_water() - 1).max(slots.div_ceil(3)),
         }
     }
 

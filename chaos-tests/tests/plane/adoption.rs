@@ -80,7 +80,7 @@ fn larger_tables_come_with_a_new_generation() {
     let config = evermesh_loader::Config { sizes: TableSizes { endpoints: 4096, ..SIZES }, ..bench.config() };
     let (plane, started) = DataPlane::start(config, Some(&mesh)).unwrap();
     assert!(
-        matches!(&started.how, How::Changed { from: 1, reason } if reason.contains("grows from")),
+        matches!(&started.how, How::Changed { from: 1, reason } if reason.contains("resized from")),
         "{started:?}"
     );
     let inventory = Inventory::read(&bench.pins()).unwrap();

@@ -1,6 +1,6 @@
 //! What the tests stand on: a mesh of pods, and a data plane over it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use evermesh_chaos_tests::{
     pod::{Node, Pod},
@@ -56,7 +56,7 @@ impl Bench {
     /// A mesh in which the first `members` pods stand behind the service.
     pub fn mesh(&self, members: usize) -> Snapshot {
         let workloads = self.web.iter().take(members).map(workload);
-        Snapshot::new([service()], workloads, []).unwrap()
+        Snapshot::new([service_at(key(), &[VIP4, VIP6])], workloads, []).unwrap()
     }
 }
 
@@ -64,15 +64,25 @@ pub fn key() -> ServiceKey {
     ServiceKey { namespace: "demo".into(), hostname: "web.demo.svc.cluster.local".into() }
 }
 
-fn service() -> Service {
-    let vip = |text: &str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
+/// A service on [`PORT`] with these virtual IPs.
+pub fn service_at(key: ServiceKey, vips: &[&str]) -> Service {
+    let vip = |text: &&str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
     let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
-    Service {
-        name: "web".into(),
-        key: key(),
-        vips: vec![vip(VIP4), vip(VIP6)],
-        ports: BTreeMap::from([(PORT, port)]),
-    }
+    let vips = vips.iter().map(vip).collect();
+    Service { name: "service".into(), key, vips, ports: BTreeMap::from([(PORT, port)]) }
+}
+
+/// Runs `work` on a thread in the pod's namespace, with the test's own process in the hooked cgroup.
+pub fn inside<T: Send>(bench: &Bench, pod: &Pod, work: impl FnOnce() -> T + Send) -> T {
+    let within = bench.sandbox.pods_cgroup().child("test");
+    within.create().unwrap();
+    let join = |directory: &Path| {
+        fs::write(directory.join("cgroup.procs"), std::process::id().to_string()).unwrap();
+    };
+    join(within.path());
+    let done = pod.netns().enter(|| Ok(work())).unwrap();
+    join(&host::cgroup2_mount().unwrap().unwrap());
+    done
 }
 
 fn workload(pod: &Pod) -> Workload {

@@ -3,4 +3,5 @@
 
 mod adoption;
 mod bench;
+mod churn;
 mod sockets;

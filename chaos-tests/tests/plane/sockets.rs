@@ -6,22 +6,9 @@ use std::{
     time::Duration,
 };
 
-use evermesh_chaos_tests::pod::Pod;
-
-use crate::bench::{Bench, PORT, TARGET, VIP4, VIP6};
+use crate::bench::{Bench, PORT, TARGET, VIP4, VIP6, inside};
 
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(2));
-
-/// Runs `work` on a thread in the pod's namespace. The test's own process is in the hooked cgroup.
-fn inside<T: Send>(bench: &Bench, pod: &Pod, work: impl FnOnce() -> T + Send) -> T {
-    let procs = bench.sandbox.pods_cgroup().path().join("self");
-    std::fs::create_dir_all(&procs).unwrap();
-    std::fs::write(procs.join("cgroup.procs"), std::process::id().to_string()).unwrap();
-    let done = pod.netns().enter(|| Ok(work())).unwrap();
-    let root = evermesh_pins::host::cgroup2_mount().unwrap().unwrap();
-    std::fs::write(root.join("cgroup.procs"), std::process::id().to_string()).unwrap();
-    done
-}
 
 fn at(ip: &str, port: u16) -> SocketAddr {
     SocketAddr::new(ip.parse().unwrap(), port)

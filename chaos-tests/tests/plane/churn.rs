@@ -1,0 +1,163 @@
+//! Endpoints change thousands of times a second while sockets connect all the time: no connect finds a hole or
+//! another service's endpoint. And it would be noticed if the writer took a short cut.
+
+use std::{
+    net::UdpSocket,
+    process::Command,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use evermesh_loader::{
+    barrier, lower_all,
+    tables::{self, Change, State, Store, TableWriter},
+};
+use evermesh_model::{Health, Snapshot, Workload, WorkloadUid};
+use evermesh_pins::{Inventory, TablesView};
+
+use crate::bench::{Bench, PORT, VIP4, inside, key, service_at};
+
+/// Where the other service's endpoints are: a connect that is led there fails at once.
+const NOWHERE: &str = "203.0.113.0/24";
+const OTHER_VIP: &str = "10.96.0.11";
+
+/// How the writer works.
+#[derive(Clone, Copy)]
+struct Discipline {
+    arrange: fn(&mut Vec<Store>),
+    barrier: bool,
+    /// Workloads that take turns behind the two services: many make long plans, few make quick ones.
+    workloads: usize,
+}
+
+const PROPER: Discipline = Discipline { arrange: |_| {}, barrier: true, workloads: 80 };
+
+#[derive(Debug, Default)]
+struct Outcome {
+    changes: u64,
+    connects: u64,
+    failures: u64,
+}
+
+#[test]
+fn churn_is_not_noticed() {
+    let outcome = churn(PROPER, Duration::from_secs(5), |_| false);
+    println!("{outcome:?}");
+    assert_eq!(outcome.failures, 0, "{outcome:?}");
+    assert!(outcome.connects > 100_000 && outcome.changes > 200, "{outcome:?}");
+}
+
+#[test]
+fn slots_written_after_the_service_word_are_noticed() {
+    let arrange = |stores: &mut Vec<Store>| stores.sort_by_key(|store| matches!(store, Store::Slot { .. }));
+    let outcome = churn(Discipline { arrange, ..PROPER }, Duration::from_secs(60), |o| o.failures > 0);
+    println!("{outcome:?}");
+    assert!(outcome.failures > 0, "{outcome:?}");
+}
+
+#[test]
+fn reuse_without_a_barrier_is_noticed() {
+    let outcome =
+        churn(Discipline { barrier: false, workloads: 9, ..PROPER }, Duration::from_secs(120), |o| {
+            o.failures > 0
+        });
+    println!("{outcome:?}");
+    assert!(outcome.failures > 0, "{outcome:?}");
+}
+
+/// Churns until `enough` says so or the time is over.
+fn churn(discipline: Discipline, at_most: Duration, enough: fn(&Outcome) -> bool) -> Outcome {
+    let bench = Bench::new();
+    let mut route = Command::new("ip");
+    route.args(["route", "add", "unreachable", NOWHERE]);
+    bench.client.run(route).unwrap();
+    drop(bench.start(Some(&mesh(&bench, 0, discipline.workloads))));
+    bench.enrol(&bench.client);
+    let (stop, connects, failures) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let changes = inside(&bench, &bench.client, || {
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| connect_all_the_time(&stop, &connects, &failures));
+            }
+            let outcome = |changes| Outcome {
+                changes,
+                connects: connects.load(Ordering::Relaxed),
+                failures: failures.load(Ordering::Relaxed),
+            };
+            let changes =
+                change_all_the_time(&bench, discipline, at_most, |changes| enough(&outcome(changes)));
+            stop.store(true, Ordering::Relaxed);
+            changes
+        })
+    });
+    Outcome { changes, connects: connects.into_inner(), failures: failures.into_inner() }
+}
+
+fn connect_all_the_time(stop: &AtomicBool, connects: &AtomicU64, failures: &AtomicU64) {
+    let target = (VIP4, PORT);
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        let failed = socket.connect(target).is_err();
+        connects.fetch_add(1, Ordering::Relaxed);
+        failures.fetch_add(failed.into(), Ordering::Relaxed);
+    }
+}
+
+fn change_all_the_time(
+    bench: &Bench,
+    discipline: Discipline,
+    at_most: Duration,
+    enough: impl Fn(u64) -> bool,
+) -> u64 {
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    let generation = &inventory.generations[&1];
+    let mut writer = TableWriter::new(|table| generation.tables.get(&table)).unwrap();
+    let mut state = tables::adopt(&TablesView::open(&bench.pins(), 1, generation).unwrap());
+    let meshes: Vec<Snapshot> = (0..7).map(|turn| mesh(bench, turn, discipline.workloads)).collect();
+    let started = Instant::now();
+    for (changes, mesh) in (1..).zip(meshes.iter().cycle()) {
+        change(&mut state, &mut writer, mesh, discipline);
+        if started.elapsed() > at_most || enough(changes) {
+            return changes;
+        }
+    }
+    0
+}
+
+fn change(state: &mut State, writer: &mut TableWriter, mesh: &Snapshot, discipline: Discipline) {
+    let mut stores = tables::plan(state, Change::Everything(lower_all(mesh))).unwrap();
+    (discipline.arrange)(&mut stores);
+    writer.execute(&stores).unwrap();
+    let retired = state.take_retired();
+    if discipline.barrier {
+        barrier().unwrap();
+    }
+    state.reuse(retired);
+}
+
+/// In each turn other workloads stand behind both services, so that ids and slots go from one to the other.
+fn mesh(bench: &Bench, turn: usize, workloads: usize) -> Snapshot {
+    let other = evermesh_model::ServiceKey { hostname: "other.demo.svc.cluster.local".into(), ..key() };
+    let here = |n: usize| !(n + turn).is_multiple_of(3);
+    let home = bench.web[0].ipv4().to_string();
+    let good = (0..workloads).filter(|&n| here(n)).map(|n| workload(&format!("good-{n}"), &home, key()));
+    let bad = (0..workloads)
+        .filter(|&n| !here(n))
+        .map(|n| workload(&format!("bad-{n}"), &format!("203.0.113.{n}"), other.clone()));
+    let services = [service_at(key(), &[VIP4]), service_at(other.clone(), &[OTHER_VIP])];
+    Snapshot::new(services, good.chain(bad), []).unwrap()
+}
+
+fn workload(name: &str, address: &str, service: evermesh_model::ServiceKey) -> Workload {
+    Workload {
+        uid: WorkloadUid(name.into()),
+        name: name.into(),
+        namespace: "demo".into(),
+        addresses: vec![address.parse().unwrap()],
+        node: String::new(),
+        network: String::new(),
+        health: Health::Healthy,
+        services: [(service, Default::default())].into(),
+    }
+}
