@@ -30,9 +30,9 @@ pub enum Event {
     Request(Peer, Request),
     /// A peer's connection has closed.
     Left(Peer),
-    /// The seat was free and is held now.
+    /// The seat was free and is held now. Follows [`Action::TakeSeat`] only.
     SeatTaken,
-    /// Somebody else still holds the seat.
+    /// Somebody else still holds the seat. Follows [`Action::TakeSeat`] only.
     SeatBusy,
     /// The old supervisor, which waits for this one's word, has done something of its own accord.
     Heard(Heard),
@@ -45,7 +45,7 @@ pub enum Event {
 pub enum Action {
     /// Start an agent.
     Spawn,
-    /// Send a signal to the agent; SIGKILL goes to its whole process group.
+    /// Send a signal to the agent.
     Signal(Signal),
     /// Answer a peer.
     Answer(Peer, Answer),

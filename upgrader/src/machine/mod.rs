@@ -93,7 +93,7 @@ impl Machine {
             Event::Reload => self.reload(),
             Event::Request(peer, request) => self.requested(peer, request, now),
             Event::Left(peer) => self.left(peer, now),
-            Event::SeatTaken => self.seat_taken(now),
+            Event::SeatTaken => self.back_off_until(now),
             Event::SeatBusy => Vec::new(),
             Event::Heard(heard) => self.heard(heard, now),
             Event::Tick => self.tick(now),

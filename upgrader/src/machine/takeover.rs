@@ -65,13 +65,6 @@ impl Machine {
         kill.into_iter().chain([Action::TakeSeat]).collect()
     }
 
-    pub(super) fn seat_taken(&mut self, now: Instant) -> Vec<Action> {
-        match self.phase {
-            Phase::TakingBack { .. } => self.back_off_until(now),
-            _ => Vec::new(),
-        }
-    }
-
     /// The old supervisor takes back: give way. It is gone: nobody is left to go back to, so stay.
     pub(super) fn heard(&mut self, heard: Heard, now: Instant) -> Vec<Action> {
         match (heard, self.takeover_until) {

@@ -70,13 +70,9 @@ impl Agent {
         self.child.id()
     }
 
-    /// Sends a signal; SIGKILL goes to the whole process group. The pid cannot have been reused: nobody else
-    /// waits for it.
+    /// Sends a signal. The pid cannot have been reused: nobody else waits for it.
     pub fn signal(&self, signal: Signal) -> Result<(), Errno> {
-        match signal {
-            Signal::SIGKILL => killpg(self.id(), signal),
-            _ => kill(self.id(), signal),
-        }
+        kill(self.id(), signal)
     }
 
     /// It has ended, and [`Agent::bury`] will not wait.
@@ -85,7 +81,8 @@ impl Agent {
         !matches!(waitid(Id::Pid(self.id()), flags), Ok(WaitStatus::StillAlive) | Err(Errno::EINTR))
     }
 
-    /// Takes note of its end, after killing what it left of its process group.
+    /// Takes note of its end, however it came, after killing what it left of its process group; the group's id
+    /// cannot have been reused before.
     pub fn bury(mut self) -> io::Result<ExitStatus> {
         match killpg(self.id(), Signal::SIGKILL) {
             Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => self.child.wait(),

@@ -140,6 +140,7 @@ fn sigterm_asks_the_agent_then_kills_it_and_ends() {
     assert_eq!(scene.step(Event::Terminate), []);
     let (time, actions) = scene.tick_at_deadline();
     assert_eq!((time, actions), (Settings::default().stop_timeout, vec![Action::Signal(Signal::SIGKILL)]));
+    assert_eq!(scene.machine.deadline(), None);
     let killed = scene.step(Event::Exited(ExitStatus::from_raw(9)));
     assert_eq!(killed, [Action::ReleaseSeat, Action::End(STOPPED)]);
     assert_eq!(scene.machine.deadline(), None);
@@ -167,6 +168,15 @@ fn a_stop_request_is_answered_and_ends_with_its_intent() {
     let stop = Request::Stop { intent: Intent::Uninstall };
     let actions = scene.step(Event::Request(OTHER, stop));
     assert_eq!(actions, [Action::Answer(OTHER, Answer::Stopping), Action::Signal(Signal::SIGTERM)]);
+    let actions = scene.exit(0);
+    assert_eq!(actions, [Action::ReleaseSeat, Action::End(Exit::Stopped(Intent::Uninstall))]);
+}
+
+#[test]
+fn the_first_reason_to_end_stays() {
+    let mut scene = Scene::running();
+    scene.step(Event::Request(OTHER, Request::Stop { intent: Intent::Uninstall }));
+    assert_eq!(scene.step(Event::Terminate), []);
     let actions = scene.exit(0);
     assert_eq!(actions, [Action::ReleaseSeat, Action::End(Exit::Stopped(Intent::Uninstall))]);
 }
