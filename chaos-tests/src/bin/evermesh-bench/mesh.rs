@@ -1,0 +1,94 @@
+//! One pod in which everything happens, so that no wire adds noise: client, server, and the service's endpoint.
+
+use std::{collections::BTreeMap, fs, net::SocketAddr};
+
+use anyhow::Result;
+use evermesh_chaos_tests::{
+    pod::{Node, Pod},
+    sandbox::{Cgroup, Sandbox},
+};
+use evermesh_loader::{Config, DataPlane, TableSizes};
+use evermesh_model::{
+    Health, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
+};
+use evermesh_pins::{Enrolment, Inventory, PinDir, host};
+
+const VIP: &str = "10.96.0.10";
+const PORT: u16 = 80;
+pub const TARGET: u16 = 8080;
+
+/// Declared in the order in which things must go.
+pub struct Mesh {
+    _plane: DataPlane,
+    pod: Pod,
+    inside: Cgroup,
+    outside: Cgroup,
+    pins: PinDir,
+    sandbox: Sandbox,
+}
+
+impl Mesh {
+    pub fn new() -> Result<Self> {
+        let sandbox = Sandbox::new()?;
+        let pod = Node::new(&sandbox)?.pod("bench")?;
+        let pins = PinDir::new(sandbox.bpffs());
+        let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
+        let config = Config { pins: pins.clone(), cgroup, sizes: TableSizes::default() };
+        let (plane, _) = DataPlane::start(config, Some(&snapshot(&pod)?))?;
+        Enrolment::open(&pins)?.add(pod.name(), pod.netns().path())?;
+        let (inside, outside) = (sandbox.pods_cgroup().child("inside"), Cgroup::root()?);
+        inside.create()?;
+        Ok(Self { _plane: plane, pod, inside, outside, pins, sandbox })
+    }
+
+    /// Where the server really is.
+    pub fn direct(&self) -> SocketAddr {
+        SocketAddr::new(self.pod.ipv4().into(), TARGET)
+    }
+
+    /// Where applications ask for it.
+    pub fn service(&self) -> Result<SocketAddr> {
+        Ok(SocketAddr::new(VIP.parse()?, PORT))
+    }
+
+    /// Runs `work` on a thread in the pod's namespace.
+    pub fn in_pod<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        self.pod.netns().enter(|| Ok(work()))?
+    }
+
+    /// Sockets made from now on belong to the hooked cgroup, or to one that is not.
+    pub fn hooked(&self, hooked: bool) -> Result<()> {
+        let cgroup = if hooked { &self.inside } else { &self.outside };
+        Ok(fs::write(cgroup.path().join("cgroup.procs"), std::process::id().to_string())?)
+    }
+
+    /// How often each program ran, summed up.
+    pub fn runs(&self) -> Result<u64> {
+        let inventory = Inventory::read(&self.pins)?;
+        let programs = inventory.generations.values().flat_map(|generation| generation.programs.values());
+        Ok(programs.map(|program| program.info.run_count).sum())
+    }
+
+    pub fn close(self) -> Result<()> {
+        self.hooked(false)?;
+        Ok(self.sandbox.close()?)
+    }
+}
+
+fn snapshot(pod: &Pod) -> Result<Snapshot> {
+    let key = ServiceKey { namespace: "bench".into(), hostname: "web.bench".into() };
+    let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
+    let vips = vec![VirtualIp { network: String::new(), address: VIP.parse()? }];
+    let service = Service { name: "web".into(), key: key.clone(), vips, ports: BTreeMap::from([(PORT, port)]) };
+    let workload = Workload {
+        uid: WorkloadUid("bench/web".into()),
+        name: "web".into(),
+        namespace: "bench".into(),
+        addresses: pod.addresses().to_vec(),
+        node: String::new(),
+        network: String::new(),
+        health: Health::Healthy,
+        services: BTreeMap::from([(key, BTreeMap::new())]),
+    };
+    Ok(Snapshot::new([service], [workload], [])?)
+}
