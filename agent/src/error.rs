@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use evermesh_loader::StartError;
+use evermesh_loader::{ApplyError, StartError};
 use evermesh_pins::host::HostError;
 
 use crate::{message, source::SourceError};
@@ -57,7 +57,7 @@ impl AgentError {
         const CONFIG: u8 = 78;
         match self {
             Self::Host(_) | Self::StateDir { .. } | Self::RunDir { .. } | Self::NothingKnown(_) => CONFIG,
-            Self::DataPlane(StartError::Findings(_)) => CONFIG,
+            Self::DataPlane(StartError::Findings(_) | StartError::Apply(ApplyError::Full(_))) => CONFIG,
             Self::DataPlane(_) | Self::Thread(_) | Self::DataPlaneGone | Self::Runtime { .. } => FAILURE,
         }
     }

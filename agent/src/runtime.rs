@@ -8,7 +8,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     task::spawn_blocking,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::{info, warn};
 
@@ -29,6 +29,8 @@ use crate::{
 const RECLAIM_AFTER: Duration = Duration::from_millis(20);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const AUDIT_EVERY: Duration = Duration::from_secs(60);
+/// How long an agent that ends waits for the disk.
+const SAVING_MAX: Duration = Duration::from_secs(3);
 /// Reloads that wait to be heard.
 const RELOADS: usize = 16;
 
@@ -123,7 +125,21 @@ impl Agent {
         }
         supervisor::stopping();
         info!("the agent ends; the data path is kept");
+        if timeout(SAVING_MAX, self.finish_saving(&mut inbox)).await.is_err() {
+            warn!("what is applied did not get to the disk in time");
+        }
         Ok(())
+    }
+
+    /// What traffic obeys should be on disk when the next agent looks for it.
+    async fn finish_saving(&mut self, inbox: &mut mpsc::UnboundedReceiver<Result<Event, Gone>>) {
+        while self.core.is_saving()
+            && let Some(event) = inbox.recv().await
+        {
+            if let Ok(event @ Event::Saved(_)) = event {
+                self.on(event);
+            }
+        }
     }
 
     fn on(&mut self, event: Event) {

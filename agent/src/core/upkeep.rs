@@ -27,6 +27,11 @@ impl Core {
         Some(Action::Save(record))
     }
 
+    /// Whether something is on its way to the disk.
+    pub fn is_saving(&self) -> bool {
+        self.saving.now.is_some()
+    }
+
     pub(super) fn saved(&mut self, result: Result<(), String>) -> Vec<Action> {
         self.saving.now = None;
         let failed = result.err();

@@ -21,7 +21,7 @@ fn of_data_path(facts: &Facts) -> Vec<String> {
     let seen = &facts.data_path;
     let mut problems = seen.findings.clone();
     if seen.generation.is_some() && seen.hooks < HOOKS {
-        problems.push(format!("only {} of {HOOKS} hooks are attached: the agent attaches them", seen.hooks));
+        problems.push(format!("only {} of {HOOKS} hooks are attached", seen.hooks));
     }
     let told = facts.agent.word.as_ref().and_then(|word| word.data_plane.as_ref());
     problems.extend(told.and_then(|it| it.error.clone()));

@@ -1,0 +1,17 @@
+//! The three programs on a real node: a life in brief, and everything that can be wrong around it. Needs root, a kernel
+//! that can load the programs, and `evermesh-supervisor` and `evermesh-agent` beside `evermesh`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod another_layout;
+mod another_run;
+mod life;
+mod no_bpffs;
+mod no_cgroup2;
+mod not_root;
+mod read_only_state_dir;
+mod reload;
+mod removed_cgroup;
+mod sandbox;
+mod stale_lock;
+mod upkeep;
+mod wrong_file;
