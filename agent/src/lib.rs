@@ -16,6 +16,7 @@ mod clock;
 mod core;
 mod data_plane;
 mod error;
+mod hands;
 mod last_words;
 mod message;
 mod options;

@@ -1,14 +1,12 @@
 //! Performs what the core says, and tells it what happened.
 
-use std::{collections::HashMap, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, os::unix::net::UnixListener, path::PathBuf, time::Duration};
 
-use evermesh_model::LastApplied;
 use evermesh_proto::admin::v1::Status;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
-    task::spawn_blocking,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 use tracing::{info, warn};
 
@@ -16,18 +14,15 @@ use crate::{
     AgentError,
     admin::{Asked, Desk},
     clock,
-    core::{Action, Beginning, Chore, Core, Event, Found, Ticket},
+    core::{Action, Beginning, Core, Event, Ticket},
     data_plane::{Gone, Plane},
+    hands::Hands,
     last_words::LastWords,
-    message,
     record::Record,
-    source::{self, Watch},
+    source::Watch,
     supervisor,
 };
 
-/// A program run that began before a change has ended by then, most likely; a barrier makes sure.
-const RECLAIM_AFTER: Duration = Duration::from_millis(20);
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const AUDIT_EVERY: Duration = Duration::from_secs(60);
 /// How long an agent that ends waits for the disk.
 const SAVING_MAX: Duration = Duration::from_secs(3);
@@ -42,7 +37,7 @@ pub struct Works {
     pub plane: Plane,
     pub last_words: LastWords,
     /// None: it could not be made.
-    pub admin: Option<std::os::unix::net::UnixListener>,
+    pub admin: Option<UnixListener>,
 }
 
 /// Runs until SIGTERM or SIGINT; says that it is ready once it hears signals.
@@ -179,89 +174,6 @@ impl Agent {
                 Action::Warn(text) => warn!("{text}"),
             }
         }
-    }
-}
-
-/// Does what takes time, elsewhere, and says when it is done.
-struct Hands {
-    config: PathBuf,
-    record: Record,
-    plane: Plane,
-    events: mpsc::UnboundedSender<Result<Event, Gone>>,
-}
-
-impl Hands {
-    fn read(&self, unless: Option<[u8; 32]>) {
-        let (config, events) = (self.config.clone(), self.events.clone());
-        spawn_blocking(move || {
-            let found = source::read(&config).and_then(|raw| match Some(raw.digest()) == unless {
-                true => Ok(Found::Same),
-                false => raw.parse().map(|loaded| Found::New(Box::new(loaded))),
-            });
-            // Nobody listens any more when the agent ends: here and below.
-            let _unheard = events.send(Ok(Event::Read(found.map_err(|error| message::of(&error)))));
-        });
-    }
-
-    fn apply(&self, wanted: Arc<LastApplied>) {
-        let (plane, events) = (self.plane.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let _unheard = events.send(plane.apply(wanted).await.map(Event::Applied));
-        });
-    }
-
-    fn save(&self, applied: Arc<LastApplied>) {
-        let (record, events) = (self.record.clone(), self.events.clone());
-        spawn_blocking(move || {
-            let _unheard = events.send(Ok(Event::Saved(record.write(&applied))));
-        });
-    }
-
-    fn do_chore(&self, chore: Chore) {
-        let (plane, events) = (self.plane.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let done = match chore {
-                Chore::Audit => plane.audit().await,
-                Chore::Reclaim => {
-                    sleep(RECLAIM_AFTER).await;
-                    plane.reclaim().await
-                }
-                Chore::Heartbeat => plane.beat().await,
-            };
-            let _unheard = events.send(done.map(|result| Event::Done(chore, result)));
-        });
-    }
-
-    fn keep_beating(&self) {
-        let (plane, events) = (self.plane.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let mut beats = interval(HEARTBEAT_EVERY);
-            beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                beats.tick().await;
-                let beaten = plane.beat().await.map(|result| Event::Done(Chore::Heartbeat, result));
-                if events.send(beaten).is_err() {
-                    return;
-                }
-            }
-        });
-    }
-
-    /// Speaks for the data plane's thread: when that hangs, nothing is said.
-    fn keep_alive(&self) {
-        let Some(period) = supervisor::alive_period() else { return };
-        let plane = self.plane.clone();
-        tokio::spawn(async move {
-            let mut beats = interval(period);
-            beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                beats.tick().await;
-                match plane.ping().await {
-                    Ok(()) => supervisor::alive(),
-                    Err(Gone) => return,
-                }
-            }
-        });
     }
 }
 

@@ -68,3 +68,58 @@ pub fn columns<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item =
     }
     table.trim_fmt()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use evermesh_handover::ClientError;
+    use evermesh_pins::Table;
+
+    use super::*;
+
+    fn failures() -> Vec<Failure> {
+        let path = PathBuf::from("/sys/fs/bpf/evermesh");
+        let source = || io::Error::from(io::ErrorKind::PermissionDenied);
+        vec![
+            Failure::NothingLive { path: path.clone() },
+            Failure::MissingTable { path: path.join("gen/000001/tables/slots") },
+            Failure::ForeignTable {
+                path: path.join("gen/000001/tables/slots"),
+                expected: Table::Slots.layout(),
+                found: Table::Enrolled.layout(),
+            },
+            Failure::Stop(ClientError::Closed),
+            Failure::Directory { step: "make", path: "/var/lib/evermesh".into(), source: source() },
+            Failure::NoSupervisor { path: "/usr/local/bin/evermesh-supervisor".into() },
+            Failure::Exec { path: "/usr/local/bin/evermesh-supervisor".into(), source: source() },
+            Failure::OwnPath { source: source() },
+            Failure::WorkingDirectory { source: source() },
+            Failure::Print { source: source() },
+        ]
+    }
+
+    fn complaints(output: Output) -> String {
+        let complaint = |failure: &Failure| output.complaint(failure, failure.exit());
+        failures().iter().map(complaint).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn failures_are_told_to_people() {
+        insta::assert_snapshot!(complaints(Output::Text));
+    }
+
+    #[test]
+    fn failures_are_told_to_scripts() {
+        insta::assert_snapshot!(complaints(Output::Json));
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["a".to_owned(), "long cell".to_owned(), "x".to_owned()]];
+        insta::assert_snapshot!(columns(["LONG HEADER", "B", "C"], rows), @r"
+        LONG HEADER  B          C
+        a            long cell  x
+        ");
+    }
+}

@@ -80,11 +80,16 @@ impl Core {
         let digest = applied.digest;
         self.applied = Some(applied.clone());
         let mut actions = vec![Action::Info(self.summary())];
-        actions.extend(applied.warnings.iter().cloned().map(Action::Warn));
+        actions.extend(self.warnings());
         actions.extend(self.save(applied));
         actions.push(Action::Do(Chore::Reclaim));
         actions.extend(self.arrive(Some(Outcome::Applied(digest))));
         actions
+    }
+
+    pub(super) fn warnings(&self) -> Vec<Action> {
+        let warnings = self.applied.iter().flat_map(|applied| &applied.warnings);
+        warnings.cloned().map(Action::Warn).collect()
     }
 
     fn refuse_newest(&mut self, reason: String, now_unix_ms: u64) -> Vec<Action> {

@@ -163,6 +163,7 @@ impl Core {
     fn begin(&mut self, saved: bool, refused: Option<String>, now_unix_ms: u64) -> Vec<Action> {
         let notes = self.notes.iter().cloned().map(Action::Info);
         let mut actions: Vec<_> = notes.chain([Action::Info(self.summary())]).collect();
+        actions.extend(self.warnings());
         if let Some(reason) = refused {
             actions.extend(self.refuse(reason, now_unix_ms).1);
         }

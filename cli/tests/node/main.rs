@@ -11,6 +11,7 @@ mod not_root;
 mod read_only_state_dir;
 mod reload;
 mod removed_cgroup;
+mod running;
 mod sandbox;
 mod stale_lock;
 mod upkeep;

@@ -1,6 +1,7 @@
 //! One screen that says how Evermesh is: complete with any of its processes dead.
 
 mod age;
+mod assemble;
 mod data_path;
 mod facts;
 mod problems;
