@@ -1,4 +1,4 @@
-use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{io, net::AddrParseError, path::PathBuf, process::ExitStatus, time::Duration};
 
 use nix::errno::Errno;
 
@@ -107,6 +107,14 @@ pub enum Error {
         name: String,
         /// Longest allowed.
         max: usize,
+    },
+    /// A target of a client makes no sense.
+    #[error("`{text}` is no target: write ADDRESS:PORT=NAME,NAME, or ADDRESS:PORT for what must be refused")]
+    Target {
+        /// The target as given.
+        text: String,
+        /// Why not.
+        source: AddrParseError,
     },
     /// A client's recording is no recording.
     #[error("{path} is no recording of attempts: {why}", path = path.display())]

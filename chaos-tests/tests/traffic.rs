@@ -9,7 +9,7 @@ use std::{
 };
 
 use evermesh_chaos_tests::{
-    client::{ClientProcess, ClientSpec, Expectation, Kind},
+    client::{ClientProcess, ClientSpec, Expectation, Kind, Target},
     clock::now_ns,
     oracle::{Event, Oracle, Report, Rules, Timeline, Verdict, Void},
     pod::{Node, Pod},
@@ -58,16 +58,16 @@ impl Scene {
     }
 
     /// IPv4, IPv6 and v4-mapped.
-    fn targets(&self, port: u16) -> Vec<SocketAddr> {
+    fn targets(&self, port: u16, expected: &Expectation) -> Vec<Target> {
         let v4 = self.server_pod.ipv4();
         let all: [IpAddr; 3] = [v4.into(), self.server_pod.ipv6().into(), v4.to_ipv6_mapped().into()];
-        all.map(|ip| SocketAddr::new(ip, port)).to_vec()
+        all.map(|ip| Target { address: SocketAddr::new(ip, port), expected: expected.clone() }).to_vec()
     }
 
     fn client(&self, kind: Kind, port: u16, expected: Expectation) -> ClientProcess {
         let what = format!("client-{kind:?}-{port}");
         let spec =
-            ClientSpec { kind, targets: self.targets(port), expected, at_most: Duration::from_secs(20) };
+            ClientSpec { kind, targets: self.targets(port, &expected), at_most: Duration::from_secs(20) };
         ClientProcess::start(&self.client_pod, &what, &spec).unwrap()
     }
 
@@ -174,8 +174,7 @@ fn an_overflowing_accept_queue_voids_the_run() {
     let many = |n: u16| {
         let spec = ClientSpec {
             kind: Kind::Greeting,
-            targets: scene.targets(GREETING),
-            expected: expected.clone(),
+            targets: scene.targets(GREETING, &expected),
             at_most: Duration::from_secs(1),
         };
         ClientProcess::start(&scene.client_pod, &format!("client-{n}"), &spec).unwrap()
@@ -228,13 +227,8 @@ fn a_trap_meets_whoever_is_not_translated() {
         (Kind::Udp, "10.96.0.7:53"),
         (Kind::Udp, "[fd00:96::7]:53"),
     ] {
-        let expected = Expectation::Refused;
-        let spec = ClientSpec {
-            kind,
-            targets: vec![target.parse().unwrap()],
-            expected,
-            at_most: Duration::from_secs(20),
-        };
+        let targets = vec![target.parse().unwrap()];
+        let spec = ClientSpec { kind, targets, at_most: Duration::from_secs(20) };
         let client = ClientProcess::start(&client, &format!("client-{kind:?}-{target}"), &spec).unwrap();
         sleep(SPELL);
         let mut oracle = Oracle::new(Timeline::default(), Rules::default());

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use evermesh_chaos_tests::{
-    client::{self, Bounds, Expectation, Kind, Recorder},
+    client::{self, Bounds, Kind, Recorder, Target},
     process::READY,
     server::{self, Name, Ports},
 };
@@ -47,15 +47,9 @@ struct ClientArgs {
     /// What to try
     #[arg(long)]
     kind: Kind,
-    /// Where; several are taken in turn
-    #[arg(long = "target", required = true)]
-    targets: Vec<SocketAddr>,
-    /// Who may answer
-    #[arg(long = "expect", required_unless_present = "expect_refused")]
-    expected: Vec<Name>,
-    /// Every attempt must be refused
-    #[arg(long, conflicts_with = "expected")]
-    expect_refused: bool,
+    /// Where, and who may answer; without names it must be refused. Several are taken in turn
+    #[arg(long = "target", required = true, value_name = "ADDRESS:PORT[=NAME,...]")]
+    targets: Vec<Target>,
     /// File for the attempts
     #[arg(long)]
     record: PathBuf,
@@ -81,14 +75,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn run_client(args: ClientArgs) -> anyhow::Result<()> {
-    let expected =
-        if args.expect_refused { Expectation::Refused } else { Expectation::Answer(args.expected) };
     let bounds = Bounds { time: Duration::from_millis(args.for_ms), attempts: args.attempts };
     let mut recorder = Recorder::create(&args.record)?;
     thread::spawn(stop_at_end_of_input);
     println!("{READY}");
     let stopped = || STOPPED.load(Ordering::Relaxed);
-    client::run(args.kind, &args.targets, &expected, bounds, stopped, &mut recorder)?;
+    client::run(args.kind, &args.targets, bounds, stopped, &mut recorder)?;
     Ok(recorder.finish()?)
 }
 

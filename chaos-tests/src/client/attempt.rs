@@ -50,8 +50,10 @@ impl Family {
 /// How an attempt ended, against what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As expected.
+    /// Answered, as expected.
     Ok,
+    /// Refused, as expected.
+    Refused,
     /// A system call failed.
     Errno(Errno),
     /// Nothing happened within the time-out.
@@ -69,6 +71,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether it is not what was expected.
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Self::Ok | Self::Refused)
+    }
+
     fn to_parts(self) -> (u8, i32, Option<Name>) {
         match self {
             Self::Ok => (0, 0, None),
@@ -79,6 +86,7 @@ impl Outcome {
             Self::WrongPeer => (5, 0, None),
             Self::WrongData => (6, 0, None),
             Self::NotRefused => (7, 0, None),
+            Self::Refused => (8, 0, None),
         }
     }
 
@@ -92,6 +100,7 @@ impl Outcome {
             5 => Self::WrongPeer,
             6 => Self::WrongData,
             7 => Self::NotRefused,
+            8 => Self::Refused,
             _ => return None,
         })
     }
@@ -101,6 +110,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ok => write!(f, "ok"),
+            Self::Refused => write!(f, "refused"),
             Self::Errno(errno) => write!(f, "{errno:?}"),
             Self::Timeout => write!(f, "timeout"),
             Self::Closed => write!(f, "closed early"),
@@ -171,7 +181,14 @@ mod tests {
     fn every_outcome_survives_its_bytes() {
         let stranger = Outcome::WrongServer("stranger".parse().unwrap());
         let errno = Outcome::Errno(Errno::ECONNRESET);
-        let plain = [Outcome::Ok, Outcome::Timeout, Outcome::Closed, Outcome::WrongPeer, Outcome::WrongData];
+        let plain = [
+            Outcome::Ok,
+            Outcome::Refused,
+            Outcome::Timeout,
+            Outcome::Closed,
+            Outcome::WrongPeer,
+            Outcome::WrongData,
+        ];
         for outcome in plain.into_iter().chain([stranger, errno, Outcome::NotRefused]) {
             let attempt = Attempt {
                 start_ns: 1,

@@ -36,7 +36,7 @@ impl Expectation {
     /// What to record.
     pub(super) fn judge(&self, answered: Answered) -> Outcome {
         match (self, answered.map_err(Failure::into_outcome)) {
-            (Self::Refused, Err(Outcome::Errno(Errno::ECONNREFUSED))) => Outcome::Ok,
+            (Self::Refused, Err(Outcome::Errno(Errno::ECONNREFUSED))) => Outcome::Refused,
             (Self::Refused, Ok(_) | Err(Outcome::Closed | Outcome::WrongPeer | Outcome::WrongData)) => {
                 Outcome::NotRefused
             }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn only_refusal_is_a_refusal() {
         let expected = Expectation::Refused;
-        assert_eq!(expected.judge(failed(Errno::ECONNREFUSED)), Outcome::Ok);
+        assert_eq!(expected.judge(failed(Errno::ECONNREFUSED)), Outcome::Refused);
         assert_eq!(expected.judge(Ok(name("trap"))), Outcome::NotRefused);
         assert_eq!(expected.judge(failed(Errno::EPERM)), Outcome::Errno(Errno::EPERM));
         assert_eq!(expected.judge(failed(Errno::EINPROGRESS)), Outcome::Timeout);

@@ -1,5 +1,4 @@
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -7,7 +6,7 @@ use std::{
 
 use clap::ValueEnum;
 
-use super::{Expectation, Kind};
+use super::{Kind, Target};
 use crate::{Result, binaries, pod::Pod, process::Process};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,9 +17,7 @@ pub struct ClientSpec {
     /// Again and again.
     pub kind: Kind,
     /// At these, in turn.
-    pub targets: Vec<SocketAddr>,
-    /// With this result every time.
-    pub expected: Expectation,
+    pub targets: Vec<Target>,
     /// For this long, unless it is stopped.
     pub at_most: Duration,
 }
@@ -73,10 +70,6 @@ impl ClientSpec {
         let mut args = vec![format!("--for-ms={}", self.at_most.as_millis())];
         args.extend(kind.map(|kind| format!("--kind={}", kind.get_name())));
         args.extend(self.targets.iter().map(|target| format!("--target={target}")));
-        match &self.expected {
-            Expectation::Answer(names) => args.extend(names.iter().map(|name| format!("--expect={name}"))),
-            Expectation::Refused => args.push("--expect-refused".to_owned()),
-        }
         args
     }
 }

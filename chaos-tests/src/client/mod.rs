@@ -10,6 +10,7 @@ mod launch;
 mod probe;
 mod recording;
 mod run;
+mod target;
 
 pub use attempt::{ATTEMPT_LEN, Attempt, Family, Kind, Outcome};
 pub use expectation::Expectation;
@@ -17,3 +18,4 @@ pub use http::fetch;
 pub use launch::{ClientProcess, ClientSpec};
 pub use recording::{Recorder, Recording};
 pub use run::{Bounds, run};
+pub use target::Target;

@@ -1,6 +1,6 @@
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use super::{Attempt, Expectation, Family, Kind, Recorder, probe::Probe};
+use super::{Attempt, Family, Kind, Recorder, Target, probe::Probe};
 use crate::{Result, clock::now_ns};
 
 /// When a client stops by itself.
@@ -15,21 +15,20 @@ pub struct Bounds {
 /// Makes attempts at the targets in turn, without pauses, until a bound is reached or `stopped` says so.
 pub fn run(
     kind: Kind,
-    targets: &[SocketAddr],
-    expected: &Expectation,
+    targets: &[Target],
     bounds: Bounds,
     stopped: impl Fn() -> bool,
     recorder: &mut Recorder,
 ) -> Result<()> {
     let mut probe = Probe::new(kind);
     let deadline_ns = now_ns().saturating_add(u64::try_from(bounds.time.as_nanos()).unwrap_or(u64::MAX));
-    for (_, &target) in (0..bounds.attempts).zip(targets.iter().cycle()) {
+    for (_, target) in (0..bounds.attempts).zip(targets.iter().cycle()) {
         let start_ns = now_ns();
         if start_ns >= deadline_ns || stopped() {
             break;
         }
-        let outcome = expected.judge(probe.attempt(target));
-        let family = Family::of(target.ip());
+        let outcome = target.expected.judge(probe.attempt(target.address));
+        let family = Family::of(target.address.ip());
         recorder.record(Attempt { start_ns, end_ns: now_ns(), kind, family, outcome })?;
     }
     Ok(())

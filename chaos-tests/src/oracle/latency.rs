@@ -2,10 +2,13 @@ use std::{fmt, time::Duration};
 
 use hdrhistogram::Histogram;
 
+use crate::client::{Attempt, Kind, Outcome};
+
 /// Longest duration that is told apart, in nanoseconds: beyond any attempt's time-out.
 const LONGEST_NS: u64 = 60_000_000_000;
 
-/// How long attempts took, to two digits.
+/// How long new TCP connections took until the server's first word, to two digits. Other attempts are of another order
+/// of magnitude, and would tell nothing in the same numbers.
 #[derive(Clone, Debug)]
 pub struct Latency(Histogram<u64>);
 
@@ -17,8 +20,10 @@ impl Default for Latency {
 }
 
 impl Latency {
-    pub(super) fn add(&mut self, duration_ns: u64) {
-        self.0.saturating_record(duration_ns);
+    pub(super) fn take(&mut self, attempt: &Attempt) {
+        if attempt.kind == Kind::Greeting && attempt.outcome == Outcome::Ok {
+            self.0.saturating_record(attempt.duration_ns());
+        }
     }
 
     /// How many there were.

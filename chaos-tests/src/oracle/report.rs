@@ -51,15 +51,17 @@ pub struct EventReport {
 pub struct KindReport {
     /// How many.
     pub events: u64,
-    /// How many of the attempts that overlap one of them failed.
+    /// How many attempts overlap one of them.
+    pub attempts: u64,
+    /// How many of those failed.
     pub failures: u64,
     /// The longest stall that overlaps one of them.
     pub longest_stall: Duration,
-    /// Attempts shortly before.
+    /// Connections shortly before.
     pub before: Latency,
-    /// Attempts that overlap.
+    /// Connections that overlap.
     pub during: Latency,
-    /// Attempts shortly after.
+    /// Connections shortly after.
     pub after: Latency,
 }
 

@@ -6,7 +6,7 @@ use super::{
     Event, EventReport, FailureSample, KindReport, Report, Rules, Stall, Timeline, Void, event::Place,
     rules::exhaustion, stall::Gap,
 };
-use crate::client::{Attempt, Outcome};
+use crate::client::Attempt;
 
 /// How many failures are kept whole.
 const SAMPLES: usize = 10;
@@ -45,7 +45,7 @@ impl Tally {
     pub(super) fn attempt(&mut self, client: &str, attempt: &Attempt, place: &Place) {
         self.attempts += 1;
         self.longest_attempt = self.longest_attempt.max(Duration::from_nanos(attempt.duration_ns()));
-        if attempt.outcome != Outcome::Ok {
+        if attempt.outcome.is_failure() {
             self.failure(client, attempt);
         }
         match place {
@@ -66,22 +66,23 @@ impl Tally {
 
     fn during(&mut self, attempt: &Attempt, events: Range<usize>) {
         for index in events {
-            let failures = u64::from(attempt.outcome != Outcome::Ok);
+            let failures = u64::from(attempt.outcome.is_failure());
             let event = &mut self.events[index];
             event.overlapping += 1;
             event.failures += failures;
             let kind = self.kind(index);
             kind.failures += failures;
-            kind.during.add(attempt.duration_ns());
+            kind.attempts += 1;
+            kind.during.take(attempt);
         }
     }
 
     fn between(&mut self, attempt: &Attempt, after: Option<usize>, before: Option<usize>) {
         if let Some(index) = after {
-            self.kind(index).after.add(attempt.duration_ns());
+            self.kind(index).after.take(attempt);
         }
         if let Some(index) = before {
-            self.kind(index).before.add(attempt.duration_ns());
+            self.kind(index).before.take(attempt);
         }
     }
 

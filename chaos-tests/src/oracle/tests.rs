@@ -89,6 +89,14 @@ fn every_bad_outcome_is_a_failure() {
 }
 
 #[test]
+fn an_expected_refusal_is_no_failure_and_no_connection() {
+    let report = Run::with_outcome(Outcome::Refused);
+    assert_eq!(report.verdict(), Verdict::Clean);
+    let kind = &report.kinds["agent killed"];
+    assert_eq!((kind.attempts, kind.during.count()), (42, 41));
+}
+
+#[test]
 fn a_failure_far_from_any_event_counts() {
     let report = Run::mutated(|run| run.clients[0].attempts[5].outcome = Outcome::Timeout);
     assert_eq!(report.verdict(), Verdict::Failed);

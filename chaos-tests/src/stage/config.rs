@@ -43,5 +43,6 @@ pub fn with<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> String {
 
 /// A file that must be refused as a whole, although only its last workload has an address that is none.
 pub fn wrong<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> String {
-    with(pods) + &WORKLOAD.replace("NAME", "wrong").replace("IPV4", "10.244.0.999").replace("IPV6", "::")
+    with(pods)
+        + &WORKLOAD.replace("NAME", "wrong").replace("IPV4", "10.244.0.999").replace("IPV6", "fd00:244::999")
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Result,
-    client::{ClientProcess, ClientSpec, Expectation, Kind},
+    client::{ClientProcess, ClientSpec, Expectation, Kind, Target},
     oracle::{Event, Oracle, Report, Rules, Timeline},
     pod::Pod,
 };
@@ -23,19 +23,17 @@ pub struct Traffic(Vec<ClientProcess>);
 impl Traffic {
     /// Starts them. They must be stopped before `at_most` is over, or what happens then goes unseen.
     pub fn start(stage: &Stage, at_most: Duration) -> Result<Self> {
-        let answer = |kind, port| (kind, targets(WEB, port), expect(&stage.web));
+        let answering = |port| targets(WEB, port, &expect(&stage.web));
         let clients = [
-            ("tcp", answer(Kind::Greeting, ANSWER.port)),
-            ("streams", answer(Kind::Stream, STREAM.port)),
-            ("udp", answer(Kind::Udp, ANSWER.port)),
-            ("udp-kept", answer(Kind::UdpKept, ANSWER.port)),
-            ("udp-connected", answer(Kind::UdpConnected, ANSWER.port)),
-            ("tcp-refused", (Kind::Greeting, refused(), Expectation::Refused)),
-            ("udp-refused", (Kind::Udp, refused(), Expectation::Refused)),
+            (Kind::Greeting, [answering(ANSWER.port), refusing()].concat()),
+            (Kind::Stream, answering(STREAM.port)),
+            (Kind::Udp, [answering(ANSWER.port), refusing()].concat()),
+            (Kind::UdpConnected, [answering(ANSWER.port), refusing()].concat()),
+            (Kind::UdpKept, answering(ANSWER.port)),
         ];
-        let start = |(what, (kind, targets, expected))| {
-            let spec = ClientSpec { kind, targets, expected, at_most };
-            ClientProcess::start(&stage.client, what, &spec)
+        let start = |(kind, targets)| {
+            let spec = ClientSpec { kind, targets, at_most };
+            ClientProcess::start(&stage.client, &format!("client-{kind:?}"), &spec)
         };
         Ok(Self(clients.into_iter().map(start).collect::<Result<_, _>>()?))
     }
@@ -59,19 +57,19 @@ pub fn expect(pods: &[Pod]) -> Expectation {
     Expectation::Answer(pods.iter().filter_map(|pod| pod.name().parse().ok()).collect())
 }
 
-/// By IPv4, IPv6, and IPv4 through an IPv6 socket.
-pub fn targets(vips: [&str; 2], port: u16) -> Vec<SocketAddr> {
+/// A port of virtual IPs, by IPv4, IPv6, and IPv4 through an IPv6 socket.
+pub fn targets(vips: [&str; 2], port: u16, expected: &Expectation) -> Vec<Target> {
     let real = vips.into_iter().filter_map(|vip| vip.parse::<IpAddr>().ok());
     let mapped = |ip| match ip {
         IpAddr::V4(v4) => vec![ip, v4.to_ipv6_mapped().into()],
         IpAddr::V6(_) => vec![ip],
     };
-    real.flat_map(mapped).map(|ip| SocketAddr::new(ip, port)).collect()
+    let target = |ip| Target { address: SocketAddr::new(ip, port), expected: expected.clone() };
+    real.flat_map(mapped).map(target).collect()
 }
 
 /// A service without endpoints, and a port that a service does not have.
-fn refused() -> Vec<SocketAddr> {
-    let mut all = targets(NOBODY, ANSWER.port);
-    all.extend(targets(WEB, UNKNOWN_PORT));
-    all
+fn refusing() -> Vec<Target> {
+    let nobody = targets(NOBODY, ANSWER.port, &Expectation::Refused);
+    [nobody, targets(WEB, UNKNOWN_PORT, &Expectation::Refused)].concat()
 }

@@ -86,8 +86,8 @@ fn change(mesh: &Mesh<'_>, kind: &str, config: &str, expected: &BTreeSet<MeshEnd
 
 /// A client of its own checks that nobody else answers any more.
 fn only_these_answer(stage: &Stage, pods: &[Pod]) -> Result<()> {
-    let targets = targets(WEB, ANSWER.port);
-    let spec = ClientSpec { kind: Kind::Greeting, targets, expected: expect(pods), at_most: CALM };
+    let targets = targets(WEB, ANSWER.port, &expect(pods));
+    let spec = ClientSpec { kind: Kind::Greeting, targets, at_most: CALM };
     let client = ClientProcess::start(&stage.client, "after-removal", &spec)?;
     sleep(CALM);
     let mut oracle = Oracle::new(Timeline::default(), Rules::default());
@@ -106,7 +106,8 @@ pub fn wrong_file(mesh: &Mesh<'_>, stage: &Stage) -> Result<Event> {
     let refusal = wait::until("the wrong file to be refused", PATIENCE, || mesh.refusal().ok().flatten())?;
     let event = Event { kind: "wrong file".to_owned(), start_ns, end_ns: now_ns() };
     ensure!(mesh.endpoints()? == before, "a refused file changed the kernel's tables");
-    say("wrong file", &format!("refused, the last good state stays: {}", refusal.reason.trim()));
+    say("wrong file", "refused, the last good state stays:");
+    refusal.reason.lines().for_each(|line| say("", line));
     mesh.write_config(&config::with(&stage.web))?;
     wait::until("the good file to be accepted", PATIENCE, || mesh.refusal().ok()?.is_none().then_some(()))?;
     Ok(event)

@@ -2,24 +2,19 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use evermesh_chaos_tests::oracle::{KindReport, Latency, Report};
 
-const HEADER: [&str; 8] = [
-    "event",
-    "times",
-    "attempts",
-    "failed",
-    "longest stall",
-    "p50 / p99 before",
-    "p50 / p99 during",
-    "p50 / p99 after",
-];
+const HEADER: [&str; 8] =
+    ["event", "times", "attempts", "failed", "longest stall", "connect p50/p99 before", "during", "after"];
+
+const LINE: LineStyle = LineStyle::none().fill('─').junction('─');
+const STYLE: TableStyle = TableStyle::new().top_border(LINE).header_separator(LINE).bottom_border(LINE);
 
 /// A line for each kind of event in the order of `kinds`, and one for the whole run.
 pub fn of(report: &Report, kinds: &[String]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    table.load_style(STYLE).set_header(HEADER);
     for kind in kinds {
         if let Some(sums) = report.kinds.get(kind) {
             table.add_row(line(kind, sums));
@@ -36,7 +31,7 @@ fn line(kind: &str, sums: &KindReport) -> [String; 8] {
     [
         kind.to_owned(),
         sums.events.to_string(),
-        sums.during.count().to_string(),
+        sums.attempts.to_string(),
         sums.failures.to_string(),
         millis(sums.longest_stall),
         latency(&sums.before),
