@@ -45,7 +45,7 @@ fn churn_is_not_noticed() {
     let outcome = churn(PROPER, Duration::from_secs(5), |_| false);
     println!("{outcome:?}");
     assert_eq!(outcome.failures, 0, "{outcome:?}");
-    assert!(outcome.connects > 100_000 && outcome.changes > 200, "{outcome:?}");
+    assert!(outcome.connects > 100_000 && outcome.changes > 50, "{outcome:?}");
 }
 
 #[test]
@@ -80,6 +80,9 @@ fn churn(discipline: Discipline, at_most: Duration, enough: fn(&Outcome) -> bool
             for _ in 0..3 {
                 scope.spawn(|| connect_all_the_time(&stop, &connects, &failures));
             }
+            for _ in 0..2 {
+                scope.spawn(|| interrupt_all_the_time(&stop));
+            }
             let outcome = |changes| Outcome {
                 changes,
                 connects: connects.load(Ordering::Relaxed),
@@ -101,6 +104,20 @@ fn connect_all_the_time(stop: &AtomicBool, connects: &AtomicU64, failures: &Atom
         let failed = socket.connect(target).is_err();
         connects.fetch_add(1, Ordering::Relaxed);
         failures.fetch_add(failed.into(), Ordering::Relaxed);
+    }
+}
+
+/// Takes the processor from the others in the middle of what they do: a program run that is held up is what a careless writer
+/// does not wait for.
+fn interrupt_all_the_time(stop: &AtomicBool) {
+    const PAUSE: Duration = Duration::from_micros(50);
+    const HOLD: Duration = Duration::from_micros(100);
+    while !stop.load(Ordering::Relaxed) {
+        thread::sleep(PAUSE);
+        let began = Instant::now();
+        while began.elapsed() < HOLD {
+            std::hint::spin_loop();
+        }
     }
 }
 

@@ -1,0 +1,102 @@
+//! Links are switched from one generation to the next under every kind of traffic; and what a careless release
+//! would do at such a moment is noticed.
+
+use std::{fs, fs::File, os::fd::AsFd, time::Duration};
+
+use evermesh_agent::source;
+use evermesh_chaos_tests::{
+    clock::now_ns,
+    oracle::{Event, Report, Verdict},
+    pod::Pod,
+    sandbox::Sandbox,
+    stage::{Stage, Traffic, config},
+};
+use evermesh_loader::{Config, DataPlane, TableSizes};
+use evermesh_model::Snapshot;
+use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host, sys};
+
+const AT_MOST: Duration = Duration::from_mins(10);
+const CHANGES: usize = 60;
+
+#[test]
+fn sixty_changes_of_generation_go_unnoticed() {
+    let report = under_traffic(|scene| {
+        (0..CHANGES)
+            .map(|_| event("generation changed", || drop(scene.plane.change_generation().unwrap())))
+            .collect()
+    });
+    println!("{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, CHANGES), "{report}");
+}
+
+#[test]
+fn links_that_are_unpinned_and_attached_anew_are_noticed() {
+    let report = under_traffic(|scene| {
+        (0..20).map(|_| event("unpinned and attached anew", || attach_anew(scene, |_| ()))).collect()
+    });
+    assert_eq!(report.verdict(), Verdict::Failed, "{report}");
+}
+
+/// What an agent would do that cleans up when it is told to end, and its successor after it.
+#[test]
+fn links_that_are_detached_at_the_end_are_noticed() {
+    let detach = |link: &sys::Object| {
+        if let sys::Object::Link(link) = link {
+            sys::link_detach(link.as_fd()).unwrap();
+        }
+    };
+    let report = under_traffic(|scene| {
+        (0..5).map(|_| event("detached at the end", || attach_anew(scene, detach))).collect()
+    });
+    assert_eq!(report.verdict(), Verdict::Failed, "{report}");
+}
+
+/// Declared in the order in which things must go.
+struct Scene {
+    plane: DataPlane,
+    config: Config,
+}
+
+fn under_traffic(act: impl FnOnce(&mut Scene) -> Vec<Event>) -> Report {
+    let sandbox = Sandbox::new().unwrap();
+    let stage = Stage::new(&sandbox).unwrap();
+    let pins = PinDir::new(sandbox.bpffs());
+    let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path())).unwrap();
+    let config = Config { pins: pins.clone(), cgroup, sizes: TableSizes::default() };
+    let (plane, _) = DataPlane::start(config.clone(), Some(&snapshot(&sandbox, &stage))).unwrap();
+    let enrolment = Enrolment::open(&pins).unwrap();
+    let enrol = |pod: &Pod| drop(enrolment.add(pod.name(), pod.netns().path()).unwrap());
+    stage.enrolled().for_each(enrol);
+    let traffic = Traffic::start(&stage, AT_MOST).unwrap();
+    let mut scene = Scene { plane, config };
+    let events = act(&mut scene);
+    traffic.judge(&stage, events).unwrap()
+}
+
+fn snapshot(sandbox: &Sandbox, stage: &Stage) -> Snapshot {
+    let path = sandbox.dir().join("mesh.yaml");
+    fs::write(&path, config::with(&stage.web)).unwrap();
+    source::read(&path).unwrap().parse().unwrap().snapshot
+}
+
+fn event(kind: &str, act: impl FnOnce()) -> Event {
+    let start_ns = now_ns();
+    act();
+    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
+}
+
+fn attach_anew(scene: &Scene, before_unpinning: fn(&sys::Object)) {
+    let pins = &scene.config.pins;
+    let inventory = Inventory::read(pins).unwrap();
+    let programs = &inventory.generations[&scene.plane.generation()].programs;
+    let cgroup = File::open(&scene.config.cgroup.path).unwrap();
+    for hook in Hook::ALL {
+        let path = pins.link(hook);
+        let link = sys::object_get(&path).unwrap();
+        before_unpinning(&link);
+        fs::remove_file(&path).unwrap();
+        drop(link);
+        let link = sys::link_create(programs[&hook].fd.as_fd(), cgroup.as_fd(), hook.attach_type()).unwrap();
+        sys::object_pin(link.as_fd(), &path).unwrap();
+    }
+}
