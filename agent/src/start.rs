@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let (known, note) = record.read();
     let known = known.map(Arc::new);
     let found = read_source(&options.config, known.as_deref());
-    let (choices, refused) = choices(options, known.as_ref(), found, is_bare(&pins))?;
+    let (choices, refused) = choices(&options.config, known.as_ref(), found, is_bare(&pins))?;
 
     let config = Config { pins, cgroup, sizes: options.sizes() };
     let (plane, begun) = Plane::start(config, choices)?;
@@ -100,14 +100,14 @@ type Choice = Option<Arc<LastApplied>>;
 
 /// What may be started with, the best first, and why the newest is not among it.
 fn choices(
-    options: &Options,
+    config: &Path,
     known: Option<&Arc<LastApplied>>,
     found: Result<Found, SourceError>,
     bare: bool,
 ) -> Result<(Vec<Choice>, Option<String>), AgentError> {
     let (newest, refused) = match found {
         Ok(Found::Same) => (None, None),
-        Ok(Found::New(loaded)) => (Some(Arc::new(candidate(options, *loaded))), None),
+        Ok(Found::New(loaded)) => (Some(Arc::new(candidate(config, *loaded))), None),
         Err(error) if bare && known.is_none() => return Err(AgentError::NothingKnown(error)),
         Err(error) => (None, Some(message::of(&error))),
     };
@@ -116,9 +116,9 @@ fn choices(
     Ok((usable.chain(as_it_stands).collect(), refused))
 }
 
-fn candidate(options: &Options, loaded: source::Loaded) -> LastApplied {
+fn candidate(config: &Path, loaded: source::Loaded) -> LastApplied {
     let source::Loaded { snapshot, digest, warnings, files: _ } = loaded;
-    let source = options.config.clone();
+    let source = config.to_owned();
     LastApplied { source, digest, applied_unix_ms: clock::unix_ms(), warnings, snapshot }
 }
 
@@ -139,4 +139,70 @@ fn work(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     // What still reads or writes a file is not waited for: every file is replaced at once or not at all.
     tokio.shutdown_background();
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use evermesh_model::Snapshot;
+
+    use super::*;
+
+    fn known() -> Arc<LastApplied> {
+        Arc::new(candidate(Path::new("/mesh.yaml"), loaded(1)))
+    }
+
+    fn loaded(digest: u8) -> source::Loaded {
+        source::Loaded {
+            snapshot: Snapshot::default(),
+            digest: [digest; 32],
+            warnings: vec![],
+            files: vec![],
+        }
+    }
+
+    fn new() -> Result<Found, SourceError> {
+        Ok(Found::New(Box::new(loaded(2))))
+    }
+
+    fn missing() -> Result<Found, SourceError> {
+        Err(SourceError::Missing { path: "/mesh.yaml".into() })
+    }
+
+    /// First bytes of the digests; 0: as it stands.
+    fn chosen(
+        known: Option<Arc<LastApplied>>,
+        found: Result<Found, SourceError>,
+        bare: bool,
+    ) -> (Vec<u8>, bool) {
+        let (choices, refused) = choices(Path::new("/mesh.yaml"), known.as_ref(), found, bare).unwrap();
+        let digest = |choice: Choice| choice.map_or(0, |choice| choice.digest[0]);
+        (choices.into_iter().map(digest).collect(), refused.is_some())
+    }
+
+    #[test]
+    fn the_newest_comes_first_then_what_was_applied_last_then_what_stands() {
+        assert_eq!(chosen(Some(known()), new(), false), (vec![2, 1, 0], false));
+        assert_eq!(chosen(Some(known()), Ok(Found::Same), false), (vec![1, 0], false));
+        assert_eq!(chosen(None, new(), false), (vec![2, 0], false));
+    }
+
+    #[test]
+    fn where_nothing_stands_that_is_no_choice() {
+        assert_eq!(chosen(None, new(), true), (vec![2], false));
+        assert_eq!(chosen(Some(known()), new(), true), (vec![2, 1], false));
+    }
+
+    #[test]
+    fn a_wrong_source_is_passed_over_and_told() {
+        assert_eq!(chosen(Some(known()), missing(), true), (vec![1], true));
+        assert_eq!(chosen(Some(known()), missing(), false), (vec![1, 0], true));
+        assert_eq!(chosen(None, missing(), false), (vec![0], true));
+    }
+
+    #[test]
+    fn with_nothing_at_all_there_is_no_start() {
+        let error = choices(Path::new("/mesh.yaml"), None, missing(), true).unwrap_err();
+        assert_eq!(error.exit_code(), 78);
+        insta::assert_snapshot!(error, @"nothing to run with: `/mesh.yaml` does not exist: create it, or name another file or directory");
+    }
 }

@@ -10,11 +10,11 @@ use crate::output::Output;
 #[derive(Debug, Parser)]
 #[command(name = "evermesh", version, arg_required_else_help = true)]
 pub struct Arguments {
-    #[command(flatten)]
-    pub directories: Directories,
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
+    #[command(flatten)]
+    pub directories: Directories,
     #[command(subcommand)]
     pub command: Command,
 }

@@ -79,7 +79,8 @@ impl Core {
         self.writes += counts.writes;
         let digest = applied.digest;
         self.applied = Some(applied.clone());
-        let mut actions = vec![Action::Info(self.summary())];
+        let told = format!("applied with {} writes: {}", counts.writes, self.applied_counts());
+        let mut actions = vec![Action::Info(told)];
         actions.extend(self.warnings());
         actions.extend(self.save(applied));
         actions.push(Action::Do(Chore::Reclaim));

@@ -22,16 +22,14 @@ impl Core {
 
     /// For people, on one line.
     pub fn summary(&self) -> String {
-        let generation = format!("generation {} ({})", self.started.generation, self.started.how);
-        match &self.applied {
-            None => format!("{generation}, configuration not known"),
-            Some(applied) => format!(
-                "{generation}: {} services, {} workloads, {} endpoints",
-                applied.snapshot.services().count(),
-                applied.snapshot.workloads().count(),
-                self.counts.endpoints
-            ),
-        }
+        format!("generation {} ({}): {}", self.started.generation, self.started.how, self.applied_counts())
+    }
+
+    pub(super) fn applied_counts(&self) -> String {
+        let Some(applied) = &self.applied else { return "configuration not known".into() };
+        let (services, workloads) =
+            (applied.snapshot.services().count(), applied.snapshot.workloads().count());
+        format!("{services} services, {workloads} workloads, {} endpoints", self.counts.endpoints)
     }
 
     fn configuration(&self, applied: &LastApplied) -> admin::Configuration {

@@ -16,7 +16,7 @@ fn a_second_agent_does_not_write_to_the_same_pins() {
     let sandbox = Sandbox::new();
     let mut first = sandbox.start();
     let standing = sandbox.standing();
-    insta::assert_snapshot!(sandbox.second_agent());
+    insta::assert_snapshot!(sandbox.agent_in_vain("other-state"));
     assert!(first.is_alive());
     assert_eq!(sandbox.standing(), standing);
 }

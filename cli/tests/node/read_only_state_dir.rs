@@ -13,6 +13,7 @@ fn a_state_directory_that_cannot_be_written_is_refused() {
     bind(MsFlags::empty());
     bind(MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY);
     insta::assert_snapshot!("run", sandbox.run_in_vain(&[]));
+    insta::assert_snapshot!("agent", sandbox.agent_in_vain("state"));
     insta::assert_snapshot!("uninstall", sandbox.told(&sandbox.call(&["uninstall"])));
     assert_eq!(sandbox.standing(), standing);
 }

@@ -117,15 +117,15 @@ impl Sandbox {
         self.told(&self.call(&[base.as_slice(), &cgroup, arguments].concat()))
     }
 
-    /// An agent without supervisor at the same pins, with other directories, that is expected to end by itself.
-    pub fn second_agent(&self) -> String {
+    /// An agent without supervisor at the same pins, with another run directory, that is expected to end by itself.
+    pub fn agent_in_vain(&self, state_dir: &str) -> String {
         let program = Path::new(env!("CARGO_BIN_EXE_evermesh")).with_file_name("evermesh-agent");
         let mut command = Command::new(program);
         for (flag, value) in [
             ("--config", self.path("mesh.yaml")),
             ("--bpffs", self.path("bpf/evermesh")),
             ("--cgroup", self.cgroup.clone()),
-            ("--state-dir", self.path("other-state")),
+            ("--state-dir", self.path(state_dir)),
             ("--run-dir", self.path("other-run")),
         ] {
             command.arg(flag).arg(value);
