@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
+    path::Path,
     process::{Command, Stdio},
     thread::sleep,
     time::Duration,
@@ -107,7 +108,8 @@ pub fn wrong_file(mesh: &Mesh<'_>, stage: &Stage) -> Result<Event> {
     let event = Event { kind: "wrong file".to_owned(), start_ns, end_ns: now_ns() };
     ensure!(mesh.endpoints()? == before, "a refused file changed the kernel's tables");
     say("wrong file", "refused, the last good state stays:");
-    refusal.reason.lines().for_each(|line| say("", line));
+    let place = format!("{}/", mesh.config().parent().unwrap_or(Path::new("")).display());
+    refusal.reason.lines().for_each(|line| say("", &line.replace(&place, "")));
     mesh.write_config(&config::with(&stage.web))?;
     wait::until("the good file to be accepted", PATIENCE, || mesh.refusal().ok()?.is_none().then_some(()))?;
     Ok(event)

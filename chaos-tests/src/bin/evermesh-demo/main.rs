@@ -72,6 +72,7 @@ fn perform(sandbox: &Sandbox) -> Result<Report> {
     let report = traffic.judge(&stage, events)?;
     conclude(&report);
     mesh.interrupt()?;
+    say("Ctrl-C", "nothing of Evermesh runs any more; what it has put into the kernel stays:");
     acts::fetch(&stage)?;
     mesh.uninstall()?;
     say("uninstall", "every pin is gone");
