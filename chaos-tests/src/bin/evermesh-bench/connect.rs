@@ -27,7 +27,9 @@ struct Setting {
 
 /// The table, and whether the target is met.
 pub fn measure(mesh: &Mesh, rounds: u32, connects: u32) -> Result<String> {
-    let setting = |name, hooked, target| Ok::<_, anyhow::Error>(Setting { name, hooked, target, took: Histogram::new(3)? });
+    let setting = |name, hooked, target| {
+        Ok::<_, anyhow::Error>(Setting { name, hooked, target, took: Histogram::new(3)? })
+    };
     let mut settings = [
         setting("outside the hooked cgroup (baseline)", false, mesh.direct())?,
         setting("inside, to an address that is no service", true, mesh.direct())?,
@@ -81,7 +83,11 @@ fn table(settings: &[Setting; 3]) -> String {
     }
     let added = service.saturating_sub(baseline);
     let verdict = if added <= TARGET_NS { "met" } else { "missed" };
-    format!("{table}\na service adds {} us at p50; target: at most {} us, {verdict}\n", micros(added), micros(TARGET_NS))
+    format!(
+        "{table}\na service adds {} us at p50; target: at most {} us, {verdict}\n",
+        micros(added),
+        micros(TARGET_NS)
+    )
 }
 
 fn row(setting: &Setting, p50: u64, baseline: u64) -> [String; 6] {

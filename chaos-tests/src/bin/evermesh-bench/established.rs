@@ -1,15 +1,20 @@
 //! Once a connection stands, no program runs for it: the kernel's own run counts say so.
 
 use std::{
-    io::{self, Write},
+    collections::BTreeMap,
+    io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     thread,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use aya::sys::{Stats, enable_stats};
+use evermesh_pins::Hook;
 
 use crate::mesh::{Mesh, TARGET};
+
+/// How often programs ran.
+type Runs = BTreeMap<Hook, u64>;
 
 /// Sends `messages` on a TCP connection and on a connected UDP socket through the service, and fails if any program ran
 /// meanwhile.
@@ -17,25 +22,41 @@ pub fn measure(mesh: &Mesh, messages: u32) -> Result<String> {
     let _counting = enable_stats(Stats::RunTime)?;
     let target = mesh.service()?;
     mesh.hooked(true)?;
-    let (tcp, udp) = mesh.in_pod(|| Ok((over_tcp(mesh, target, messages)?, over_udp(mesh, target, messages)?)))?;
+    let (tcp, udp) =
+        mesh.in_pod(|| Ok((over_tcp(mesh, target, messages)?, over_udp(mesh, target, messages)?)))?;
     mesh.hooked(false)?;
-    ensure!((tcp, udp) == (0, 0), "programs ran {tcp} times for TCP and {udp} times for UDP messages");
-    Ok(format!("established traffic: {messages} messages over TCP and as many over UDP, programs ran 0 times\n"))
+    ensure!(
+        tcp.is_empty() && udp.is_empty(),
+        "programs ran for TCP messages: {tcp:?}, for UDP messages: {udp:?}"
+    );
+    Ok(format!(
+        "established traffic: {messages} messages over TCP and as many over UDP, programs ran 0 times\n"
+    ))
 }
 
-fn over_tcp(mesh: &Mesh, target: SocketAddr, messages: u32) -> Result<u64> {
+/// The server has accepted, which asks for the peer's name, before runs are counted, and is gone afterwards.
+fn over_tcp(mesh: &Mesh, target: SocketAddr, messages: u32) -> Result<Runs> {
     let listener = TcpListener::bind(("0.0.0.0", TARGET))?;
-    thread::spawn(move || io::copy(&mut listener.accept()?.0, &mut io::sink()));
+    let server = thread::spawn(move || -> io::Result<u64> {
+        let (mut stream, _) = listener.accept()?;
+        stream.write_all(b"!")?;
+        io::copy(&mut stream, &mut io::sink())
+    });
     let mut stream = TcpStream::connect(target)?;
     stream.set_nodelay(true)?;
+    stream.read_exact(&mut [0])?;
     let before = mesh.runs()?;
     for _ in 0..messages {
         stream.write_all(b"message")?;
     }
-    Ok(mesh.runs()? - before)
+    let ran = more(&mesh.runs()?, &before);
+    drop(stream);
+    let received = server.join().map_err(|_| anyhow!("the server panicked"))??;
+    ensure!(received == u64::from(messages) * 7, "the server received {received} bytes");
+    Ok(ran)
 }
 
-fn over_udp(mesh: &Mesh, target: SocketAddr, messages: u32) -> Result<u64> {
+fn over_udp(mesh: &Mesh, target: SocketAddr, messages: u32) -> Result<Runs> {
     let sink = UdpSocket::bind(("0.0.0.0", TARGET))?;
     thread::spawn(move || -> io::Result<()> {
         loop {
@@ -48,5 +69,11 @@ fn over_udp(mesh: &Mesh, target: SocketAddr, messages: u32) -> Result<u64> {
     for _ in 0..messages {
         socket.send(b"message")?;
     }
-    Ok(mesh.runs()? - before)
+    Ok(more(&mesh.runs()?, &before))
+}
+
+/// The programs that ran between two countings, and how often.
+fn more(now: &Runs, before: &Runs) -> Runs {
+    let ran = now.iter().map(|(&hook, runs)| (hook, runs - before.get(&hook).unwrap_or(&0)));
+    ran.filter(|(_, runs)| *runs > 0).collect()
 }

@@ -11,7 +11,7 @@ use evermesh_loader::{Config, DataPlane, TableSizes};
 use evermesh_model::{
     Health, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
 };
-use evermesh_pins::{Enrolment, Inventory, PinDir, host};
+use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host};
 
 const VIP: &str = "10.96.0.10";
 const PORT: u16 = 80;
@@ -19,7 +19,7 @@ pub const TARGET: u16 = 8080;
 
 /// Declared in the order in which things must go.
 pub struct Mesh {
-    _plane: DataPlane,
+    plane: DataPlane,
     pod: Pod,
     inside: Cgroup,
     outside: Cgroup,
@@ -38,7 +38,7 @@ impl Mesh {
         Enrolment::open(&pins)?.add(pod.name(), pod.netns().path())?;
         let (inside, outside) = (sandbox.pods_cgroup().child("inside"), Cgroup::root()?);
         inside.create()?;
-        Ok(Self { _plane: plane, pod, inside, outside, pins, sandbox })
+        Ok(Self { plane, pod, inside, outside, pins, sandbox })
     }
 
     /// Where the server really is.
@@ -62,16 +62,19 @@ impl Mesh {
         Ok(fs::write(cgroup.path().join("cgroup.procs"), std::process::id().to_string())?)
     }
 
-    /// How often each program ran, summed up.
-    pub fn runs(&self) -> Result<u64> {
+    /// How often each program ran.
+    pub fn runs(&self) -> Result<BTreeMap<Hook, u64>> {
         let inventory = Inventory::read(&self.pins)?;
-        let programs = inventory.generations.values().flat_map(|generation| generation.programs.values());
-        Ok(programs.map(|program| program.info.run_count).sum())
+        let programs = inventory.generations.values().flat_map(|generation| &generation.programs);
+        Ok(programs.map(|(hook, program)| (*hook, program.info.run_count)).collect())
     }
 
+    /// Takes everything away and checks that it is gone.
     pub fn close(self) -> Result<()> {
         self.hooked(false)?;
-        Ok(self.sandbox.close()?)
+        let Self { plane, sandbox, .. } = self;
+        drop(plane);
+        Ok(sandbox.close()?)
     }
 }
 
@@ -79,7 +82,8 @@ fn snapshot(pod: &Pod) -> Result<Snapshot> {
     let key = ServiceKey { namespace: "bench".into(), hostname: "web.bench".into() };
     let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
     let vips = vec![VirtualIp { network: String::new(), address: VIP.parse()? }];
-    let service = Service { name: "web".into(), key: key.clone(), vips, ports: BTreeMap::from([(PORT, port)]) };
+    let service =
+        Service { name: "web".into(), key: key.clone(), vips, ports: BTreeMap::from([(PORT, port)]) };
     let workload = Workload {
         uid: WorkloadUid("bench/web".into()),
         name: "web".into(),
