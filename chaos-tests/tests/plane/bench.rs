@@ -19,7 +19,7 @@ pub const SIZES: TableSizes = TableSizes { services: 256, endpoints: 1024 };
 
 /// Declared in the order in which things must go.
 pub struct Bench {
-    pub servers: Vec<ServerProcess>,
+    _servers: Vec<ServerProcess>,
     pub web: Vec<Pod>,
     pub client: Pod,
     pub sandbox: Sandbox,
@@ -33,7 +33,7 @@ impl Bench {
         let ports = Ports { greeting: vec![TARGET], udp: vec![TARGET], ..Ports::default() };
         let servers = web.iter().map(|pod| ServerProcess::start(pod, &ports).unwrap()).collect();
         let client = node.pod("client").unwrap();
-        Self { servers, web, client, sandbox }
+        Self { _servers: servers, web, client, sandbox }
     }
 
     pub fn pins(&self) -> PinDir {

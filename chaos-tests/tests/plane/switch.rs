@@ -16,17 +16,21 @@ use evermesh_model::Snapshot;
 use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host, sys};
 
 const AT_MOST: Duration = Duration::from_mins(10);
-const CHANGES: usize = 60;
+const CHANGES: u32 = 60;
 
 #[test]
 fn sixty_changes_of_generation_go_unnoticed() {
     let report = under_traffic(|scene| {
         (0..CHANGES)
-            .map(|_| event("generation changed", || drop(scene.plane.change_generation().unwrap())))
+            .map(|n| {
+                event("generation changed", || {
+                    assert_eq!(scene.plane.change_generation().unwrap(), n + 2);
+                })
+            })
             .collect()
     });
     println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, CHANGES), "{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, CHANGES as usize), "{report}");
 }
 
 #[test]
