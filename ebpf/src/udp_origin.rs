@@ -39,7 +39,7 @@ pub fn remember(
 ) -> Result<(), i32> {
     let index = next_index(origin);
     forget(socket, index);
-    let pair = UdpOrigin {
+    let pair = &UdpOrigin {
         revision: ORIGIN_REVISION,
         flags: 0,
         frontend_port: frontend.port,
@@ -50,9 +50,9 @@ pub fn remember(
         endpoint: picked.id,
         reserve: [0; 6],
     };
-    UDP_ORIGINS.insert(index_key(socket, index), &pair, BPF_ANY.into())?;
-    UDP_ORIGINS.insert(key(socket, UdpOriginKind::Backend, &picked.backend), &pair, BPF_ANY.into())?;
-    UDP_ORIGINS.insert(key(socket, UdpOriginKind::Frontend, frontend), &pair, BPF_ANY.into())
+    UDP_ORIGINS.insert(index_key(socket, index), pair, BPF_ANY.into())?;
+    UDP_ORIGINS.insert(key(socket, UdpOriginKind::Backend, &picked.backend), pair, BPF_ANY.into())?;
+    UDP_ORIGINS.insert(key(socket, UdpOriginKind::Frontend, frontend), pair, BPF_ANY.into())
 }
 
 /// Forgets all pairs of a socket that is being released.

@@ -14,11 +14,10 @@ use crate::{maps::ORIGINS, udp_origin, verdict::Verdict};
 #[inline(always)]
 pub fn sock_release(ctx: &SockContext) -> Verdict {
     // SAFETY: the context of this program run.
-    if unsafe { (*ctx.sock).protocol } == u32::from(PROTOCOL_UDP) {
-        if let Some(origin) = origin(ctx) {
-            // SAFETY: as above.
-            udp_origin::forget_all(unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }, origin.udp_origins);
-        }
+    let is_udp = unsafe { (*ctx.sock).protocol } == u32::from(PROTOCOL_UDP);
+    if is_udp && let Some(origin) = origin(ctx) {
+        // SAFETY: as above.
+        udp_origin::forget_all(unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }, origin.udp_origins);
     }
     Verdict::Proceed
 }
