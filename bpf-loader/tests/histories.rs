@@ -1,4 +1,5 @@
 //! Random histories of meshes, planned and stored one store at a time on an image of the tables.
+#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::collections::BTreeMap;
 

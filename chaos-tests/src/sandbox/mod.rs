@@ -108,6 +108,10 @@ impl Sandbox {
     }
 
     /// Where programs of the mesh run: in the sandbox, outside the hooked cgroup.
+    pub fn mesh_cgroup(&self) -> &Cgroup {
+        &self.mesh
+    }
+
     pub(crate) fn mesh_placement(&self) -> Result<Placement> {
         Ok(Placement { netns: None, cgroup_procs: self.mesh.open_procs()? })
     }

@@ -36,8 +36,9 @@ impl Mesh {
         let config = Config { pins: pins.clone(), cgroup, sizes: TableSizes::default() };
         let (plane, _) = DataPlane::start(config, Some(&snapshot(&pod)?))?;
         Enrolment::open(&pins)?.add(pod.name(), pod.netns().path())?;
-        let (inside, outside) = (sandbox.pods_cgroup().child("inside"), Cgroup::root()?);
-        inside.create()?;
+        let inside = sandbox.pods_cgroup().child("sockets");
+        let outside = sandbox.mesh_cgroup().child("sockets");
+        [&inside, &outside].into_iter().try_for_each(Cgroup::create)?;
         Ok(Self { plane, pod, inside, outside, pins, sandbox })
     }
 
@@ -56,10 +57,9 @@ impl Mesh {
         self.pod.netns().enter(|| Ok(work()))?
     }
 
-    /// Sockets made from now on belong to the hooked cgroup, or to one that is not.
+    /// Sockets made from now on belong to a cgroup below the hooked one, or to one as deep that is not.
     pub fn hooked(&self, hooked: bool) -> Result<()> {
-        let cgroup = if hooked { &self.inside } else { &self.outside };
-        Ok(fs::write(cgroup.path().join("cgroup.procs"), std::process::id().to_string())?)
+        enter(if hooked { &self.inside } else { &self.outside })
     }
 
     /// How often each program ran.
@@ -71,11 +71,15 @@ impl Mesh {
 
     /// Takes everything away and checks that it is gone.
     pub fn close(self) -> Result<()> {
-        self.hooked(false)?;
+        enter(&Cgroup::root()?)?;
         let Self { plane, sandbox, .. } = self;
         drop(plane);
         Ok(sandbox.close()?)
     }
+}
+
+fn enter(cgroup: &Cgroup) -> Result<()> {
+    Ok(fs::write(cgroup.path().join("cgroup.procs"), std::process::id().to_string())?)
 }
 
 fn snapshot(pod: &Pod) -> Result<Snapshot> {
