@@ -14,8 +14,10 @@ const TARGET: &str = "bpfel-unknown-none";
 const RUSTFLAGS: [&str; 4] = ["-Clinker=bpf-linker", "-Cdebuginfo=2", "-Clink-arg=--btf", "-Ctarget-cpu=v3"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ebpf");
+    let directory = |name| env::var_os(name).map(PathBuf::from).ok_or(format!("cargo sets {name}"));
+    let out = directory("OUT_DIR")?;
+    // Asked when it runs, not when it was built: a checkout may have moved since.
+    let sources = directory("CARGO_MANIFEST_DIR")?.join("../ebpf");
     declare_inputs(&sources);
     let built = match env::var_os("EVERMESH_BPF_OBJECT") {
         Some(prebuilt) => PathBuf::from(prebuilt),
