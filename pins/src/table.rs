@@ -167,11 +167,6 @@ impl Table {
             _ => None,
         }
     }
-
-    /// The table of that pin name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::OF_GENERATION.into_iter().chain(Self::FROZEN).find(|table| table.name() == name)
-    }
 }
 
 impl fmt::Display for Table {

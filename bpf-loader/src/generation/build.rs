@@ -1,9 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    os::fd::AsFd,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io, os::fd::AsFd, path::PathBuf};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -157,9 +152,4 @@ fn manifest(number: u32, built: &GenerationPins) -> Manifest {
         tables: built.tables.iter().map(table).collect::<BTreeMap<_, _>>(),
         hooks: built.programs.iter().map(hook).collect(),
     }
-}
-
-/// Whether anything stands at `path`, a dangling symbolic link included.
-pub(super) fn stands(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
 }

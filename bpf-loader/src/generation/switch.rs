@@ -3,7 +3,7 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
     os::unix::fs::symlink,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use evermesh_pins::{
@@ -11,8 +11,6 @@ use evermesh_pins::{
     host::Cgroup,
     sys::{self, Object},
 };
-
-use super::build::stands;
 
 /// Why a link was not made or switched.
 #[derive(Debug, thiserror::Error)]
@@ -110,9 +108,14 @@ fn program(generation: &GenerationPins, hook: Hook) -> Result<BorrowedFd<'_>, Sw
     generation.programs.get(&hook).map(|pin| pin.fd.as_fd()).ok_or(SwitchError::Program { hook })
 }
 
-fn open_link(path: &std::path::Path) -> io::Result<LinkPin> {
+fn open_link(path: &Path) -> io::Result<LinkPin> {
     match sys::object_get(path)? {
         Object::Link(fd) => Ok(LinkPin { info: sys::link_info(fd.as_fd())?, fd }),
         other => Err(io::Error::other(format!("a {}, not a link", other.kind()))),
     }
+}
+
+/// Whether anything stands at `path`, a dangling symbolic link included.
+fn stands(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
