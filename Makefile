@@ -5,7 +5,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test bench verify fix clean bootstrap bootstrap-verify root
+.PHONY: help build demo test test-kernels bench verify fix clean bootstrap bootstrap-tests bootstrap-verify \
+	bootstrap-kernels root
 
 PROFILE ?= default
 ARGS ?=
@@ -20,7 +21,7 @@ kernel_clippy := RUSTC=$(kernel_rustc) RUSTC_BOOTSTRAP=1 $(dir $(kernel_rustc))c
 	--target-dir $(target)/kernel --locked --release -Zbuild-std=core --target bpfel-unknown-none
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: bootstrap ## build the programs into target/release
 	@$(tools) cargo build --workspace --locked --release --bins
@@ -29,7 +30,7 @@ demo: root build ## show pods, traffic and kills on this machine, needs root
 	@$(tools) scripts/as-root $(target)/release/evermesh-demo $(ARGS)
 
 # The caller builds and root only runs: no file in the checkout or in Cargo's home comes to belong to root.
-test: root bootstrap ## run all tests, needs root
+test: root bootstrap-tests ## run all tests, needs root
 	@$(tools) cargo build --workspace --locked --bins --tests
 	@mkdir -p $(target)/nextest
 	@$(tools) cargo metadata --locked --format-version 1 >$(target)/nextest/cargo.json
@@ -37,6 +38,9 @@ test: root bootstrap ## run all tests, needs root
 		>$(target)/nextest/binaries.json
 	@$(tools) scripts/as-root cargo-nextest nextest run --profile $(PROFILE) \
 		--cargo-metadata $(target)/nextest/cargo.json --binaries-metadata $(target)/nextest/binaries.json $(ARGS)
+
+test-kernels: bootstrap-kernels ## run the tests that face the kernel on emulated Debian kernels, 6.1 and 6.12
+	@$(tools) chaos-tests/kernels/run $(ARGS)
 
 bench: root build ## measure the cost of a connect() against a baseline, needs root
 	@$(tools) scripts/as-root $(target)/release/evermesh-bench $(ARGS)
@@ -48,7 +52,7 @@ verify: bootstrap-verify ## check format, lints, licences and sources; changes n
 	@$(tools) $(kernel_clippy) -- -D warnings
 	@$(tools) cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@$(tools) cargo deny --locked $(kernel) --config deny.toml check --hide-inclusion-graph bans licenses sources
-	@shellcheck --external-sources scripts/* .ci/run
+	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init}
 
 fix: bootstrap-verify ## format, and apply what clippy can mend
 	@$(tools) cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
@@ -63,8 +67,14 @@ clean: ## remove what was built
 bootstrap:
 	@scripts/bootstrap
 
+bootstrap-tests:
+	@scripts/bootstrap tests
+
 bootstrap-verify:
 	@scripts/bootstrap verify
+
+bootstrap-kernels:
+	@scripts/bootstrap kernels
 
 # Asked before anything is built, so that nobody waits for a build in vain.
 root:

@@ -23,9 +23,37 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(prebuilt) => PathBuf::from(prebuilt),
         None => build(&sources, &out.join("bpf"))?,
     };
-    fs::copy(&built, out.join("evermesh.bpf.o"))
-        .map_err(|e| format!("cannot copy {}: {e}", built.display()))?;
-    Ok(())
+    let object = fs::read(&built).map_err(|e| format!("cannot read {}: {e}", built.display()))?;
+    refuse_hidden_maps(&object)?;
+    refuse_panics(&object)?;
+    Ok(fs::write(out.join("evermesh.bpf.o"), object)?)
+}
+
+/// A section of constants or variables becomes a map that is pinned nowhere, so that the next start would
+/// not know the programs again.
+fn refuse_hidden_maps(object: &[u8]) -> Result<(), String> {
+    let is_named = |section: &str| {
+        let name = [section.as_bytes(), b"\0"].concat();
+        object.windows(name.len()).any(|window| window == name)
+    };
+    match [".rodata", ".data", ".bss"].into_iter().find(|section| is_named(section)) {
+        Some(section) => Err(format!(
+            "the kernel programs have a section {section}: build the value in place, or keep it in a table of ebpf/src/maps.rs"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A path to a panic is a function without an end, which the verifier refuses.
+fn refuse_panics(object: &[u8]) -> Result<(), String> {
+    const MANGLED: &[u8] = b"9panicking";
+    match object.windows(MANGLED.len()).any(|window| window == MANGLED) {
+        true => Err(
+            "the kernel programs can panic: look for an index, a division or an overflow that is not checked"
+                .to_owned(),
+        ),
+        false => Ok(()),
+    }
 }
 
 fn declare_inputs(sources: &Path) {

@@ -25,8 +25,8 @@ pub struct Gone;
 #[derive(Debug)]
 pub struct Begun {
     pub started: Started,
-    /// What the tables say, if that is known.
-    pub applied: Option<(Arc<LastApplied>, Applied)>,
+    /// The choice that the tables were led to, if it was one.
+    pub applied: Option<Arc<LastApplied>>,
     /// Why a choice before that did not do.
     pub refused: Option<String>,
 }
@@ -101,23 +101,11 @@ fn begin(config: &Config, choices: &[Option<Arc<LastApplied>>]) -> Result<(DataP
     loop {
         let choice = left.next().cloned().flatten();
         match DataPlane::start(config.clone(), choice.as_ref().map(|choice| &choice.snapshot)) {
-            Ok((mut plane, started)) => {
-                let applied = choice.map(|choice| counted(&mut plane, choice)).transpose()?;
-                return Ok((plane, Begun { started, applied, refused }));
-            }
+            Ok((plane, started)) => return Ok((plane, Begun { started, applied: choice, refused })),
             Err(StartError::Apply(error)) if left.len() > 0 => {
                 refused.get_or_insert(message::of(&error));
             }
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Applying what is applied writes nothing and counts what stands.
-fn counted(
-    plane: &mut DataPlane,
-    applied: Arc<LastApplied>,
-) -> Result<(Arc<LastApplied>, Applied), ApplyError> {
-    let counts = plane.apply(&applied.snapshot)?;
-    Ok((applied, counts))
 }

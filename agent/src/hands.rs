@@ -1,6 +1,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use evermesh_model::LastApplied;
+use evermesh_pins::PinDir;
+use evermesh_sockets::{OrphansError, destroy_orphans};
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -8,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    core::{Chore, Event, Found},
+    core::{Chore, Destroyed, Event, Found},
     data_plane::{Gone, Plane},
     message,
     record::Record,
@@ -17,13 +19,18 @@ use crate::{
 
 /// A program run that began before a change has ended by then, most likely; a barrier makes sure.
 const RECLAIM_AFTER: Duration = Duration::from_millis(20);
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// Changes that follow each other so closely share a look for sockets, and a look at which many pods are entered leaves
+/// the machine to others for most of the time.
+const ORPHANS_AFTER: Duration = Duration::from_millis(100);
+/// How often the data plane is told that the agent is alive.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Does what takes time, elsewhere, and says when it is done.
 #[derive(Debug)]
 pub struct Hands {
     pub config: PathBuf,
     pub record: Record,
+    pub pins: PinDir,
     pub plane: Plane,
     pub events: mpsc::UnboundedSender<Result<Event, Gone>>,
 }
@@ -56,17 +63,9 @@ impl Hands {
     }
 
     pub fn do_chore(&self, chore: Chore) {
-        let (plane, events) = (self.plane.clone(), self.events.clone());
+        let (plane, pins, events) = (self.plane.clone(), self.pins.clone(), self.events.clone());
         tokio::spawn(async move {
-            let done = match chore {
-                Chore::Audit => plane.audit().await,
-                Chore::Reclaim => {
-                    sleep(RECLAIM_AFTER).await;
-                    plane.reclaim().await
-                }
-                Chore::Heartbeat => plane.beat().await,
-            };
-            let _unheard = events.send(done.map(|result| Event::Done(chore, result)));
+            let _unheard = events.send(done(chore, &plane, pins).await);
         });
     }
 
@@ -100,5 +99,28 @@ impl Hands {
                 }
             }
         });
+    }
+}
+
+async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> {
+    let result = match chore {
+        Chore::Audit => plane.audit().await,
+        Chore::Reclaim => {
+            sleep(RECLAIM_AFTER).await;
+            plane.reclaim().await
+        }
+        Chore::Heartbeat => plane.beat().await,
+        Chore::Orphans => return Ok(Event::OrphansDestroyed(destroyed(pins).await)),
+    };
+    result.map(|result| Event::Done(chore, result))
+}
+
+async fn destroyed(pins: PinDir) -> Result<Destroyed, String> {
+    sleep(ORPHANS_AFTER).await;
+    match spawn_blocking(move || destroy_orphans(&pins)).await {
+        Ok(Ok(count)) => Ok(Destroyed::Sockets(count)),
+        Ok(Err(error @ OrphansError::Unsupported)) => Ok(Destroyed::Unsupported(message::of(&error))),
+        Ok(Err(error)) => Err(message::of(&error)),
+        Err(panicked) => Err(panicked.to_string()),
     }
 }

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use clap::{Parser, value_parser};
 use evermesh_loader::TableSizes;
 
+use crate::hands::HEARTBEAT_EVERY;
+
 /// Keeps the kernel's tables as the mesh's configuration says. Started by evermesh-supervisor, by systemd or by hand;
 /// ending it changes nothing for traffic
 #[derive(Clone, Debug, Parser)]
@@ -23,6 +25,12 @@ pub struct Options {
     /// Where the admin socket is made
     #[arg(long, value_name = "DIR", default_value = "/run/evermesh")]
     pub run_dir: PathBuf,
+    /// Name of this node: services that prefer places take its place from the workloads on it [default: the host name]
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// How long this agent may be silent before traffic to services is left alone, in milliseconds; 0: for ever
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = lease)]
+    pub lease_ms: u64,
     /// Room for so many service ports, counted once for each address family
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub max_services: Option<u32>,
@@ -31,7 +39,25 @@ pub struct Options {
     pub max_endpoints: Option<u32>,
 }
 
+/// A lease that is shorter than a few heartbeats would end by itself.
+fn lease(text: &str) -> Result<u64, String> {
+    let shortest = 5 * u64::try_from(HEARTBEAT_EVERY.as_millis()).unwrap_or(u64::MAX);
+    match text.parse() {
+        Ok(lease) if lease == 0 || lease >= shortest => Ok(lease),
+        Ok(_) => {
+            Err(format!("write 0, or {shortest} or more: the heartbeat comes every {HEARTBEAT_EVERY:?}"))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 impl Options {
+    /// This node's name; empty where it has none.
+    pub fn node(&self) -> String {
+        let host = || nix::unistd::gethostname().ok()?.into_string().ok();
+        self.node.clone().or_else(host).unwrap_or_default()
+    }
+
     /// How large the tables are to be.
     pub fn sizes(&self) -> TableSizes {
         let default = TableSizes::default();

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, io, os::unix::net::UnixListener, path::PathBuf, time::Duration};
 
+use evermesh_pins::PinDir;
 use evermesh_proto::admin::v1::Status;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -34,6 +35,7 @@ const RELOADS: usize = 16;
 pub struct Works {
     pub config: PathBuf,
     pub record: Record,
+    pub pins: PinDir,
     pub plane: Plane,
     pub last_words: LastWords,
     /// None: it could not be made.
@@ -51,7 +53,8 @@ pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
         tokio::spawn(Desk::new(published, reloads).serve(listener));
     }
     let (events, inbox) = mpsc::unbounded_channel();
-    let hands = Hands { config: works.config, record: works.record, plane: works.plane, events };
+    let hands =
+        Hands { config: works.config, record: works.record, pins: works.pins, plane: works.plane, events };
     hands.keep_alive();
     hands.keep_beating();
     let mut agent =

@@ -1,4 +1,4 @@
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use evermesh_loader::Config;
 use evermesh_model::LastApplied;
@@ -44,14 +44,20 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let found = read_source(&options.config, known.as_deref());
     let (choices, refused) = choices(&options.config, known.as_ref(), found, is_bare(&pins))?;
 
-    let config = Config { pins, cgroup, sizes: options.sizes() };
+    let config = Config {
+        pins: pins.clone(),
+        cgroup,
+        node: options.node(),
+        lease: Duration::from_millis(options.lease_ms),
+        sizes: options.sizes(),
+    };
     let (plane, begun) = Plane::start(config, choices)?;
 
     let beginning = Beginning {
         source: options.config.clone(),
         now_unix_ms: clock::unix_ms(),
         started: begun.started,
-        saved: begun.applied.as_ref().is_none_or(|(applied, _)| known.as_ref() == Some(applied)),
+        saved: begun.applied.as_ref().is_none_or(|applied| known.as_ref() == Some(applied)),
         applied: begun.applied,
         refused: refused.or(begun.refused),
         notes: note.into_iter().collect(),
@@ -59,6 +65,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let works = Works {
         config: options.config.clone(),
         record,
+        pins,
         plane,
         last_words: LastWords::new(&options.run_dir),
         admin: bind(&options.run_dir),

@@ -4,7 +4,10 @@
 use std::{fs, net::IpAddr, path::Path};
 
 use evermesh_agent::source::{self, Loaded, SourceError};
-use evermesh_model::{Health, Protocol, Service, ServiceKey, Workload, WorkloadUid};
+use evermesh_model::{
+    Balancing, Health, HealthPolicy, Locality, Mode, Protocol, Scope, Service, ServiceKey, Workload,
+    WorkloadUid,
+};
 use tempfile::TempDir;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/mesh.yaml");
@@ -52,6 +55,18 @@ fn the_example_is_two_services_over_four_workloads() {
     assert_eq!((dns.ports[&53].target_port, &*dns.ports[&53].protocols), (5353, &[Protocol::Udp][..]));
 }
 
+/// Of the documentation, whatever is a whole mesh.
+#[test]
+fn the_examples_of_the_documentation_are_meshes() {
+    let text = include_str!("../../docs/configuration.md");
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let meshes: Vec<_> = blocks.filter(|block| block.starts_with("services:")).map(load_text).collect();
+    assert!(meshes.len() >= 6, "only {} were found", meshes.len());
+    for mesh in meshes {
+        assert!(mesh.warnings.is_empty(), "{:?}", mesh.warnings);
+    }
+}
+
 #[test]
 fn a_file_as_ztunnel_reads_it() {
     let loaded = load(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/source/ztunnel.yaml"));
@@ -61,6 +76,14 @@ fn a_file_as_ztunnel_reads_it() {
     assert_eq!(all.services[&service(&loaded, "shop/cart.shop.svc.cluster.local").key][&80], 8080);
     let cart = service(&loaded, "shop/cart.shop.svc.cluster.local");
     assert_eq!(cart.vips.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.2.0.1", "east/10.2.0.1"]);
+    let locality = Locality { region: "eu".into(), zone: "eu-1".into(), subzone: "rack-2".into() };
+    assert_eq!(
+        (&*all.cluster, &all.locality, all.capacity, &*all.revision),
+        ("Kubernetes", &locality, 4, "3")
+    );
+    let (scopes, health_policy) = (vec![Scope::Zone, Scope::Node], HealthPolicy::AllowAll);
+    let expected = Balancing { mode: Mode::Failover, scopes, health_policy, ..Balancing::default() };
+    assert_eq!(cart.balancing, expected);
     let policy = loaded.snapshot.policies().next().unwrap();
     let warnings = loaded.warnings.join("\n").replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), "");
     insta::with_settings!({ snapshot_path => "source", prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -158,6 +181,23 @@ fn target_ports_for_ports_that_are_not_there_are_a_warning() {
         "{:?}",
         loaded.warnings
     );
+}
+
+#[test]
+fn a_target_port_that_is_left_to_the_workloads_may_be_missing_there() {
+    let loaded = load_text(
+        "services:\n\
+         - {name: web, namespace: demo, hostname: web, vips: [], ports: {80: 0, 81: {targetPort: 0}, 82: 82}}\n\
+         workloads:\n\
+         - {name: a, namespace: demo, workloadIps: [], services: {demo/web: {80: 8080, 81: 8081}}}\n\
+         - {name: b, namespace: demo, workloadIps: [], services: {demo/web: {81: 9081}}}\n",
+    );
+    let targets: Vec<_> = service(&loaded, "demo/web").ports.values().map(|port| port.target_port).collect();
+    assert_eq!(targets, [0, 0, 82]);
+    let [warning] = &*loaded.warnings else { unreachable!("{:?}", loaded.warnings) };
+    let said =
+        "mesh.yaml:5: service `demo/web` leaves the target port of 80 to its workloads, but 1 workload(s)";
+    assert!(warning.contains(said), "{warning}");
 }
 
 #[test]

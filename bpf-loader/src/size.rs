@@ -23,7 +23,7 @@ impl TableSizes {
     pub fn entries(&self, table: Table) -> u32 {
         match table {
             Table::Frontends => self.services.saturating_mul(4),
-            Table::Services | Table::ServiceMeta => self.services.saturating_add(1),
+            Table::Services | Table::ServiceMeta | Table::Turns => self.services.saturating_add(1),
             Table::Endpoints => self.endpoints.saturating_add(1),
             Table::Slots => self.endpoints.saturating_mul(3),
             other => other.fixed_entries().unwrap_or(0),

@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 
 use evermesh_loader::{
-    TableSizes, lower_all,
+    Lowered, TableSizes, lower_all,
     tables::{self, Change, Meaning, MemoryTables, State, Store},
 };
 use evermesh_model::{
-    Health, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
+    Algorithm, Balancing, Delta, Health, Place, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp,
+    Workload, WorkloadUid,
 };
 use proptest::prelude::*;
 
-const SIZES: TableSizes = TableSizes { services: 64, endpoints: 256 };
+const SIZES: TableSizes = TableSizes { services: 64, endpoints: 1024 };
 
 /// One service of a history: which virtual IPs, which ports, who stands behind it.
 #[derive(Clone, Debug)]
@@ -20,18 +21,18 @@ struct Shape {
     ipv4: bool,
     ipv6: bool,
     ports: Vec<u16>,
-    members: Vec<(u8, bool, u16)>,
+    members: Vec<(u8, Health, u16)>,
+    algorithm: Algorithm,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
     let ports = prop::sample::subsequence(vec![53, 80, 443], 0..=3);
-    let members = prop::collection::vec((0u8..24, prop::bool::weighted(0.9), 8000u16..8003), 0..12);
-    (any::<bool>(), any::<bool>(), ports, members).prop_map(|(ipv4, ipv6, ports, members)| Shape {
-        ipv4,
-        ipv6,
-        ports,
-        members,
-    })
+    let health =
+        prop_oneof![8 => Just(Health::Healthy), 1 => Just(Health::Unhealthy), 1 => Just(Health::Draining)];
+    let members = prop::collection::vec((0u8..24, health, 8000u16..8003), 0..12);
+    let algorithm = prop_oneof![4 => Just(Algorithm::Random), 1 => Just(Algorithm::RoundRobin)];
+    (any::<bool>(), any::<bool>(), ports, members, algorithm)
+        .prop_map(|(ipv4, ipv6, ports, members, algorithm)| Shape { ipv4, ipv6, ports, members, algorithm })
 }
 
 fn mesh() -> impl Strategy<Value = Snapshot> {
@@ -41,9 +42,11 @@ fn mesh() -> impl Strategy<Value = Snapshot> {
 fn snapshot(shapes: &BTreeMap<u8, Shape>) -> Snapshot {
     let mut workloads = BTreeMap::new();
     for (&n, shape) in shapes {
-        for &(member, healthy, port) in &shape.members {
+        for &(member, health, port) in &shape.members {
             let workload = workloads.entry(member).or_insert_with(|| workload(member));
-            workload.health = if healthy { Health::Healthy } else { Health::Unhealthy };
+            workload.health = health;
+            // Some weigh more, and not always the same.
+            workload.capacity = if member < 20 { 1 } else { u32::from(port - 7998) };
             workload.services.insert(key(n), BTreeMap::from([(80, port)]));
         }
     }
@@ -62,7 +65,9 @@ fn service(n: u8, shape: &Shape) -> Service {
     vips.extend(shape.ipv6.then(|| vip(format!("fd00:96::{}", n + 1))));
     let protocols = vec![Protocol::Tcp, Protocol::Udp];
     let port = |&number: &u16| (number, Port { target_port: number + 1, protocols: protocols.clone() });
-    Service { name: format!("s{n}"), key: key(n), vips, ports: shape.ports.iter().map(port).collect() }
+    let ports = shape.ports.iter().map(port).collect();
+    let balancing = Balancing { algorithm: shape.algorithm, ..Balancing::default() };
+    Service { name: format!("s{n}"), key: key(n), vips, ports, balancing }
 }
 
 fn workload(n: u8) -> Workload {
@@ -71,43 +76,32 @@ fn workload(n: u8) -> Workload {
         name: format!("w{n}"),
         namespace: "ns".into(),
         addresses: vec![format!("10.244.0.{n}").parse().unwrap(), format!("fd00:244::{n}").parse().unwrap()],
-        node: String::new(),
-        network: String::new(),
-        health: Health::Healthy,
-        services: BTreeMap::new(),
+        ..Workload::default()
     }
+}
+
+fn lowered(snapshot: &Snapshot) -> BTreeMap<ServiceKey, Lowered> {
+    lower_all(snapshot, &Place::default())
 }
 
 fn everything(snapshot: &Snapshot) -> Change {
-    Change::Everything(lower_all(snapshot))
+    Change::Everything(lowered(snapshot))
 }
 
-/// Every destination reaches what it reached before or what it will reach, and nothing else.
-fn is_between(now: &Meaning, before: &Meaning, after: &Meaning) -> Result<(), String> {
-    let keys = now.0.keys().chain(before.0.keys()).chain(after.0.keys());
-    for key in keys {
-        let reach = |meaning: &Meaning| meaning.0.get(key).map(|target| target.reachable());
-        if reach(now) != reach(before) && reach(now) != reach(after) {
-            return Err(format!(
-                "{key:?}: {:?}, before {:?}, after {:?}",
-                reach(now),
-                reach(before),
-                reach(after)
-            ));
-        }
-    }
-    Ok(())
+fn difference(state: &State, before: &Snapshot, after: &Snapshot) -> Change {
+    Change::of(state, Delta::between(before, after), after, &Place::default())
 }
 
 /// Performs the stores one by one; after each, the tables must mean the old or the new state.
 fn store_all(tables: &mut MemoryTables, stores: &[Store], after: &Snapshot) -> Result<(), String> {
-    let (before, after) = (Meaning::of_tables(tables), Meaning::of_model(after));
+    let (before, after) = (Meaning::of_tables(tables), Meaning::of_model(&lowered(after)));
     for store in stores {
         if !tables.store(store) {
             return Err(format!("{store:?} is beyond the table"));
         }
-        is_between(&Meaning::of_tables(tables), &before, &after)
-            .map_err(|e| format!("after {store:?}: {e}"))?;
+        if let Some(stray) = Meaning::of_tables(tables).stray(&before, &after) {
+            return Err(format!("after {store:?}: {stray}"));
+        }
     }
     Ok(())
 }
@@ -120,10 +114,13 @@ proptest! {
     #[test]
     fn every_prefix_of_a_plan_means_the_old_or_the_new_state(history in prop::collection::vec(mesh(), 1..12)) {
         let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
+        let mut before = None;
         for mesh in &history {
-            let stores = tables::plan(&mut state, everything(mesh)).unwrap();
+            let change = before.map_or_else(|| everything(mesh), |before| difference(&state, before, mesh));
+            let stores = tables::plan(&mut state, change).unwrap();
+            before = Some(mesh);
             store_all(&mut image, &stores, mesh).map_err(TestCaseError::fail)?;
-            prop_assert_eq!(tables::check(mesh, &image), Ok(()));
+            prop_assert_eq!(tables::check(&lowered(mesh), &image), Ok(()));
             let retired = state.take_retired();
             state.reuse(retired);
         }
@@ -147,7 +144,7 @@ proptest! {
         let mut adopted = tables::adopt(&image);
         let rest = tables::plan(&mut adopted, everything(&after)).unwrap();
         store_all(&mut image, &rest, &after).map_err(TestCaseError::fail)?;
-        prop_assert_eq!(tables::check(&after, &image), Ok(()));
+        prop_assert_eq!(tables::check(&lowered(&after), &image), Ok(()));
         let mut again = tables::adopt(&image);
         prop_assert_eq!(tables::plan(&mut again, everything(&after)).unwrap(), vec![]);
     }
@@ -157,20 +154,24 @@ proptest! {
     fn a_larger_generation_holds_the_same_state(mesh in mesh()) {
         let mut state = State::empty(SIZES);
         tables::plan(&mut state, everything(&mesh)).unwrap();
-        let larger = TableSizes { services: 100, endpoints: 1000 };
+        let larger = TableSizes { services: 100, endpoints: 10_000 };
         state.grow(larger);
         let mut image = MemoryTables::new(larger);
         for store in state.as_stores() {
             prop_assert!(image.store(&store));
         }
-        prop_assert_eq!(tables::check(&mesh, &image), Ok(()));
+        prop_assert_eq!(tables::check(&lowered(&mesh), &image), Ok(()));
     }
 }
 
 /// One service with so many endpoints.
 fn endpoints(members: std::ops::Range<u8>) -> Snapshot {
-    let members = members.map(|n| (n, true, 8000)).collect();
-    snapshot(&BTreeMap::from([(0, Shape { ipv4: true, ipv6: false, ports: vec![80], members })]))
+    balanced(Algorithm::Random, members)
+}
+
+fn balanced(algorithm: Algorithm, members: std::ops::Range<u8>) -> Snapshot {
+    let members = members.map(|n| (n, Health::Healthy, 8000)).collect();
+    snapshot(&BTreeMap::from([(0, Shape { ipv4: true, ipv6: false, ports: vec![80], members, algorithm })]))
 }
 
 fn stores_between(before: &Snapshot, after: &Snapshot) -> Vec<Store> {
@@ -203,6 +204,66 @@ fn one_endpoint_for_another_is_one_slot() {
     let expected =
         matches!(stores[..], [Store::Endpoint { .. }, Store::Slot { .. }, Store::RetireEndpoint { .. }]);
     assert!(expected, "{stores:?}");
+}
+
+#[test]
+fn another_algorithm_over_the_same_slots_is_one_word() {
+    let stores = stores_between(&endpoints(0..5), &balanced(Algorithm::RoundRobin, 0..5));
+    assert!(matches!(stores[..], [Store::Service { .. }]), "{stores:?}");
+}
+
+/// Everyone weighs three, so each has one slot; one who weighs one is not as good as they are.
+#[test]
+fn one_endpoint_more_that_weighs_less_is_weighed() {
+    let heavier = |mesh: &Snapshot| {
+        let workloads = mesh.workloads().map(|it| Workload { capacity: 3, ..Workload::clone(it) });
+        workloads.collect::<Vec<_>>()
+    };
+    let before = endpoints(0..3);
+    let services = || before.services().map(|it| Service::clone(it)).collect::<Vec<_>>();
+    let mut workloads = heavier(&before);
+    let alike = Snapshot::new(services(), workloads.clone(), []).unwrap();
+    workloads.extend(endpoints(3..4).workloads().map(|it| Workload::clone(it)));
+    let lighter = Snapshot::new(services(), workloads, []).unwrap();
+    let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
+    store_all(&mut image, &tables::plan(&mut state, everything(&alike)).unwrap(), &alike).unwrap();
+    let change = difference(&state, &alike, &lighter);
+    store_all(&mut image, &tables::plan(&mut state, change).unwrap(), &lighter).unwrap();
+    assert_eq!(tables::check(&lowered(&lighter), &image), Ok(()));
+}
+
+#[test]
+fn a_maglev_table_is_taken_over_at_once() {
+    let sizes = TableSizes { services: 64, endpoints: 16_384 };
+    let (mut state, mut image) = (State::empty(sizes), MemoryTables::new(sizes));
+    let meshes = [
+        endpoints(0..5),
+        balanced(Algorithm::Maglev, 0..5),
+        balanced(Algorithm::Maglev, 1..7),
+        endpoints(2..4),
+    ];
+    for mesh in meshes {
+        let stores = tables::plan(&mut state, everything(&mesh)).unwrap();
+        store_all(&mut image, &stores, &mesh).unwrap();
+        assert_eq!(tables::check(&lowered(&mesh), &image), Ok(()));
+        assert_eq!(tables::plan(&mut tables::adopt(&image), everything(&mesh)).unwrap(), []);
+    }
+}
+
+#[test]
+fn who_drains_loses_its_slot_and_keeps_its_record() {
+    let before = endpoints(0..5);
+    let mut workloads: Vec<Workload> = before.workloads().map(|it| Workload::clone(it)).collect();
+    workloads[1].health = Health::Draining;
+    let after = Snapshot::new(before.services().map(|it| Service::clone(it)), workloads, []).unwrap();
+    let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
+    for mesh in [&before, &after] {
+        let stores = tables::plan(&mut state, everything(mesh)).unwrap();
+        assert!(!stores.iter().any(|store| matches!(store, Store::RetireEndpoint { .. })), "{stores:?}");
+        store_all(&mut image, &stores, mesh).unwrap();
+    }
+    assert_eq!(tables::check(&lowered(&after), &image), Ok(()));
+    assert_eq!(tables::plan(&mut tables::adopt(&image), everything(&after)).unwrap(), []);
 }
 
 #[test]

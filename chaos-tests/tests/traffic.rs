@@ -21,12 +21,13 @@ use nix::sys::signal::Signal;
 const GREETING: u16 = 7000;
 const STREAM: u16 = 7001;
 const UDP: u16 = 7002;
-const KINDS: [(Kind, u16); 5] = [
+const KINDS: [(Kind, u16); 6] = [
     (Kind::Greeting, GREETING),
     (Kind::Stream, STREAM),
     (Kind::Udp, UDP),
     (Kind::UdpKept, UDP),
     (Kind::UdpConnected, UDP),
+    (Kind::UdpConnectedKept, UDP),
 ];
 /// Long enough for the clients to make hundreds of attempts on a busy machine.
 const SPELL: Duration = Duration::from_millis(300);

@@ -56,6 +56,8 @@ pub enum Command {
     Pod(Pod),
     /// Show how Evermesh is on this node; exits with 3 when something needs attention
     Status,
+    /// Show what this kernel and host offer, what is missing and what that costs; exits with 78 when Evermesh cannot run
+    Doctor(Room),
     /// Show what stands in the kernel's tables
     Dump {
         #[arg(value_enum)]
@@ -78,18 +80,38 @@ pub struct Run {
     /// How long the agent may be silent before it is replaced, in milliseconds
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub watchdog_ms: Option<u64>,
-    /// Room for so many service ports, counted once for each address family
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    pub max_services: Option<u32>,
-    /// Room for so many endpoints: workloads behind service ports
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
-    pub max_endpoints: Option<u32>,
+    #[command(flatten)]
+    pub room: Room,
+    #[command(flatten)]
+    pub this_node: ThisNode,
     /// Take over from the supervisor that runs, which takes back if this one does not get ready
     #[arg(long)]
     pub takeover: bool,
     /// What is logged, such as `info` or `warn,evermesh_agent=debug`
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
+}
+
+/// What this node is; what is not said is the agent's choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct ThisNode {
+    /// Name of this node: services that prefer places take its place from the workloads on it [default: the host name]
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// How long the agent may be silent before traffic to services is left alone, in milliseconds; 0: for ever
+    #[arg(long, value_name = "MS")]
+    pub lease_ms: Option<u64>,
+}
+
+/// How large the tables are to be; what is not said is the agent's choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub struct Room {
+    /// Room for so many service ports, counted once for each address family
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub max_services: Option<u32>,
+    /// Room for so many endpoints: workloads behind service ports
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub max_endpoints: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -145,7 +167,7 @@ mod tests {
 
     #[test]
     fn directories_are_taken_before_and_after_every_command() {
-        for command in ["status", "pod list", "dump services", "uninstall", "run --config m.yaml"] {
+        for command in ["status", "doctor", "pod list", "dump services", "uninstall", "run --config m.yaml"] {
             for line in [
                 format!("evermesh --bpffs /b --run-dir /r --cgroup /c --state-dir /s {command}"),
                 format!("evermesh {command} --bpffs /b --run-dir /r --cgroup /c --state-dir /s"),

@@ -6,7 +6,7 @@ use evermesh_pins::{
     host::HostError,
 };
 
-use crate::{Exit, record::RecordError};
+use crate::{Exit, process::lone_agent::LoneAgentError, record::RecordError};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +37,9 @@ pub enum Failure {
         "cannot stop the supervisor: {0}; nothing was removed. Stop it by its process id, then run `evermesh uninstall` again"
     )]
     Stop(#[source] ClientError),
+    /// An agent without supervisor could not be stopped.
+    #[error(transparent)]
+    LoneAgent(#[from] LoneAgentError),
     /// Somebody writes to the pins.
     #[error(transparent)]
     WriterLock(#[from] WriterLockError),

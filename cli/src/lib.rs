@@ -5,6 +5,8 @@ mod args;
 mod command;
 mod exit;
 mod failure;
+mod heartbeat;
+mod hooked;
 mod live;
 mod names;
 mod output;
@@ -30,6 +32,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(asked) => command::run(&directories, &asked),
         Command::Pod(asked) => command::pod(&directories, output, &asked),
         Command::Status => command::status(&directories, output),
+        Command::Doctor(room) => command::doctor(&directories, output, room),
         Command::Dump { what } => command::dump(&directories, output, what),
         Command::Uninstall { purge } => command::uninstall(&directories, output, purge),
     };

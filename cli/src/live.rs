@@ -22,6 +22,8 @@ pub struct Tables {
 pub struct Service {
     /// What changes seldom.
     pub meta: ServiceMeta,
+    /// How a slot is picked.
+    pub algorithm: u8,
     /// Where it is reached, sorted.
     pub frontends: Vec<FrontendKey>,
     /// The endpoint ids in its slots.
@@ -72,7 +74,8 @@ fn service(view: &TablesView, id: u32) -> Option<Service> {
     let meta = view.service_meta(id).filter(|meta| meta.digest != 0)?;
     let word = view.service(id).unwrap_or_default();
     let slots = word.offset()..word.offset().saturating_add(word.count());
-    Some(Service { meta, frontends: Vec::new(), slots: slots.filter_map(|slot| view.slot(slot)).collect() })
+    let slots = slots.filter_map(|slot| view.slot(slot)).collect();
+    Some(Service { meta, algorithm: word.algorithm(), frontends: Vec::new(), slots })
 }
 
 fn endpoints(view: &TablesView) -> BTreeMap<u32, Endpoint> {

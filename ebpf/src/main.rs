@@ -11,6 +11,7 @@
 mod count;
 mod destination;
 mod hooks;
+mod lease;
 mod maps;
 mod origin;
 mod pick;

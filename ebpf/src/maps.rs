@@ -2,7 +2,7 @@
 
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
-    btf_maps::{Array, HashMap, PerCpuArray, SkStorage},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray},
     macros::btf_map,
 };
 use evermesh_abi::{
@@ -30,6 +30,10 @@ pub static SLOTS: Array<u64, 1024, MMAPABLE> = Array::new();
 #[btf_map]
 pub static ENDPOINTS: Array<Endpoint, 1024, MMAPABLE> = Array::new();
 
+/// Service id -> turns taken, per CPU; written by the programs.
+#[btf_map]
+pub static TURNS: PerCpuArray<u64, 1024> = PerCpuArray::new();
+
 // Telemetry: belongs to a generation, written by the programs only.
 
 /// `Counter` -> how often, per CPU.
@@ -41,9 +45,9 @@ pub static COUNTERS: PerCpuArray<u64, { Counter::LEN as usize }> = PerCpuArray::
 /// Network-namespace cookie -> pod.
 #[btf_map]
 pub static ENROLLED: HashMap<u64, Enrolled, 4096, NO_PREALLOC> = HashMap::new();
-/// Socket -> what the application asked for.
+/// Socket cookie -> what the application asked for. Where it is full, the entry longest unused makes room.
 #[btf_map]
-pub static ORIGINS: SkStorage<Origin> = SkStorage::new();
+pub static ORIGINS: LruHashMap<u64, Origin, 131072> = LruHashMap::new();
 /// Unconnected UDP: (socket, address) -> service and backend.
 #[btf_map]
 pub static UDP_ORIGINS: HashMap<UdpOriginKey, UdpOrigin, 262144, NO_PREALLOC> = HashMap::new();

@@ -1,41 +1,55 @@
-//! What the application asked for, kept with its socket.
+//! What the application asked for, kept by the socket's cookie until the socket is released.
 
-use aya_ebpf::programs::SockAddrContext;
-use evermesh_abi::{ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
+use aya_ebpf::{EbpfContext, bindings::BPF_NOEXIST, helpers::generated::bpf_get_socket_cookie};
+use evermesh_abi::{Address, Counter, ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
 
-use crate::{destination::Destination, maps::ORIGINS};
+use crate::{count::count, destination::Destination, maps::ORIGINS, pick::Picked};
+
+/// The socket's cookie: no other socket has it until reboot.
+#[inline(always)]
+pub fn cookie(ctx: &impl EbpfContext) -> u64 {
+    // SAFETY: the context of this program run.
+    unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
+}
 
 /// The socket's origin, if it has one.
 #[inline(always)]
-pub fn of(ctx: &SockAddrContext) -> Option<&'static mut Origin> {
-    // SAFETY: the context's own socket; the storage lives as long as the socket, which the hook holds.
-    unsafe { ORIGINS.get_ptr_mut(ctx).as_mut() }
+pub fn of(socket: u64) -> Option<&'static mut Origin> {
+    // SAFETY: only the socket's own hooks write its entry. It goes when the socket is released, which cannot be
+    // while another hook runs for it, or after a look-up that made it the newest of all.
+    ORIGINS.get_ptr_mut(socket).map(|origin| unsafe { &mut *origin })
 }
 
-/// The socket's origin, made if need be, zero but for its revision; `None` when memory is short.
+/// The socket's origin, made if need be; `None` when there is no room.
 #[inline(always)]
-pub fn of_or_new(ctx: &SockAddrContext) -> Option<&'static mut Origin> {
-    // SAFETY: as in `of`.
-    let origin = unsafe { ORIGINS.get_or_insert_ptr_mut(ctx, None).as_mut() }?;
-    origin.revision = ORIGIN_REVISION;
-    Some(origin)
+pub fn of_or_new(socket: u64) -> Option<&'static mut Origin> {
+    of(socket).or_else(|| {
+        let _ = ORIGINS.insert(socket, empty(), BPF_NOEXIST.into());
+        of(socket)
+    })
 }
 
-/// Remembers that the socket is connected to `frontend` by way of `backend`.
+/// Remembers that the socket is connected to `frontend` by way of the endpoint picked. Where there is no room the
+/// connection goes on, and the application is shown the backend's address.
+///
+/// Most sockets connect once, so the entry is made without looking first.
 #[inline(always)]
-pub fn remember(origin: &mut Origin, service: u32, frontend: &Destination, backend: &Destination) {
-    origin.frontend = frontend.address;
-    origin.frontend_port = frontend.port;
-    origin.backend = backend.address;
-    origin.backend_port = backend.port;
-    origin.service = service;
-    origin.flags = ORIGIN_CONNECTED;
+pub fn remember(socket: u64, service: u32, frontend: &Destination, picked: &Picked) {
+    let mut new = empty();
+    connect(&mut new, service, frontend, picked);
+    if ORIGINS.insert(socket, new, BPF_NOEXIST.into()).is_ok() {
+        return;
+    }
+    match of(socket) {
+        Some(origin) => connect(origin, service, frontend, picked),
+        None => count(Counter::OriginsFull),
+    }
 }
 
 /// The socket goes somewhere else now.
 #[inline(always)]
-pub fn forget(ctx: &SockAddrContext) {
-    if let Some(origin) = of(ctx) {
+pub fn forget(socket: u64) {
+    if let Some(origin) = of(socket) {
         origin.flags = 0;
     }
 }
@@ -52,4 +66,32 @@ pub fn backend_of(origin: &Origin, frontend: &Destination) -> Option<Destination
 pub fn frontend_of(origin: &Origin, backend: &Destination) -> Option<Destination> {
     (origin.flags == ORIGIN_CONNECTED && backend.is(&origin.backend, origin.backend_port))
         .then_some(Destination { address: origin.frontend, port: origin.frontend_port })
+}
+
+#[inline(always)]
+fn connect(origin: &mut Origin, service: u32, frontend: &Destination, picked: &Picked) {
+    origin.frontend = frontend.address;
+    origin.frontend_port = frontend.port;
+    origin.backend = picked.backend.address;
+    origin.backend_port = picked.backend.port;
+    origin.service = service;
+    origin.endpoint = picked.id;
+    origin.flags = ORIGIN_CONNECTED;
+}
+
+/// Built in place: a constant would land in `.rodata`, which is one more map.
+#[inline(always)]
+fn empty() -> Origin {
+    Origin {
+        revision: ORIGIN_REVISION,
+        flags: 0,
+        frontend_port: 0,
+        backend_port: 0,
+        frontend: Address([0; 4]),
+        backend: Address([0; 4]),
+        service: 0,
+        endpoint: 0,
+        udp_origins: 0,
+        reserve: [0; 5],
+    }
 }

@@ -1,10 +1,11 @@
 use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
-use evermesh_abi::{Counter, Endpoint, ServiceWord};
+use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_ROUND_ROBIN, Counter, Endpoint, Enrolled, ServiceWord};
 
 use crate::{
     count::count,
     destination::Destination,
-    maps::{ENDPOINTS, SERVICES, SLOTS},
+    maps::{ENDPOINTS, SERVICES, SLOTS, TURNS},
+    pod,
 };
 
 /// An endpoint that was chosen for a flow.
@@ -14,20 +15,46 @@ pub struct Picked {
     pub backend: Destination,
 }
 
-/// Takes a random slot of the service. `None`: it has no endpoints, and the flow must be refused.
+/// Takes a slot of the service as its algorithm says. `None`: it has no endpoints, and the flow must be refused.
 #[inline(always)]
-pub fn pick(service: u32) -> Option<Picked> {
+pub fn pick(service: u32, client: &Enrolled) -> Option<Picked> {
     // SAFETY: the pointer comes from a look-up that succeeded; an aligned u64 is loaded whole.
     let word = ServiceWord(unsafe { SERVICES.get_ptr(service)?.read_volatile() });
     if word.count() == 0 {
         count(Counter::RefusedEmpty);
         return None;
     }
-    // SAFETY: a helper without pointers.
-    let random = unsafe { bpf_get_prandom_u32() };
-    let picked = at(word.offset().wrapping_add(random % word.count()));
+    let picked = at(word.offset().wrapping_add(index(service, word, client)));
     count(if picked.is_some() { Counter::Translated } else { Counter::Hole });
     picked
+}
+
+#[inline(always)]
+fn index(service: u32, word: ServiceWord, client: &Enrolled) -> u32 {
+    let number = match word.algorithm() {
+        ALGORITHM_ROUND_ROBIN => next_turn(service),
+        ALGORITHM_MAGLEV => pod::client_hash(client),
+        _ => random(),
+    };
+    // The compiler does not see that the count is not zero, and must not plan for a panic.
+    number.checked_rem(word.count().into()).unwrap_or(0) as u32
+}
+
+#[inline(always)]
+fn random() -> u64 {
+    // SAFETY: a helper without pointers.
+    unsafe { bpf_get_prandom_u32() }.into()
+}
+
+/// Per CPU; what interrupts this run may take the same turn.
+#[inline(always)]
+fn next_turn(service: u32) -> u64 {
+    let Some(turn) = TURNS.get_ptr_mut(service) else { return 0 };
+    // SAFETY: the pointer comes from a look-up that succeeded.
+    unsafe {
+        *turn = (*turn).wrapping_add(1);
+        *turn
+    }
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 use evermesh_abi::{Counter, FrontendKey, FrontendValue};
 
-use crate::{count::count, maps::FRONTENDS};
+use crate::{count::count, lease, maps::FRONTENDS};
 
 /// What the mesh knows about a destination.
 pub enum Resolved {
@@ -19,13 +19,23 @@ const ATTEMPTS: usize = 4;
 #[inline(always)]
 pub fn resolve(key: &FrontendKey) -> Resolved {
     match lookup(key) {
-        Lookup::Found(value) => Resolved::Service(value.service()),
-        Lookup::Raced => refuse(),
         Lookup::Missing => match lookup(&FrontendKey::known_address(key.address)) {
             Lookup::Missing => Resolved::Unknown,
-            Lookup::Found(_) | Lookup::Raced => refuse(),
+            Lookup::Found(_) | Lookup::Raced => unless_stale(refuse),
         },
+        Lookup::Found(value) => unless_stale(|| Resolved::Service(value.service())),
+        Lookup::Raced => unless_stale(refuse),
     }
+}
+
+/// What the tables say counts for as long as somebody keeps them.
+#[inline(always)]
+fn unless_stale(resolved: impl FnOnce() -> Resolved) -> Resolved {
+    if lease::is_over() {
+        count(Counter::Stale);
+        return Resolved::Unknown;
+    }
+    resolved()
 }
 
 enum Lookup {

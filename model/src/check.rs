@@ -1,11 +1,14 @@
 //! What must hold of one service or one workload by itself. What must hold between them is the snapshot's.
 
+use std::collections::BTreeSet;
+
 use crate::{InvalidSnapshot, Service, ServiceKey, UnusableAddress, Workload};
 
 /// Names that mean something, ports that exist, virtual IPs that can be used.
 pub(crate) fn service(service: &Service) -> Result<(), InvalidSnapshot> {
     name(&service.key)?;
     ports(service)?;
+    split(service)?;
     for vip in &service.vips {
         if let Some(reason) = UnusableAddress::of(vip.address) {
             let (service, vip) = (service.key.clone(), vip.clone());
@@ -25,15 +28,28 @@ fn name(key: &ServiceKey) -> Result<(), InvalidSnapshot> {
 fn ports(service: &Service) -> Result<(), InvalidSnapshot> {
     let key = || service.key.clone();
     for (&port, offer) in &service.ports {
-        if port == 0 || offer.target_port == 0 {
-            let target_port = offer.target_port;
-            return Err(InvalidSnapshot::ServicePortZero { service: key(), port, target_port });
+        if port == 0 {
+            return Err(InvalidSnapshot::ServicePortZero { service: key() });
         }
         if offer.protocols.is_empty() {
             return Err(InvalidSnapshot::ServicePortWithoutProtocol { service: key(), port });
         }
     }
     Ok(())
+}
+
+/// Each revision once, and somebody gets something.
+fn split(service: &Service) -> Result<(), InvalidSnapshot> {
+    let split = &service.balancing.split;
+    let wrong = |reason| Err(InvalidSnapshot::ServiceSplit { service: service.key.clone(), reason });
+    if !split.is_empty() && split.iter().all(|(_, share)| *share == 0) {
+        return wrong("gives nothing to any revision".to_owned());
+    }
+    let mut seen = BTreeSet::new();
+    match split.iter().find(|(revision, _)| !seen.insert(revision)) {
+        Some((revision, _)) => wrong(format!("names the revision `{revision}` twice")),
+        None => Ok(()),
+    }
 }
 
 /// A uid, addresses that can be used, ports that exist.
@@ -51,7 +67,7 @@ pub(crate) fn workload(workload: &Workload) -> Result<(), InvalidSnapshot> {
 }
 
 fn target_ports(workload: &Workload) -> Result<(), InvalidSnapshot> {
-    for (service, ports) in &workload.services {
+    for (service, ports) in workload.services.iter() {
         name(service)?;
         if let Some((&port, &target_port)) = ports.iter().find(|(from, to)| **from == 0 || **to == 0) {
             let (uid, service) = (workload.uid.clone(), service.clone());

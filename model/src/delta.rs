@@ -1,34 +1,79 @@
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use crate::{ServiceKey, Snapshot};
+use imbl::ordmap::DiffItem;
 
-/// Which services differ between two snapshots, by their own fields or by their members.
+use crate::{ServiceKey, Snapshot, Workload};
+
+/// What differs between two snapshots, as far as services are concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delta {
-    /// In the new snapshot, and not the same as in the old one.
+    /// Services in the new snapshot that are not the same as in the old one, by their own fields or by their members.
     pub changed: BTreeSet<ServiceKey>,
-    /// In the old snapshot only.
+    /// Services in the old snapshot only.
     pub removed: BTreeSet<ServiceKey>,
+    /// Changed services of which only members differ, and those members.
+    pub members: BTreeMap<ServiceKey, Vec<Replaced>>,
+    /// Workloads that differ.
+    pub workloads: Vec<Replaced>,
+}
+
+/// A workload that is not the same in both snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// As it was; `None`: it is new.
+    pub before: Option<Arc<Workload>>,
+    /// As it is; `None`: it is gone.
+    pub after: Option<Arc<Workload>>,
+}
+
+impl Replaced {
+    /// It as it was and as it is.
+    pub fn both(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.before.iter().chain(&self.after)
+    }
 }
 
 impl Delta {
-    /// What leads from `old` to `new`. Parts that both share are not looked into: `Arc` compares its pointers
-    /// first.
+    /// What leads from `old` to `new`. What both share is not looked into.
     pub fn between(old: &Snapshot, new: &Snapshot) -> Self {
-        let removed =
-            old.services().filter(|s| new.service(&s.key).is_none()).map(|s| s.key.clone()).collect();
-        let changed = new
-            .services()
-            .filter(|s| old.service(&s.key) != Some(s) || !old.members(&s.key).eq(new.members(&s.key)))
-            .map(|s| s.key.clone())
-            .collect();
-        Self { changed, removed }
+        let mut delta = Self { workloads: replaced(old, new), ..Self::default() };
+        for replaced in &delta.workloads {
+            let services: BTreeSet<_> =
+                replaced.both().flat_map(|workload| workload.services.keys()).collect();
+            for key in services.into_iter().filter(|key| new.service(key).is_some()) {
+                delta.members.entry(key.clone()).or_default().push(replaced.clone());
+            }
+        }
+        delta.changed.extend(delta.members.keys().cloned());
+        for item in old.services.diff(&new.services) {
+            let (key, set) = match item {
+                DiffItem::Add(key, _) | DiffItem::Update { new: (key, _), .. } => (key, &mut delta.changed),
+                DiffItem::Remove(key, _) => (key, &mut delta.removed),
+            };
+            set.insert(key.clone());
+            delta.members.remove(key);
+        }
+        delta
     }
 
     /// Whether all services are the same in both.
     pub fn is_empty(&self) -> bool {
         self.changed.is_empty() && self.removed.is_empty()
     }
+}
+
+fn replaced(old: &Snapshot, new: &Snapshot) -> Vec<Replaced> {
+    let pair = |item: DiffItem<'_, '_, _, Arc<Workload>>| match item {
+        DiffItem::Add(_, after) => Replaced { before: None, after: Some(after.clone()) },
+        DiffItem::Update { old: (_, before), new: (_, after) } => {
+            Replaced { before: Some(before.clone()), after: Some(after.clone()) }
+        }
+        DiffItem::Remove(_, before) => Replaced { before: Some(before.clone()), after: None },
+    };
+    old.workloads.diff(&new.workloads).map(pair).collect()
 }
 
 #[cfg(test)]
@@ -60,6 +105,21 @@ mod tests {
             applied.retain(|key, _| !delta.removed.contains(key));
             applied.extend(delta.changed.iter().filter_map(|key| Some((key.clone(), seen(&new, key)?))));
             prop_assert_eq!(applied, view(&new));
+        }
+
+        #[test]
+        fn a_snapshot_with_what_differs_is_the_other(old in samples::snapshot(), new in samples::snapshot()) {
+            let delta = Delta::between(&old, &new);
+            let services = delta.changed.iter().chain(&delta.removed);
+            let uid = |replaced: &Replaced| replaced.both().next().unwrap().uid.clone();
+            let changes = crate::Changes {
+                services: services.map(|key| (key.clone(), new.service(key).cloned())).collect(),
+                workloads: delta.workloads.iter().map(|it| (uid(it), it.after.clone())).collect(),
+            };
+            let made = old.with(changes).unwrap();
+            prop_assert_eq!(view(&made), view(&new));
+            prop_assert!(made.workloads().eq(new.workloads()));
+            prop_assert_eq!(Delta::between(&made, &new), Delta::default());
         }
 
         #[test]

@@ -24,14 +24,18 @@ pub enum InvalidSnapshot {
         second: String,
     },
     /// Port 0, which no socket can be reached at.
-    #[error("service `{service}`: port {port} to target port {target_port}: ports are 1 to 65535")]
+    #[error("service `{service}`: port 0: ports are 1 to 65535")]
     ServicePortZero {
         /// The service.
         service: ServiceKey,
-        /// Its port.
-        port: u16,
-        /// What the port leads to.
-        target_port: u16,
+    },
+    /// A split that gives nothing to anyone, or two shares to one revision.
+    #[error("service `{service}`: its split {reason}")]
+    ServiceSplit {
+        /// The service.
+        service: ServiceKey,
+        /// What is wrong.
+        reason: String,
     },
     /// A port nobody could use.
     #[error("service `{service}`: port {port} is offered on no protocol: name TCP, UDP or both")]

@@ -4,12 +4,15 @@
 //! between two of them.
 
 mod address;
+mod balancing;
 mod check;
 mod delta;
 mod digest;
 mod invalid;
 mod last_applied;
+mod memberships;
 mod parts;
+mod place;
 mod policy;
 mod service;
 mod snapshot;
@@ -19,11 +22,14 @@ mod workload;
 mod samples;
 
 pub use address::UnusableAddress;
-pub use delta::Delta;
+pub use balancing::{Algorithm, Balancing, HealthPolicy, Mode, Scope};
+pub use delta::{Delta, Replaced};
 pub use digest::Digest;
 pub use invalid::InvalidSnapshot;
 pub use last_applied::LastApplied;
+pub use memberships::Memberships;
+pub use place::{Locality, Place};
 pub use policy::{Policy, PolicyAction, PolicyScope};
 pub use service::{Port, Protocol, Service, ServiceKey, VirtualIp};
-pub use snapshot::Snapshot;
+pub use snapshot::{Changes, Snapshot};
 pub use workload::{Health, Workload, WorkloadUid};

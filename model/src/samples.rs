@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use proptest::{collection, prelude::*, sample::subsequence};
+use proptest::{
+    collection,
+    prelude::*,
+    sample::{select, subsequence},
+};
 
 use crate::{
-    Health, Policy, PolicyAction, PolicyScope, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp,
-    Workload, WorkloadUid,
+    Algorithm, Balancing, Health, HealthPolicy, Locality, Mode, Policy, PolicyAction, PolicyScope, Port,
+    Protocol, Scope, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
 };
 
 const HOSTS: [&str; 4] = ["api", "dns", "mail", "web"];
@@ -24,6 +28,7 @@ pub(crate) fn service(host: &str, vips: &[&str]) -> Service {
         key: key(host),
         vips: vips.iter().map(vip).collect(),
         ports: BTreeMap::from([(80, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })]),
+        ..Service::default()
     }
 }
 
@@ -35,9 +40,8 @@ pub(crate) fn workload(uid: &str, services: &[&str]) -> Workload {
         namespace: "demo".into(),
         addresses: vec![IpAddr::from([10, 0, 0, 1])],
         node: "node-1".into(),
-        network: String::new(),
-        health: Health::Healthy,
         services: services.iter().map(|host| (key(host), BTreeMap::new())).collect(),
+        ..Workload::default()
     }
 }
 
@@ -63,26 +67,50 @@ pub(crate) fn snapshot() -> impl Strategy<Value = Snapshot> {
 }
 
 fn services() -> impl Strategy<Value = Vec<Service>> {
-    (subsequence(HOSTS.to_vec(), 0..=4), collection::vec(8080..8082u16, 4)).prop_map(|(hosts, targets)| {
-        let with_target = |(host, target_port): (&str, u16)| {
+    let targets = collection::vec((8080..8082u16, balancing()), 4);
+    (subsequence(HOSTS.to_vec(), 0..=4), targets).prop_map(|(hosts, targets)| {
+        let with_target = |(host, (target_port, balancing)): (&str, (u16, Balancing))| {
             let number = HOSTS.iter().position(|known| *known == host).unwrap();
             let mut service = service(host, &[&format!("10.96.0.{number}")]);
             service.ports.entry(80).and_modify(|port| port.target_port = target_port);
-            service
+            Service { balancing, ..service }
         };
         hosts.into_iter().zip(targets).map(with_target).collect()
     })
 }
 
+fn balancing() -> impl Strategy<Value = Balancing> {
+    let algorithm = select(vec![Algorithm::Random, Algorithm::RoundRobin, Algorithm::Maglev]);
+    let mode = select(vec![Mode::Standard, Mode::Strict, Mode::Failover, Mode::Passthrough]);
+    let scopes = subsequence(vec![Scope::Region, Scope::Zone, Scope::Node], 0..=3);
+    let health = select(vec![HealthPolicy::OnlyHealthy, HealthPolicy::PreferHealthy, HealthPolicy::AllowAll]);
+    let split = subsequence(vec![("v1".to_owned(), 90), ("v2".to_owned(), 10)], 0..=2);
+    (algorithm, mode, scopes, health, split).prop_map(|(algorithm, mode, scopes, health_policy, split)| {
+        Balancing { algorithm, mode, scopes, health_policy, split }
+    })
+}
+
 fn workloads() -> impl Strategy<Value = Vec<Workload>> {
-    let one = (any::<bool>(), subsequence(HOSTS.to_vec(), 0..=2), prop_oneof![Just(None), Just(Some(9090))]);
+    let target = select(vec![None, Some(9090)]);
+    let one = (subsequence(HOSTS.to_vec(), 0..=2), target, traits());
     collection::btree_map(0..8u8, one, 0..8).prop_map(|all| {
-        let named = |(number, (ill, hosts, target)): (u8, (bool, Vec<&str>, Option<u16>))| {
-            let mut workload = workload(&format!("w{number}"), &hosts);
-            workload.health = if ill { Health::Unhealthy } else { Health::Healthy };
-            workload.services.values_mut().for_each(|ports| ports.extend(target.map(|to| (80, to))));
+        let named = |(number, (hosts, target, traits)): (u8, (Vec<&str>, Option<u16>, Traits))| {
+            let (health, locality, capacity, revision) = traits;
+            let named = workload(&format!("w{number}"), &hosts);
+            let mut workload = Workload { health, locality, capacity, revision, ..named };
+            workload.services.iter_mut().for_each(|(_, ports)| ports.extend(target.map(|to| (80, to))));
             workload
         };
         all.into_iter().map(named).collect()
     })
+}
+
+/// What balancing goes by: health, locality, capacity and revision.
+type Traits = (Health, Locality, u32, String);
+
+fn traits() -> impl Strategy<Value = Traits> {
+    let health = select(vec![Health::Healthy, Health::Unhealthy, Health::Draining]);
+    let in_zone = |zone: &str| Locality { zone: zone.into(), ..Locality::default() };
+    let locality = select(vec!["", "z1", "z2"]).prop_map(in_zone);
+    (health, locality, 0..2u32, select(vec!["", "v1"]).prop_map(str::to_owned))
 }

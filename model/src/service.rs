@@ -2,8 +2,10 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::Balancing;
+
 /// A service's name: unique in the mesh.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceKey {
     /// Kubernetes namespace.
@@ -69,14 +71,15 @@ pub enum Protocol {
 /// What a service offers on one of its ports. Ports are host byte order throughout the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
-    /// Port on the workloads, unless a workload names its own.
+    /// Port on the workloads, unless a workload names its own. 0: each workload names its own, and those that
+    /// do not are left out.
     pub target_port: u16,
     /// Protocols offered; never empty. Both, where the source does not say.
     pub protocols: Vec<Protocol>,
 }
 
 /// A service: names, virtual IPs and ports. Which workloads stand behind it is said by the workloads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Short name.
     pub name: String,
@@ -86,4 +89,6 @@ pub struct Service {
     pub vips: Vec<VirtualIp>,
     /// By service port.
     pub ports: BTreeMap<u16, Port>,
+    /// How its flows are shared out.
+    pub balancing: Balancing,
 }

@@ -1,18 +1,33 @@
-use std::{
-    collections::{BTreeMap, HashMap, btree_map::Entry},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
+
+use imbl::OrdMap;
 
 use crate::{InvalidSnapshot, Policy, Service, ServiceKey, VirtualIp, Workload, WorkloadUid, check};
 
 /// One immutable, validated state of the whole mesh.
+///
+/// Snapshots share what they have in common: a clone costs nothing, and one that differs in a few parts costs what
+/// differs, to make ([`Snapshot::with`]) and to compare ([`Delta`](crate::Delta)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    services: BTreeMap<ServiceKey, Arc<Service>>,
-    workloads: BTreeMap<WorkloadUid, Arc<Workload>>,
-    policies: Vec<Arc<Policy>>,
-    /// Derived from the workloads; each list by uid.
-    members: BTreeMap<ServiceKey, Vec<Arc<Workload>>>,
+    pub(crate) services: OrdMap<ServiceKey, Arc<Service>>,
+    pub(crate) workloads: OrdMap<WorkloadUid, Arc<Workload>>,
+    policies: Arc<Vec<Arc<Policy>>>,
+    /// Derived from the services.
+    owners: OrdMap<VirtualIp, ServiceKey>,
+    /// Derived from the workloads.
+    members: OrdMap<ServiceKey, Members>,
+}
+
+type Members = OrdMap<WorkloadUid, Arc<Workload>>;
+
+/// What differs from another snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// New or other services; those of `None` are gone.
+    pub services: Vec<(ServiceKey, Option<Arc<Service>>)>,
+    /// New or other workloads; those of `None` are gone.
+    pub workloads: Vec<(WorkloadUid, Option<Arc<Workload>>)>,
 }
 
 impl Snapshot {
@@ -36,11 +51,38 @@ impl Snapshot {
         workloads: impl IntoIterator<Item = Arc<Workload>>,
         policies: impl IntoIterator<Item = Arc<Policy>>,
     ) -> Result<Self, InvalidSnapshot> {
-        let services = unique_services(services)?;
-        claim_virtual_ips(&services)?;
-        let workloads = unique_workloads(workloads)?;
-        let members = members_of_services(&workloads);
-        Ok(Self { services, workloads, policies: unique_policies(policies)?, members })
+        let mut snapshot = Self { policies: Arc::new(unique_policies(policies)?), ..Self::default() };
+        for service in services {
+            if let Some(first) = snapshot.services.get(&service.key) {
+                let (first, second) = (first.name.clone(), service.name.clone());
+                return Err(InvalidSnapshot::ServiceTwice { service: service.key.clone(), first, second });
+            }
+            snapshot.put_service(service)?;
+        }
+        for workload in workloads {
+            if let Some(first) = snapshot.workloads.get(&workload.uid) {
+                let (first, second) = (first.full_name(), workload.full_name());
+                return Err(InvalidSnapshot::WorkloadTwice { uid: workload.uid.clone(), first, second });
+            }
+            snapshot.put_workload(workload)?;
+        }
+        Ok(snapshot)
+    }
+
+    /// This snapshot with some changes: virtual IPs may move from one changed service to another.
+    pub fn with(&self, changes: Changes) -> Result<Self, InvalidSnapshot> {
+        let mut snapshot = self.clone();
+        for (key, _) in &changes.services {
+            snapshot.remove_service(key);
+        }
+        for service in changes.services.into_iter().filter_map(|(_, service)| service) {
+            snapshot.put_service(service)?;
+        }
+        for (uid, workload) in changes.workloads {
+            snapshot.remove_workload(&uid);
+            workload.map_or(Ok(()), |workload| snapshot.put_workload(workload))?;
+        }
+        Ok(snapshot)
     }
 
     /// All services, by name.
@@ -71,73 +113,51 @@ impl Snapshot {
     /// The workloads that stand behind a service, healthy or not, by uid. A service that is not (yet) in the
     /// snapshot may have members too.
     pub fn members(&self, key: &ServiceKey) -> impl Iterator<Item = &Arc<Workload>> {
-        self.members.get(key).into_iter().flatten()
+        self.members.get(key).into_iter().flat_map(|members| members.values())
     }
-}
 
-fn unique_services(
-    services: impl IntoIterator<Item = Arc<Service>>,
-) -> Result<BTreeMap<ServiceKey, Arc<Service>>, InvalidSnapshot> {
-    let mut unique = BTreeMap::new();
-    for service in services {
+    fn put_service(&mut self, service: Arc<Service>) -> Result<(), InvalidSnapshot> {
         check::service(&service)?;
-        match unique.entry(service.key.clone()) {
-            Entry::Vacant(free) => free.insert(service),
-            Entry::Occupied(taken) => {
-                let first = taken.get().name.clone();
-                let (service, second) = (service.key.clone(), service.name.clone());
-                return Err(InvalidSnapshot::ServiceTwice { service, first, second });
-            }
-        };
-    }
-    Ok(unique)
-}
-
-fn claim_virtual_ips(services: &BTreeMap<ServiceKey, Arc<Service>>) -> Result<(), InvalidSnapshot> {
-    let mut owners: HashMap<&VirtualIp, &ServiceKey> = HashMap::new();
-    for (key, service) in services {
         for vip in &service.vips {
-            if let Some(first) = owners.insert(vip, key) {
-                let (first, second) = (first.clone(), key.clone());
-                return Err(InvalidSnapshot::VirtualIpTwice { vip: Box::new(vip.clone()), first, second });
+            if let Some(first) = self.owners.insert(vip.clone(), service.key.clone()) {
+                let (vip, second) = (Box::new(vip.clone()), service.key.clone());
+                return Err(InvalidSnapshot::VirtualIpTwice { vip, first, second });
             }
         }
+        self.services.insert(service.key.clone(), service);
+        Ok(())
     }
-    Ok(())
-}
 
-fn unique_workloads(
-    workloads: impl IntoIterator<Item = Arc<Workload>>,
-) -> Result<BTreeMap<WorkloadUid, Arc<Workload>>, InvalidSnapshot> {
-    let mut unique = BTreeMap::new();
-    for workload in workloads {
+    fn remove_service(&mut self, key: &ServiceKey) {
+        let gone = self.services.remove(key);
+        for vip in gone.iter().flat_map(|service| &service.vips) {
+            self.owners.remove(vip);
+        }
+    }
+
+    fn put_workload(&mut self, workload: Arc<Workload>) -> Result<(), InvalidSnapshot> {
         check::workload(&workload)?;
-        match unique.entry(workload.uid.clone()) {
-            Entry::Vacant(free) => free.insert(workload),
-            Entry::Occupied(taken) => {
-                let first = taken.get().full_name();
-                let (uid, second) = (workload.uid.clone(), workload.full_name());
-                return Err(InvalidSnapshot::WorkloadTwice { uid, first, second });
-            }
-        };
-    }
-    Ok(unique)
-}
-
-/// In the order of the workloads, so each list is sorted by uid.
-fn members_of_services(
-    workloads: &BTreeMap<WorkloadUid, Arc<Workload>>,
-) -> BTreeMap<ServiceKey, Vec<Arc<Workload>>> {
-    let mut members: BTreeMap<ServiceKey, Vec<_>> = BTreeMap::new();
-    for workload in workloads.values() {
         for service in workload.services.keys() {
-            match members.get_mut(service) {
-                Some(list) => list.push(workload.clone()),
-                None => drop(members.insert(service.clone(), vec![workload.clone()])),
+            let put = |members: &mut Members| drop(members.insert(workload.uid.clone(), workload.clone()));
+            match self.members.get_mut(service) {
+                Some(members) => put(members),
+                None => put(self.members.entry(service.clone()).or_default()),
+            }
+        }
+        self.workloads.insert(workload.uid.clone(), workload);
+        Ok(())
+    }
+
+    fn remove_workload(&mut self, uid: &WorkloadUid) {
+        let gone = self.workloads.remove(uid);
+        for service in gone.iter().flat_map(|workload| workload.services.keys()) {
+            let Some(members) = self.members.get_mut(service) else { continue };
+            members.remove(uid);
+            if members.is_empty() {
+                self.members.remove(service);
             }
         }
     }
-    members
 }
 
 fn unique_policies(

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use evermesh_model::{
-    Health, InvalidSnapshot, Policy, PolicyAction, PolicyScope, Port, Protocol, Service, ServiceKey,
+    Balancing, InvalidSnapshot, Policy, PolicyAction, PolicyScope, Port, Protocol, Service, ServiceKey,
     Snapshot, VirtualIp, Workload, WorkloadUid,
 };
 
@@ -19,6 +19,7 @@ fn service(host: &str, vip: &str) -> Service {
         key: key(host),
         vips: vec![VirtualIp { network: network.into(), address: address.parse().unwrap() }],
         ports: BTreeMap::from([(80, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })]),
+        ..Service::default()
     }
 }
 
@@ -28,10 +29,8 @@ fn workload(uid: &str, address: &str) -> Workload {
         name: uid.into(),
         namespace: "demo".into(),
         addresses: vec![address.parse().unwrap()],
-        node: String::new(),
-        network: String::new(),
-        health: Health::Healthy,
-        services: BTreeMap::from([(key("web"), BTreeMap::new())]),
+        services: [(key("web"), BTreeMap::new())].into(),
+        ..Workload::default()
     }
 }
 
@@ -99,12 +98,7 @@ fn a_loopback_virtual_ip_is_fine() {
 fn port_zero_of_a_service() {
     let mut web = service("web", "10.96.0.10");
     web.ports.insert(0, Port { target_port: 8080, protocols: vec![Protocol::Tcp] });
-    refused(
-        vec![web],
-        vec![],
-        vec![],
-        "service `demo/web`: port 0 to target port 8080: ports are 1 to 65535",
-    );
+    refused(vec![web], vec![], vec![], "service `demo/web`: port 0: ports are 1 to 65535");
 }
 
 #[test]
@@ -117,6 +111,37 @@ fn a_port_without_protocols() {
         vec![],
         "service `demo/web`: port 81 is offered on no protocol: name TCP, UDP or both",
     );
+}
+
+fn split(shares: &[(&str, u32)]) -> Service {
+    let split = shares.iter().map(|(revision, share)| ((*revision).to_owned(), *share)).collect();
+    Service { balancing: Balancing { split, ..Balancing::default() }, ..service("web", "10.96.0.10") }
+}
+
+#[test]
+fn a_split_that_gives_nothing() {
+    refused(
+        vec![split(&[("v1", 0), ("v2", 0)])],
+        vec![],
+        vec![],
+        "service `demo/web`: its split gives nothing to any revision",
+    );
+}
+
+#[test]
+fn a_split_that_names_a_revision_twice() {
+    refused(
+        vec![split(&[("v1", 90), ("v2", 5), ("v1", 5)])],
+        vec![],
+        vec![],
+        "service `demo/web`: its split names the revision `v1` twice",
+    );
+}
+
+#[test]
+fn a_split_may_be_empty_and_may_hold_back_a_revision() {
+    assert!(Snapshot::new([split(&[])], [], []).is_ok());
+    assert!(Snapshot::new([split(&[("v1", 1), ("v2", 0)])], [], []).is_ok());
 }
 
 #[test]

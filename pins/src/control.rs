@@ -4,7 +4,8 @@ use evermesh_abi::control;
 
 use crate::{
     PinDir, Table,
-    sys::{self, Object, WordArray},
+    frozen_map::{FrozenMap, FrozenMapError},
+    sys::WordArray,
 };
 
 /// The words of `control`: phase, heartbeat, lease.
@@ -17,22 +18,9 @@ pub struct Control {
 /// Why a word of `control` was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// The pin could not be opened.
-    #[error("cannot open {}: {source}; is Evermesh running on this node?", path.display())]
-    Open {
-        /// The pin.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// It is another kind of object, or of another layout.
-    #[error("{} is not the control map of this release: {found}; use the `evermesh` of the release that runs", path.display())]
-    Foreign {
-        /// The pin.
-        path: PathBuf,
-        /// What stands there.
-        found: String,
-    },
+    /// The map could not be opened, or is of another release.
+    #[error(transparent)]
+    Frozen(#[from] FrozenMapError),
     /// A later release is changing the frozen maps.
     #[error(
         "frozen maps are being migrated by another release (phase {phase}): try again when `evermesh status` shows the phase as steady"
@@ -56,24 +44,16 @@ pub enum ControlError {
 impl Control {
     /// Opens the pin and checks its layout and revision.
     pub fn open(pins: &PinDir) -> Result<Self, ControlError> {
-        let path = pins.frozen_map(Table::Control);
-        let object =
-            sys::object_get(&path).map_err(|source| ControlError::Open { path: path.clone(), source })?;
-        let Object::Map(map) = object else {
-            return Err(ControlError::Foreign { path, found: format!("a {}", object.kind()) });
-        };
-        let info = sys::map_info(std::os::fd::AsFd::as_fd(&map))
-            .map_err(|source| ControlError::Open { path: path.clone(), source })?;
-        if !info.layout.has_bytes_of(&Table::Control.layout()) {
-            return Err(ControlError::Foreign { path, found: format!("a {}", info.layout) });
-        }
-        Self { words: WordArray::new(map), path }.checked()
+        let FrozenMap { fd, path } = FrozenMap::open(pins, Table::Control)?;
+        Self { words: WordArray::new(fd), path }.checked()
     }
 
     fn checked(self) -> Result<Self, ControlError> {
         match self.get(control::REVISION, "read the revision from")? {
             0 | control::REVISION_NOW => Ok(self),
-            newer => Err(ControlError::Foreign { path: self.path, found: format!("revision {newer}") }),
+            newer => {
+                Err(FrozenMapError::Foreign { path: self.path, found: format!("revision {newer}") }.into())
+            }
         }
     }
 
@@ -103,6 +83,16 @@ impl Control {
     /// The agent is alive at `now_ns` of `CLOCK_BOOTTIME`.
     pub fn beat(&self, now_ns: u64) -> Result<(), ControlError> {
         self.set(control::HEARTBEAT_NS, now_ns, "write the heartbeat to")
+    }
+
+    /// How old the heartbeat may grow before new flows are left alone, in nanoseconds; 0: for ever.
+    pub fn lease_ns(&self) -> Result<u64, ControlError> {
+        self.get(control::LEASE_NS, "read the lease from")
+    }
+
+    /// From now on the heartbeat may grow so old; 0: for ever. Beat first.
+    pub fn set_lease(&self, lease_ns: u64) -> Result<(), ControlError> {
+        self.set(control::LEASE_NS, lease_ns, "write the lease to")
     }
 
     fn get(&self, word: u32, step: &'static str) -> Result<u64, ControlError> {

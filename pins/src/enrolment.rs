@@ -9,7 +9,8 @@ use evermesh_abi::{Address, ENROLLED_NAME_MAX, ENROLLED_REVISION, Enrolled};
 
 use crate::{
     Control, ControlError, PinDir, Table,
-    sys::{self, NamespaceCookie, Object, PodNetwork},
+    frozen_map::{FrozenMap, FrozenMapError},
+    sys::{self, NamespaceCookie, PodNetwork},
 };
 
 /// The pods whose traffic is balanced: the frozen map `enrolled`. Written by agent, CLI and CNI plugin alike.
@@ -63,22 +64,9 @@ pub enum EnrolmentError {
         /// Why.
         source: io::Error,
     },
-    /// The map could not be opened.
-    #[error("cannot open {}: {source}; is Evermesh running on this node?", path.display())]
-    Open {
-        /// The pin.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The map is of another release.
-    #[error("{} is not the map of this release: {found}; use the `evermesh` of the release that runs", path.display())]
-    Foreign {
-        /// The pin.
-        path: PathBuf,
-        /// What stands there.
-        found: String,
-    },
+    /// The map could not be opened, or is of another release.
+    #[error(transparent)]
+    Frozen(#[from] FrozenMapError),
     /// There is no room for another pod.
     #[error("{} is full: remove pods that are gone with `evermesh pod remove`", path.display())]
     Full {
@@ -103,17 +91,8 @@ pub enum EnrolmentError {
 impl Enrolment {
     /// Opens the map and checks its layout.
     pub fn open(pins: &PinDir) -> Result<Self, EnrolmentError> {
-        let path = pins.frozen_map(Table::Enrolled);
-        let opened = |source| EnrolmentError::Open { path: path.clone(), source };
-        let object = sys::object_get(&path).map_err(opened)?;
-        let Object::Map(map) = object else {
-            return Err(EnrolmentError::Foreign { path, found: format!("a {}", object.kind()) });
-        };
-        let found = sys::map_info(map.as_fd()).map_err(opened)?.layout;
-        if !found.has_bytes_of(&Table::Enrolled.layout()) {
-            return Err(EnrolmentError::Foreign { path, found: format!("a {found}") });
-        }
-        Ok(Self { map, path, control: Control::open(pins)? })
+        let FrozenMap { fd, path } = FrozenMap::open(pins, Table::Enrolled)?;
+        Ok(Self { map: fd, path, control: Control::open(pins)? })
     }
 
     /// Enrols the network namespace behind `namespace` under `name`. Another namespace of that name makes room: a pod that

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use aya_obj::generated::bpf_attach_type;
+use aya_obj::generated::{bpf_attach_type, bpf_prog_type};
 
 /// One program at one attach point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +67,14 @@ impl Hook {
             Self::SendMsg6 => t::BPF_CGROUP_UDP6_SENDMSG,
             Self::Connect4 => t::BPF_CGROUP_INET4_CONNECT,
             Self::Connect6 => t::BPF_CGROUP_INET6_CONNECT,
+        }) as u32
+    }
+
+    /// The kernel's `enum bpf_prog_type`.
+    pub const fn program_type(self) -> u32 {
+        (match self {
+            Self::SockRelease => bpf_prog_type::BPF_PROG_TYPE_CGROUP_SOCK,
+            _ => bpf_prog_type::BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
         }) as u32
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use nix::sys::statfs::{BPF_FS_MAGIC, CGROUP2_SUPER_MAGIC, FsType, statfs};
+use procfs::process::{MountInfo, Process};
 
 /// The oldest kernel on which the programs load.
 pub const KERNEL_FLOOR: (u32, u32) = (6, 1);
@@ -24,7 +25,7 @@ pub enum HostError {
     },
     /// The kernel is too old.
     #[error(
-        "kernel {release} is too old: {}.{} or later is needed (bpf_set_retval, BPF_F_MMAPABLE arrays, socket storage)",
+        "kernel {release} is too old: {}.{} or later is needed (bpf_set_retval, BPF_F_MMAPABLE arrays, bpf_loop)",
         KERNEL_FLOOR.0,
         KERNEL_FLOOR.1
     )]
@@ -82,20 +83,22 @@ pub fn require_root() -> Result<(), HostError> {
     if uid.is_root() { Ok(()) } else { Err(HostError::NotRoot { uid: uid.as_raw() }) }
 }
 
+/// `uname -r`.
+pub fn kernel_release() -> Result<String, HostError> {
+    let path = Path::new("/proc/sys/kernel/osrelease");
+    let release = std::fs::read_to_string(path);
+    Ok(release.map_err(|source| read("read the kernel's release from", path, source))?.trim().to_owned())
+}
+
+/// Whether a kernel of that release is not older than [`KERNEL_FLOOR`].
+pub fn is_new_enough(release: &str) -> bool {
+    kernel_version(release).is_some_and(|version| version >= KERNEL_FLOOR)
+}
+
 /// Fails on kernels older than [`KERNEL_FLOOR`].
 pub fn require_kernel() -> Result<(), HostError> {
-    let path = PathBuf::from("/proc/sys/kernel/osrelease");
-    let release = std::fs::read_to_string(&path).map_err(|source| HostError::Read {
-        step: "read the kernel's release from",
-        path,
-        source,
-    })?;
-    let release = release.trim();
-    if kernel_version(release).is_some_and(|version| version >= KERNEL_FLOOR) {
-        Ok(())
-    } else {
-        Err(HostError::OldKernel { release: release.to_owned() })
-    }
+    let release = kernel_release()?;
+    if is_new_enough(&release) { Ok(()) } else { Err(HostError::OldKernel { release }) }
 }
 
 fn kernel_version(release: &str) -> Option<(u32, u32)> {
@@ -130,10 +133,29 @@ pub fn cgroup(named: Option<&Path>) -> Result<Cgroup, HostError> {
 
 /// Where cgroup v2 is mounted: found in `/proc/self/mountinfo`, never assumed.
 pub fn cgroup2_mount() -> Result<Option<PathBuf>, HostError> {
-    let mounts = procfs::process::Process::myself()
+    Ok(mounts("cgroup2")?.into_iter().next().map(|mount| mount.mount_point))
+}
+
+/// The controllers that are mounted as cgroup version 1 beside.
+pub fn cgroup1_mounts() -> Result<Vec<PathBuf>, HostError> {
+    Ok(mounts("cgroup")?.into_iter().map(|mount| mount.mount_point).collect())
+}
+
+/// A cgroup's directory, as `/proc/PID/cgroup` names it: from the root of the hierarchy. `None`: it does not lie in a
+/// mounted hierarchy, or this process sees only a part of that (a cgroup namespace inside a container).
+pub fn cgroup_in_hierarchy(directory: &Path) -> Result<Option<PathBuf>, HostError> {
+    let below = |mount: MountInfo| {
+        let path = directory.strip_prefix(&mount.mount_point).ok()?;
+        (!mount.root.starts_with("/..")).then(|| Path::new(&mount.root).join(path))
+    };
+    Ok(mounts("cgroup2")?.into_iter().find_map(below))
+}
+
+fn mounts(kind: &str) -> Result<Vec<MountInfo>, HostError> {
+    let mounts = Process::myself()
         .and_then(|process| process.mountinfo())
         .map_err(|e| read("read", Path::new("/proc/self/mountinfo"), io::Error::other(e)))?;
-    Ok(mounts.0.into_iter().find(|mount| mount.fs_type == "cgroup2").map(|mount| mount.mount_point))
+    Ok(mounts.0.into_iter().filter(|mount| mount.fs_type == kind).collect())
 }
 
 fn filesystem(path: &Path) -> Result<FsType, HostError> {

@@ -16,11 +16,13 @@
 
 mod control;
 mod enrolment;
+mod frozen_map;
 mod hook;
 pub mod host;
 mod inventory;
 mod manifest;
 mod path;
+pub mod probe;
 mod removal;
 pub mod sys;
 mod table;
@@ -30,6 +32,7 @@ mod writer_lock;
 
 pub use control::{Control, ControlError};
 pub use enrolment::{Enrolment, EnrolmentError, Pod, PodAddresses};
+pub use frozen_map::FrozenMapError;
 pub use hook::Hook;
 pub use inventory::{GenerationPins, Inventory, InventoryError, LinkPin, MapPin, ProgramPin};
 pub use manifest::{HookEntry, Manifest, ManifestError, TableEntry};

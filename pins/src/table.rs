@@ -18,6 +18,8 @@ pub enum Table {
     Slots,
     /// Endpoint -> record.
     Endpoints,
+    /// Service -> turns taken.
+    Turns,
     /// How often what happened.
     Counters,
     /// Pods.
@@ -39,8 +41,8 @@ pub enum MapKind {
     Array,
     /// `BPF_MAP_TYPE_PERCPU_ARRAY`
     PerCpuArray,
-    /// `BPF_MAP_TYPE_SK_STORAGE`
-    SkStorage,
+    /// `BPF_MAP_TYPE_LRU_HASH`
+    LruHash,
     /// Another one, by its number.
     Other(u32),
 }
@@ -48,7 +50,7 @@ pub enum MapKind {
 impl MapKind {
     /// From the kernel's `enum bpf_map_type`.
     pub fn from_number(number: u32) -> Self {
-        [Self::Hash, Self::Array, Self::PerCpuArray, Self::SkStorage]
+        [Self::Hash, Self::Array, Self::PerCpuArray, Self::LruHash]
             .into_iter()
             .find(|kind| kind.number() == number)
             .unwrap_or(Self::Other(number))
@@ -60,7 +62,7 @@ impl MapKind {
             Self::Hash => bpf_map_type::BPF_MAP_TYPE_HASH as u32,
             Self::Array => bpf_map_type::BPF_MAP_TYPE_ARRAY as u32,
             Self::PerCpuArray => bpf_map_type::BPF_MAP_TYPE_PERCPU_ARRAY as u32,
-            Self::SkStorage => bpf_map_type::BPF_MAP_TYPE_SK_STORAGE as u32,
+            Self::LruHash => bpf_map_type::BPF_MAP_TYPE_LRU_HASH as u32,
             Self::Other(number) => number,
         }
     }
@@ -107,8 +109,15 @@ impl fmt::Display for Layout {
 
 impl Table {
     /// The tables of a generation.
-    pub const OF_GENERATION: [Self; 6] =
-        [Self::Frontends, Self::Services, Self::ServiceMeta, Self::Slots, Self::Endpoints, Self::Counters];
+    pub const OF_GENERATION: [Self; 7] = [
+        Self::Frontends,
+        Self::Services,
+        Self::ServiceMeta,
+        Self::Slots,
+        Self::Endpoints,
+        Self::Turns,
+        Self::Counters,
+    ];
     /// The maps that all generations share.
     pub const FROZEN: [Self; 4] = [Self::Enrolled, Self::Origins, Self::UdpOrigins, Self::Control];
 
@@ -120,6 +129,7 @@ impl Table {
             Self::ServiceMeta => "service_meta",
             Self::Slots => "slots",
             Self::Endpoints => "endpoints",
+            Self::Turns => "turns",
             Self::Counters => "counters",
             Self::Enrolled => "enrolled",
             Self::Origins => "origins",
@@ -136,6 +146,7 @@ impl Table {
             Self::ServiceMeta => "SERVICE_META",
             Self::Slots => "SLOTS",
             Self::Endpoints => "ENDPOINTS",
+            Self::Turns => "TURNS",
             Self::Counters => "COUNTERS",
             Self::Enrolled => "ENROLLED",
             Self::Origins => "ORIGINS",
@@ -151,9 +162,9 @@ impl Table {
             Self::Services | Self::Slots => layout::<u32, u64>(MapKind::Array, BPF_F_MMAPABLE, 1),
             Self::ServiceMeta => layout::<u32, ServiceMeta>(MapKind::Array, BPF_F_MMAPABLE, 1),
             Self::Endpoints => layout::<u32, Endpoint>(MapKind::Array, BPF_F_MMAPABLE, 1),
-            Self::Counters => layout::<u32, u64>(MapKind::PerCpuArray, 0, 1),
+            Self::Turns | Self::Counters => layout::<u32, u64>(MapKind::PerCpuArray, 0, 1),
             Self::Enrolled => layout::<u64, Enrolled>(MapKind::Hash, BPF_F_NO_PREALLOC, 1),
-            Self::Origins => layout::<u32, Origin>(MapKind::SkStorage, BPF_F_NO_PREALLOC, 1),
+            Self::Origins => layout::<u64, Origin>(MapKind::LruHash, 0, 1),
             Self::UdpOrigins => layout::<UdpOriginKey, UdpOrigin>(MapKind::Hash, BPF_F_NO_PREALLOC, 1),
             Self::Control => layout::<u32, u64>(MapKind::Array, 0, 1),
         }

@@ -1,6 +1,7 @@
 use std::{
     fs::File,
     io,
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -8,7 +9,9 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
+    sys::stat::{major, minor},
 };
+use procfs::LockType;
 
 use crate::PinDir;
 
@@ -25,6 +28,14 @@ pub enum WriterLockError {
     Held {
         /// The pin directory.
         path: PathBuf,
+    },
+    /// Who holds it could not be found out.
+    #[error("cannot find out who writes to {}: {source}", path.display())]
+    Holder {
+        /// The pin directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// The directory could not be opened or locked.
     #[error("cannot lock {}: {source}", path.display())]
@@ -55,5 +66,42 @@ impl WriterLock {
             }
             std::thread::sleep(RETRY);
         }
+    }
+
+    /// The process that holds the lock, as `/proc/locks` shows it; `None` if nobody does whom this process can see.
+    pub fn holder(pins: &PinDir) -> Result<Option<u32>, WriterLockError> {
+        let unknown = |source| WriterLockError::Holder { path: pins.root().to_owned(), source };
+        let directory = match pins.root().metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found.map_err(unknown)?,
+        };
+        let of = (major(directory.dev()), minor(directory.dev()), directory.ino());
+        let locks = procfs::locks().map_err(|error| unknown(io::Error::other(error)))?;
+        let mut held = locks.into_iter().filter(|lock| {
+            let on = (u64::from(lock.devmaj), u64::from(lock.devmin), lock.inode);
+            lock.lock_type == LockType::FLock && on == of
+        });
+        Ok(held.find_map(|lock| u32::try_from(lock.pid?).ok()).filter(|&pid| pid != 0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_seen_as_long_as_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let pins = PinDir::new(dir.path());
+        assert_eq!(WriterLock::holder(&pins).unwrap(), None);
+        let lock = WriterLock::acquire(&pins, Duration::ZERO).unwrap();
+        assert_eq!(WriterLock::holder(&pins).unwrap(), Some(std::process::id()));
+        drop(lock);
+        assert_eq!(WriterLock::holder(&pins).unwrap(), None);
+    }
+
+    #[test]
+    fn nobody_holds_what_is_not_there() {
+        assert_eq!(WriterLock::holder(&PinDir::new("/no/such/place")).unwrap(), None);
     }
 }

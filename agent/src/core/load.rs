@@ -84,6 +84,9 @@ impl Core {
         actions.extend(self.warnings());
         actions.extend(self.save(applied));
         actions.push(Action::Do(Chore::Reclaim));
+        if counts.writes > 0 {
+            actions.extend(self.look_for_orphans());
+        }
         actions.extend(self.arrive(Some(Outcome::Applied(digest))));
         actions
     }

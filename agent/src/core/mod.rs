@@ -5,6 +5,7 @@
 //! one always wins and nobody waits for more than two readings.
 
 mod load;
+mod orphans;
 mod status;
 mod upkeep;
 
@@ -18,6 +19,7 @@ use evermesh_model::LastApplied;
 
 use crate::source::Loaded;
 use load::Loading;
+use orphans::Looking;
 use upkeep::Saving;
 
 /// Somebody who asked for a reload and waits for its outcome.
@@ -38,8 +40,19 @@ pub enum Event {
     Saved(Result<(), String>),
     /// It is time to look whether everything is as it should be, or somebody asks for it.
     Audit,
-    /// A chore is done; how much it wrote to the tables.
+    /// Any other chore is done; how much it wrote to the tables.
     Done(Chore, Result<u64, String>),
+    /// [`Chore::Orphans`] is done.
+    OrphansDestroyed(Result<Destroyed, String>),
+}
+
+/// What became of the sockets whose endpoint is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destroyed {
+    /// So many are destroyed.
+    Sockets(usize),
+    /// This kernel cannot destroy any, and what that costs.
+    Unsupported(String),
 }
 
 /// What was found at the source.
@@ -51,7 +64,7 @@ pub enum Found {
     New(Box<Loaded>),
 }
 
-/// Work on the tables that changes nothing about the configuration.
+/// Work that changes nothing about the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Chore {
     /// Compare the tables with what was applied, and put right what differs.
@@ -60,6 +73,8 @@ pub enum Chore {
     Reclaim,
     /// Say in the kernel's control map that the agent is alive.
     Heartbeat,
+    /// Destroy the connected UDP sockets whose endpoint is gone, so that their applications connect again.
+    Orphans,
 }
 
 /// What is to be done.
@@ -71,7 +86,7 @@ pub enum Action {
     Apply(Arc<LastApplied>),
     /// Keep it on disk.
     Save(Arc<LastApplied>),
-    /// Do it now; but a reclaim a little later, when programs that run on what was freed have most likely ended.
+    /// Do it now; but what follows a change a little later, when programs that ran meanwhile have most likely ended.
     Do(Chore),
     /// Tell one who waits what became of the reload.
     Answer(Ticket, Outcome),
@@ -107,8 +122,8 @@ pub struct Beginning {
     pub source: PathBuf,
     pub now_unix_ms: u64,
     pub started: Started,
-    /// What the tables say, if that is known, and how many endpoints it makes.
-    pub applied: Option<(Arc<LastApplied>, Applied)>,
+    /// What the tables say, if that is known.
+    pub applied: Option<Arc<LastApplied>>,
     /// Whether it is on disk.
     pub saved: bool,
     pub refused: Option<String>,
@@ -132,6 +147,7 @@ pub struct Core {
     drifts: u64,
     drifted_unix_ms: Option<u64>,
     troubles: BTreeMap<Chore, String>,
+    looking: Looking,
 }
 
 impl Core {
@@ -139,22 +155,22 @@ impl Core {
     pub fn new(beginning: Beginning) -> (Self, Vec<Action>) {
         let Beginning { source, now_unix_ms, started, applied, saved, refused, mut notes } = beginning;
         notes.extend(started.notes.iter().cloned());
-        let (applied, counts) = applied.unzip();
         let mut core = Self {
             source,
             pid: std::process::id(),
             started_unix_ms: now_unix_ms,
-            writes: started.writes,
+            writes: started.applied.writes,
+            counts: started.applied,
             started,
             notes,
             applied,
-            counts: counts.unwrap_or_default(),
             refused: None,
             loading: Loading::default(),
             saving: Saving::default(),
             drifts: 0,
             drifted_unix_ms: None,
             troubles: BTreeMap::new(),
+            looking: Looking::default(),
         };
         let actions = core.begin(saved, refused, now_unix_ms);
         (core, actions)
@@ -171,6 +187,8 @@ impl Core {
             actions.extend(self.save(applied));
         }
         actions.push(Action::Do(Chore::Reclaim));
+        // Endpoints may have gone while no agent ran.
+        actions.extend(self.look_for_orphans());
         actions
     }
 
@@ -184,6 +202,7 @@ impl Core {
             Event::Saved(result) => self.saved(result),
             Event::Audit => self.audit(),
             Event::Done(chore, result) => self.done(chore, result, now_unix_ms),
+            Event::OrphansDestroyed(result) => self.orphans_destroyed(result),
         }
     }
 }

@@ -29,8 +29,8 @@ fn beginning() -> Beginning {
     Beginning {
         source: "/etc/mesh.yaml".into(),
         now_unix_ms: NOW,
-        started: Started { generation: 1, how: How::Adopted, writes: 0, notes: vec![] },
-        applied: Some((record(1), counts(0))),
+        started: Started { generation: 1, how: How::Adopted, applied: counts(0), notes: vec![] },
+        applied: Some(record(1)),
         saved: true,
         refused: None,
         notes: vec![],
@@ -39,7 +39,13 @@ fn beginning() -> Beginning {
 
 /// Configuration 1 is applied and on disk; nothing is under way.
 fn settled() -> Core {
-    Core::new(beginning()).0
+    let mut core = Core::new(beginning()).0;
+    core.on(destroyed(0), NOW);
+    core
+}
+
+fn destroyed(count: usize) -> Event {
+    Event::OrphansDestroyed(Ok(Destroyed::Sockets(count)))
 }
 
 /// What is to be done, without what is only logged.
@@ -67,14 +73,15 @@ fn refused(reason: &str, at_unix_ms: u64) -> Outcome {
 #[test]
 fn a_start_that_found_everything_in_place_only_cleans_up() {
     let (core, actions) = Core::new(beginning());
-    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim)]);
+    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans)]);
     assert_eq!(core.status().refused, None);
 }
 
 #[test]
 fn a_start_with_something_new_keeps_it_on_disk() {
     let (_, actions) = Core::new(Beginning { saved: false, ..beginning() });
-    assert_eq!(deeds(actions), [Action::Save(record(1)), Action::Do(Chore::Reclaim)]);
+    let expected = [Action::Save(record(1)), Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans)];
+    assert_eq!(deeds(actions), expected);
 }
 
 #[test]
@@ -90,7 +97,7 @@ fn a_change_is_read_applied_saved_and_cleaned_up_after() {
     assert_eq!(core.on(Event::Changed, NOW), [read_unless(1)]);
     assert_eq!(core.on(loaded(2), NOW), [Action::Apply(record(2))]);
     let done = deeds(core.on(Event::Applied(Ok(counts(7))), NOW));
-    assert_eq!(done, [Action::Save(record(2)), Action::Do(Chore::Reclaim)]);
+    assert_eq!(done, [Action::Save(record(2)), Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans)]);
     let status = core.status();
     assert_eq!(status.configuration.unwrap().digest, [2; 32]);
     assert_eq!(status.data_plane.unwrap().writes, 7);
@@ -138,7 +145,7 @@ fn what_changes_meanwhile_is_read_afterwards_and_only_once() {
     assert_eq!(core.on(Event::Changed, NOW), []);
     core.on(loaded(2), NOW);
     assert_eq!(core.on(Event::Changed, NOW), []);
-    let done = deeds(core.on(Event::Applied(Ok(counts(1))), NOW));
+    let done = deeds(core.on(Event::Applied(Ok(counts(0))), NOW));
     assert_eq!(done, [Action::Save(record(2)), Action::Do(Chore::Reclaim), read_unless(2)]);
     assert_eq!(deeds(core.on(Event::Read(Ok(Found::Same)), NOW)), []);
 }
@@ -202,7 +209,7 @@ fn drift_is_counted_and_cleaned_up_after() {
     let mut core = settled();
     assert_eq!(core.on(Event::Done(Chore::Audit, Ok(0)), 2_000), []);
     let actions = core.on(Event::Done(Chore::Audit, Ok(3)), 3_000);
-    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim)]);
+    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans)]);
     let plane = core.status().data_plane.unwrap();
     assert_eq!((plane.drifts, plane.drifted_unix_ms, plane.writes), (1, Some(3_000), 3));
 }
@@ -228,4 +235,65 @@ fn nothing_known_is_shown_as_such_until_something_is_applied() {
     core.on(loaded(1), NOW);
     core.on(Event::Applied(Ok(counts(1))), NOW);
     assert!(core.status().configuration.is_some() && core.status().refused.is_none());
+}
+
+/// Applies another configuration, and tells whether sockets are to be looked for.
+fn looks_after(core: &mut Core, writes: u64) -> bool {
+    core.on(Event::Changed, NOW);
+    core.on(loaded(2), NOW);
+    core.on(Event::Applied(Ok(counts(writes))), NOW).contains(&Action::Do(Chore::Orphans))
+}
+
+#[test]
+fn sockets_are_looked_for_after_a_change_of_the_tables() {
+    assert!(looks_after(&mut settled(), 1));
+    assert!(!looks_after(&mut settled(), 0));
+}
+
+#[test]
+fn a_burst_of_changes_takes_two_looks() {
+    let mut core = settled();
+    assert!(looks_after(&mut core, 1));
+    assert!(!looks_after(&mut core, 1) && !looks_after(&mut core, 1));
+    assert_eq!(deeds(core.on(destroyed(3), NOW)), [Action::Do(Chore::Orphans)]);
+    assert_eq!(core.on(destroyed(0), NOW), []);
+    assert!(looks_after(&mut core, 1));
+}
+
+#[test]
+fn destroyed_sockets_are_told_and_count_as_no_drift() {
+    let mut core = settled();
+    looks_after(&mut core, 1);
+    let told = core.on(destroyed(3), NOW);
+    assert_eq!(told, [Action::Info("destroyed 3 connected UDP sockets whose endpoint is gone".into())]);
+    assert_eq!(core.status().data_plane.unwrap().drifts, 0);
+}
+
+#[test]
+fn sockets_that_could_not_be_destroyed_are_told_once_and_looked_for_with_the_next_audit() {
+    let mut core = settled();
+    looks_after(&mut core, 1);
+    let fail = || Event::OrphansDestroyed(Err("busy".into()));
+    assert_eq!(warnings(&core.on(fail(), NOW)).len(), 1);
+    let error = core.status().data_plane.unwrap().error.unwrap();
+    assert_eq!(error, "sockets whose endpoint is gone are not destroyed: busy");
+    let again = [Action::Do(Chore::Audit), Action::Do(Chore::Orphans)];
+    assert_eq!(core.on(Event::Audit, NOW), again);
+    assert_eq!(core.on(fail(), NOW), []);
+    assert_eq!(core.on(Event::Audit, NOW), again);
+    core.on(destroyed(1), NOW);
+    assert_eq!(core.status().data_plane.unwrap().error, None);
+    assert_eq!(core.on(Event::Audit, NOW), [Action::Do(Chore::Audit)]);
+}
+
+#[test]
+fn a_kernel_that_cannot_destroy_sockets_is_noted_once_and_not_asked_again() {
+    let mut core = settled();
+    looks_after(&mut core, 1);
+    let cannot = Event::OrphansDestroyed(Ok(Destroyed::Unsupported("into the void".into())));
+    assert_eq!(core.on(cannot, NOW), [Action::Warn("into the void".into())]);
+    let plane = core.status().data_plane.unwrap();
+    assert_eq!((plane.notes, plane.error), (vec!["into the void".into()], None));
+    assert!(!looks_after(&mut core, 1));
+    assert_eq!(core.on(Event::Audit, NOW), [Action::Do(Chore::Audit)]);
 }

@@ -53,6 +53,7 @@ impl Core {
         if self.saving.failed.is_some() && self.saving.now.is_none() {
             actions.extend(self.applied.clone().and_then(|applied| self.save(applied)));
         }
+        actions.extend(self.look_again_for_orphans());
         actions
     }
 
@@ -80,11 +81,12 @@ impl Core {
         self.drifted_unix_ms = Some(now_unix_ms);
         let told =
             format!("the kernel's tables were not as they were written and are put right: {writes} writes");
-        vec![Action::Warn(told), Action::Do(Chore::Reclaim)]
+        let mended = [Action::Warn(told), Action::Do(Chore::Reclaim)];
+        mended.into_iter().chain(self.look_for_orphans()).collect()
     }
 
     /// The same trouble again is not told twice.
-    fn trouble(&mut self, chore: Chore, reason: String) -> Option<Action> {
+    pub(super) fn trouble(&mut self, chore: Chore, reason: String) -> Option<Action> {
         let text = format!("{}: {reason}", chore.failure());
         let before = self.troubles.insert(chore, text.clone());
         (before.as_ref() != Some(&text)).then_some(Action::Warn(text))
@@ -97,6 +99,7 @@ impl Chore {
             Self::Audit => "the kernel's tables cannot be compared with what was applied",
             Self::Reclaim => "what a change has freed cannot be used again",
             Self::Heartbeat => "the heartbeat cannot be written",
+            Self::Orphans => "sockets whose endpoint is gone are not destroyed",
         }
     }
 }

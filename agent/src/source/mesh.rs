@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path as FilePath,
     str::{self, Utf8Error},
 };
@@ -80,16 +80,25 @@ impl Mesh {
     fn note_what_is_missing(&mut self) {
         let known: HashMap<&ServiceKey, &Service> = self.services.iter().map(|s| (&s.key, s)).collect();
         for (workload, place) in &self.workloads {
-            for (key, ports) in &workload.services {
+            for (key, ports) in workload.services.iter() {
                 match known.get(key) {
                     None => self.report.note_at(*place, Note::ServiceMissing(key.clone())),
-                    Some(service) => {
-                        for port in ports.keys().filter(|port| !service.ports.contains_key(port)) {
-                            self.report.note_at(*place, Note::PortMissing(key.clone(), *port));
-                        }
-                    }
+                    Some(service) => note_missing_ports(service, ports, *place, &mut self.report),
                 }
             }
+        }
+    }
+}
+
+/// Of one workload that stands behind a service: the target ports it names.
+fn note_missing_ports(service: &Service, ports: &BTreeMap<u16, u16>, place: Place, report: &mut Report) {
+    let key = || service.key.clone();
+    for port in ports.keys().filter(|port| !service.ports.contains_key(port)) {
+        report.note_at(place, Note::PortMissing(key(), *port));
+    }
+    for (port, offer) in &service.ports {
+        if offer.target_port == 0 && !ports.contains_key(port) {
+            report.note_at(place, Note::TargetPortMissing(key(), *port));
         }
     }
 }

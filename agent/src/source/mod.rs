@@ -3,6 +3,7 @@
 //! [`read`] gives the bytes and their digest, [`Raw::parse`] the mesh, [`Watch`] tells when to read again. A
 //! source is taken as a whole or refused as a whole; what is refused is said with file, line and field.
 
+mod balancing;
 mod claims;
 mod collection;
 mod document;

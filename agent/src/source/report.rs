@@ -22,6 +22,8 @@ pub(super) enum Note {
     ServiceMissing(ServiceKey),
     /// Workloads deviate on a port that the service does not have.
     PortMissing(ServiceKey, u16),
+    /// Workloads name no target port where the service leaves it to them.
+    TargetPortMissing(ServiceKey, u16),
     /// There are authorization policies, and nothing enforces them.
     NotEnforced,
     /// A field is set that does nothing yet: the field, and what happens instead.
@@ -93,6 +95,10 @@ impl Report {
             Note::PortMissing(service, port) => format!(
                 "{place}: service `{service}` has no port {port}, but {times} workload(s) name a target port for \
                  it, this one first: add the port to the service, or remove it here"
+            ),
+            Note::TargetPortMissing(service, port) => format!(
+                "{place}: service `{service}` leaves the target port of {port} to its workloads, but {times} \
+                 workload(s) name none, this one first: no traffic of that port reaches them until they do"
             ),
             Note::NotEnforced => format!(
                 "{place}: authorization policies are shown but NOT enforced ({times} in all, this is the first): \

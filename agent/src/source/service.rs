@@ -1,12 +1,13 @@
 use evermesh_model::{Port, Protocol, Service, ServiceKey, VirtualIp};
 
 use super::{
+    balancing::balancing,
     collection::{list_of, map_of},
     fields::Fields,
     gateway::{waypoint, weighted_waypoints},
     path::Path,
     report::{Note, Report},
-    value::{any_port, name, one_of, port, port_key, range, text, truth, virtual_ip},
+    value::{any_port, name, one_of, port_key, range, text, truth, virtual_ip},
     yaml::{Node, Value},
 };
 
@@ -20,10 +21,11 @@ pub(super) fn service(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> 
     let vips = vips(&mut fields, report);
     let hint = "write its ports, like `{80: 8080}`";
     let ports = fields.required("ports", hint, report, map_of(port_key, offer));
+    let balancing = balancing(&mut fields, report);
     not_kept(&mut fields, report);
     fields.finish(report);
     let key = ServiceKey { namespace: namespace?, hostname: hostname? };
-    Some(Service { name: short?, key, vips: vips?, ports: ports? })
+    Some(Service { name: short?, key, vips: vips?, ports: ports?, balancing })
 }
 
 fn vips(fields: &mut Fields<'_>, report: &mut Report) -> Option<Vec<VirtualIp>> {
@@ -31,11 +33,11 @@ fn vips(fields: &mut Fields<'_>, report: &mut Report) -> Option<Vec<VirtualIp>> 
     fields.required("vips", hint, report, list_of(virtual_ip))
 }
 
-/// What a port leads to: a target port, or a map that also says the protocols.
+/// What a port leads to: a target port (0: each workload names its own), or a map that also says the protocols.
 fn offer(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Port> {
     match node.value {
         Value::Map(_) => port_with_protocols(node, path, report),
-        _ => Some(Port { target_port: port(node, path, report)?, protocols: BOTH.to_vec() }),
+        _ => Some(Port { target_port: any_port(node, path, report)?, protocols: BOTH.to_vec() }),
     }
 }
 
@@ -43,7 +45,8 @@ const BOTH: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
 
 fn port_with_protocols(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Port> {
     let mut fields = Fields::of(node, path, report)?;
-    let target = fields.required("targetPort", "write the port of the workloads", report, port);
+    let hint = "write the port of the workloads, or 0 if each names its own";
+    let target = fields.required("targetPort", hint, report, any_port);
     let protocols = fields.optional("protocols", report, protocols);
     fields.finish(report);
     Some(Port { target_port: target?, protocols: protocols.unwrap_or_else(|| BOTH.to_vec()) })
@@ -68,7 +71,6 @@ fn not_kept(fields: &mut Fields<'_>, report: &mut Report) {
     fields.optional("visibility", report, visibility);
     fields.optional("cidrVips", report, cidr_vips);
     fields.optional("endpoints", report, endpoints);
-    fields.nullable("loadBalancer", report, load_balancer);
     fields.nullable("waypoint", report, waypoint);
     fields.optional("weightedWaypoints", report, weighted_waypoints);
 }
@@ -112,20 +114,3 @@ fn endpoint(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<()>
     fields.finish(report);
     Some(())
 }
-
-fn load_balancer(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<()> {
-    report.note(node.line, Note::Unused("loadBalancer", "all healthy workloads get equal shares"));
-    let mut fields = Fields::of(node, path, report)?;
-    let hint = "write a list of places, or `[]`";
-    fields.required("routingPreferences", hint, report, list_of(one_of(&PLACES)));
-    fields.required("mode", "write Standard", report, one_of(&MODES));
-    let policy = one_of(&[("OnlyHealthy", ()), ("AllowAll", ())]);
-    fields.required("healthPolicy", "write OnlyHealthy or AllowAll", report, policy);
-    fields.finish(report);
-    Some(())
-}
-
-const PLACES: [(&str, ()); 6] =
-    [("Region", ()), ("Zone", ()), ("Subzone", ()), ("Node", ()), ("Cluster", ()), ("Network", ())];
-
-const MODES: [(&str, ()); 4] = [("Standard", ()), ("Strict", ()), ("Failover", ()), ("Passthrough", ())];

@@ -61,7 +61,7 @@ pub(super) fn count(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Op
     number(node, "a whole number from 0 to 4294967295", path, report)
 }
 
-/// A whole number without sign that fits into 16 bits: a port that may be 0 where nothing is reached by it.
+/// A whole number without sign that fits into 16 bits: a port where 0 means something, or is let pass.
 pub(super) fn any_port(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<u16> {
     number(node, "a port from 0 to 65535", path, report)
 }

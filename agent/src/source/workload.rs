@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
-use evermesh_model::{Health, ServiceKey, Workload, WorkloadUid};
+use evermesh_model::{Health, Locality, ServiceKey, Workload, WorkloadUid};
 
 use super::{
     collection::{list_of, map_of},
@@ -20,8 +20,12 @@ pub(super) fn workload(node: &Node<'_>, path: &Path<'_>, report: &mut Report) ->
     let name = fields.optional("name", report, text);
     let uid = uid(&mut fields, namespace.as_deref(), name.as_deref(), report);
     let node = fields.optional("node", report, text);
+    let cluster = fields.optional("clusterId", report, text);
+    let locality = fields.optional("locality", report, locality);
     let network = fields.optional("network", report, text);
-    let health = fields.optional("status", report, health);
+    let health = fields.optional("status", report, one_of(&HEALTH));
+    let capacity = fields.optional("capacity", report, count);
+    let revision = fields.optional("canonicalRevision", report, text);
     let services = fields.optional("services", report, services);
     not_kept(&mut fields, report);
     fields.finish(report);
@@ -31,9 +35,13 @@ pub(super) fn workload(node: &Node<'_>, path: &Path<'_>, report: &mut Report) ->
         namespace: namespace?,
         addresses: addresses?,
         node: node.unwrap_or_default(),
+        cluster: cluster.unwrap_or_default(),
+        locality: locality.unwrap_or_default(),
         network: network.unwrap_or_default(),
         health: health.unwrap_or_default(),
-        services: services.unwrap_or_default(),
+        capacity: capacity.unwrap_or(1),
+        revision: revision.unwrap_or_default(),
+        services: services.unwrap_or_default().into(),
     })
 }
 
@@ -57,8 +65,16 @@ fn uid(
     }
 }
 
-fn health(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Health> {
-    one_of(&[("Healthy", Health::Healthy), ("Unhealthy", Health::Unhealthy)])(node, path, report)
+/// `Draining` is of our own.
+const HEALTH: [(&str, Health); 3] =
+    [("Healthy", Health::Healthy), ("Unhealthy", Health::Unhealthy), ("Draining", Health::Draining)];
+
+fn locality(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Locality> {
+    let mut fields = Fields::of(node, path, report)?;
+    let mut part = |name| fields.optional(name, report, text).unwrap_or_default();
+    let locality = Locality { region: part("region"), zone: part("zone"), subzone: part("subzone") };
+    fields.finish(report);
+    Some(locality)
 }
 
 /// Services it stands behind, with the ports on which it deviates.
@@ -78,45 +94,19 @@ fn not_kept(fields: &mut Fields<'_>, report: &mut Report) {
     fields.optional("nativeTunnel", report, truth);
     fields.optional("networkMode", report, one_of(&[("Standard", ()), ("HostNetwork", ())]));
     fields.optional("authorizationPolicies", report, list_of(text));
-    fields.optional("locality", report, locality);
     fields.optional("protocol", report, protocol);
-    fields.optional("capacity", report, capacity);
     fields.nullable("waypoint", report, waypoint);
     fields.nullable("networkGateway", report, network_gateway);
     fields.nullable("applicationTunnel", report, application_tunnel);
 }
 
-const TEXTS: [&str; 8] = [
-    "trustDomain",
-    "serviceAccount",
-    "workloadName",
-    "workloadType",
-    "canonicalName",
-    "canonicalRevision",
-    "hostname",
-    "clusterId",
-];
-
-fn locality(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<()> {
-    let mut fields = Fields::of(node, path, report)?;
-    for name in ["region", "zone", "subzone"] {
-        fields.optional(name, report, text);
-    }
-    fields.finish(report);
-    Some(())
-}
+const TEXTS: [&str; 6] =
+    ["trustDomain", "serviceAccount", "workloadName", "workloadType", "canonicalName", "hostname"];
 
 fn protocol(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<()> {
     let tunnelled = one_of(&[("TCP", false), ("HBONE", true)])(node, path, report)?;
     if tunnelled {
         report.note(node.line, Note::Unused("protocol: HBONE", "traffic is sent as it is, without a tunnel"));
-    }
-    Some(())
-}
-
-fn capacity(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<()> {
-    if count(node, path, report)? != 1 {
-        report.note(node.line, Note::Unused("capacity", "all workloads of a service get equal shares"));
     }
     Some(())
 }

@@ -4,9 +4,9 @@ mod error;
 mod live;
 mod start;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use evermesh_model::{Delta, ServiceKey, Snapshot};
+use evermesh_model::{Delta, Place, Replaced, Snapshot};
 use evermesh_pins::{Control, Inventory, PinDir, WriterLock, host::Cgroup, remove_generation};
 use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
@@ -17,7 +17,7 @@ pub use start::{How, Started};
 use crate::{
     TableSizes, barrier,
     generation::{self, Adoption, Built, Decision, decide},
-    lower::{Lowered, lower, lower_all},
+    lower::lower_all,
     object,
     tables::{self, Change, State, Store},
 };
@@ -30,6 +30,10 @@ pub struct Config {
     pub pins: PinDir,
     /// The cgroup that is hooked.
     pub cgroup: Cgroup,
+    /// Name of this node, which tells its place; empty: not known.
+    pub node: String,
+    /// How long the agent may be silent before new flows are left alone; zero: for ever.
+    pub lease: Duration,
     /// Table sizes. Tables are made larger where what is in use does not fit.
     pub sizes: TableSizes,
 }
@@ -52,8 +56,10 @@ pub struct DataPlane {
     control: Control,
     live: Live,
     state: State,
-    /// The last snapshot that was applied whole.
-    applied: Option<Snapshot>,
+    /// Whether `state` is what the tables say; not after a change that failed half-way.
+    state_known: bool,
+    /// The last snapshot that was applied whole, and where this node was by it.
+    applied: Option<(Snapshot, Place)>,
     /// The free ids and slots were found by reading the tables: a program run may still hold some of them.
     barrier_due: bool,
     _lock: WriterLock,
@@ -70,26 +76,27 @@ impl DataPlane {
 
     /// Leads the tables from what they say to `snapshot`. On an error they say what they said before.
     pub fn apply(&mut self, snapshot: &Snapshot) -> Result<Applied, ApplyError> {
-        let result = self.write(|applied| match applied {
-            Some(before) => Change::Services(changed(before, snapshot)),
-            None => Change::Everything(lower_all(snapshot)),
-        });
+        let (place, change) = self.difference(snapshot);
+        let result = match change {
+            Some(change) => self.write(change),
+            None => self.rewrite(snapshot, &place),
+        };
         let result = match result {
             // What was freed a moment ago may be all that is missing.
-            Err(ApplyError::Full(_)) => self.rewrite(snapshot),
+            Err(ApplyError::Full(_)) => self.rewrite(snapshot, &place),
             other => other,
         };
         match result {
-            Ok(writes) => self.settled(snapshot, writes),
+            Ok(writes) => self.settled(snapshot, place, writes),
             Err(error) => Err(self.restore(error)),
         }
     }
 
     /// Reads the tables anew and writes back whatever differs from what was last applied: drift.
     pub fn audit(&mut self) -> Result<Applied, ApplyError> {
-        let Some(snapshot) = self.applied.clone() else { return Ok(self.counted(0)) };
-        let writes = self.rewrite(&snapshot)?;
-        self.settled(&snapshot, writes)
+        let Some((snapshot, place)) = self.applied.clone() else { return Ok(self.counted(0)) };
+        let writes = self.rewrite(&snapshot, &place)?;
+        self.settled(&snapshot, place, writes)
     }
 
     /// Makes what was freed usable again, after a barrier of 8 to 16 ms.
@@ -105,19 +112,28 @@ impl DataPlane {
     /// Says in `control` that the agent is alive.
     pub fn beat(&self) -> Result<(), ApplyError> {
         let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map_err(|errno| ApplyError::Clock(errno.into()))?;
-        Ok(self.control.beat(u64::try_from(Duration::from(now).as_nanos()).unwrap_or(u64::MAX))?)
+        Ok(self.control.beat(nanoseconds(Duration::from(now)))?)
+    }
+
+    /// Beats first, so that a lease never begins with the heartbeat of an agent before.
+    fn begin_lease(&self) -> Result<(), ApplyError> {
+        self.beat()?;
+        Ok(self.control.set_lease(nanoseconds(self.config.lease))?)
     }
 
     /// Makes a new generation with this release's programs and at least the configured sizes, filled with what the tables say
     /// now, and switches to it. What was live is removed.
     pub fn change_generation(&mut self) -> Result<u32, ApplyError> {
         let next = self.live.number + 1;
-        let snapshot = self.applied.clone();
-        self.change_to(next, snapshot.as_ref())?;
+        let applied = self.applied.clone();
+        self.change_to(next, applied.as_ref().map(|(snapshot, _)| snapshot))?;
         Ok(next)
     }
 
     fn change_to(&mut self, number: u32, snapshot: Option<&Snapshot>) -> Result<(), ApplyError> {
+        if !self.state_known {
+            self.adopt()?;
+        }
         let (sizes, state) = self.next_state(snapshot)?;
         let changed = generation::build(&self.config.pins, number, sizes, &state.as_stores())
             .map_err(ApplyError::from)
@@ -136,12 +152,13 @@ impl DataPlane {
         let mut state = self.state.clone();
         let sizes = self.config.sizes.max(state.sizes_in_use());
         state.grow(sizes);
-        let retired = state.take_retired();
-        state.reuse(retired);
+        state.reuse_at_once();
         if let Some(snapshot) = snapshot {
-            tables::plan(&mut state, Change::Everything(lower_all(snapshot)))?;
-            let retired = state.take_retired();
-            state.reuse(retired);
+            tables::plan(
+                &mut state,
+                Change::Everything(lower_all(snapshot, &Place::of_node(&self.config.node, snapshot))),
+            )?;
+            state.reuse_at_once();
         }
         Ok((sizes, state))
     }
@@ -156,6 +173,7 @@ impl DataPlane {
         let old = self.live.number;
         self.live = Live::open(&self.config.pins, built.number, built.pins)?;
         self.state = state;
+        self.state_known = true;
         self.barrier_due = false;
         barrier().map_err(ApplyError::Barrier)?;
         Ok(remove_generation(&self.config.pins, old)?)
@@ -175,10 +193,13 @@ impl DataPlane {
         }
     }
 
-    /// Plans and executes; the state is right only if this succeeds.
-    fn write(&mut self, change: impl FnOnce(Option<&Snapshot>) -> Change) -> Result<u64, ApplyError> {
-        let stores = tables::plan(&mut self.state, change(self.applied.as_ref()))?;
-        self.execute(&stores)
+    /// Plans and executes; the state is known again only if this succeeds.
+    fn write(&mut self, change: Change) -> Result<u64, ApplyError> {
+        self.state_known = false;
+        let stores = tables::plan(&mut self.state, change)?;
+        let writes = self.execute(&stores)?;
+        self.state_known = true;
+        Ok(writes)
     }
 
     fn execute(&mut self, stores: &[Store]) -> Result<u64, ApplyError> {
@@ -190,14 +211,15 @@ impl DataPlane {
     }
 
     /// Plans on what the tables say, not on what they are believed to say.
-    fn rewrite(&mut self, snapshot: &Snapshot) -> Result<u64, ApplyError> {
+    fn rewrite(&mut self, snapshot: &Snapshot, place: &Place) -> Result<u64, ApplyError> {
         self.adopt()?;
-        self.write(|_| Change::Everything(lower_all(snapshot)))
+        self.write(Change::Everything(lower_all(snapshot, place)))
     }
 
     fn adopt(&mut self) -> Result<(), ApplyError> {
         self.live.read_frontends(&self.config.pins)?;
         self.state = tables::adopt(&self.live.view);
+        self.state_known = true;
         self.barrier_due = true;
         Ok(())
     }
@@ -205,7 +227,7 @@ impl DataPlane {
     /// After a failure: back to the last good state, of which nothing is lost.
     fn restore(&mut self, error: ApplyError) -> ApplyError {
         let restored = match self.applied.clone() {
-            Some(snapshot) => self.rewrite(&snapshot).map(drop),
+            Some((snapshot, place)) => self.rewrite(&snapshot, &place).map(drop),
             None => self.adopt(),
         };
         if let Err(also) = restored {
@@ -214,13 +236,28 @@ impl DataPlane {
         error
     }
 
-    fn settled(&mut self, snapshot: &Snapshot, writes: u64) -> Result<Applied, ApplyError> {
-        self.applied = Some(snapshot.clone());
+    fn settled(&mut self, snapshot: &Snapshot, place: Place, writes: u64) -> Result<Applied, ApplyError> {
         if cfg!(debug_assertions) {
             self.live.read_frontends(&self.config.pins)?;
-            tables::check(snapshot, &self.live.view)?;
+            tables::check(&lower_all(snapshot, &place), &self.live.view)?;
         }
+        self.applied = Some((snapshot.clone(), place));
         Ok(self.counted(writes))
+    }
+
+    /// Where this node is by this snapshot, and what differs from what was applied last. `None`: that is not known, or
+    /// everything may differ.
+    fn difference(&self, snapshot: &Snapshot) -> (Place, Option<Change>) {
+        let node = &self.config.node;
+        let Some((before, was)) = self.applied.as_ref().filter(|_| self.state_known) else {
+            return (Place::of_node(node, snapshot), None);
+        };
+        let delta = Delta::between(before, snapshot);
+        let is_here = |replaced: &Replaced| replaced.both().any(|workload| workload.node == *node);
+        let moved = delta.workloads.iter().any(is_here);
+        let place = if moved { Place::of_node(node, snapshot) } else { was.clone() };
+        let change = (place == *was).then(|| Change::of(&self.state, delta, snapshot, was));
+        (place, change)
     }
 
     fn counted(&self, writes: u64) -> Applied {
@@ -228,11 +265,6 @@ impl DataPlane {
     }
 }
 
-fn changed(before: &Snapshot, after: &Snapshot) -> BTreeMap<ServiceKey, Option<Lowered>> {
-    let delta = Delta::between(before, after);
-    let lowered = delta.changed.into_iter().map(|key| {
-        let lowered = after.service(&key).map(|service| lower(after, service));
-        (key, lowered)
-    });
-    lowered.chain(delta.removed.into_iter().map(|key| (key, None))).collect()
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -11,8 +11,8 @@ pub struct Started {
     pub generation: u32,
     /// How it came to be.
     pub how: How,
-    /// Stores performed.
-    pub writes: u64,
+    /// Stores performed, and what stands in the tables now.
+    pub applied: Applied,
     /// What else was done, for people.
     pub notes: Vec<String>,
 }
@@ -72,7 +72,9 @@ impl DataPlane {
             remove_generation(&config.pins, unfinished)?;
         }
         let mut state = State::empty(config.sizes);
-        let wanted = snapshot.map(lower_all).unwrap_or_default();
+        let at = |snapshot| (snapshot, Place::of_node(&config.node, snapshot));
+        let applied = snapshot.map(at);
+        let wanted = applied.as_ref().map(|(snapshot, place)| lower_all(snapshot, place)).unwrap_or_default();
         let contents = tables::plan(&mut state, Change::Everything(wanted)).map_err(ApplyError::from)?;
         let built = generation::build(&config.pins, number, config.sizes, &contents)?;
         let control = Control::open(&config.pins)?;
@@ -80,10 +82,21 @@ impl DataPlane {
         generation::make_live(&config.pins, number)?;
         generation::attach_missing(&config.pins, &config.cgroup, &built.pins, &evermesh_pins::Hook::ALL)?;
         let live = Live::open(&config.pins, number, built.pins)?;
-        let applied = snapshot.cloned();
+        let applied = applied.map(|(snapshot, place)| (snapshot.clone(), place));
         let writes = contents.len() as u64;
-        let plane = Self { config, control, live, state, applied, barrier_due: false, _lock: lock };
-        Ok((plane, Started { generation: number, how: How::Fresh, writes, notes: Vec::new() }))
+        let plane = Self {
+            config,
+            control,
+            live,
+            state,
+            state_known: true,
+            applied,
+            barrier_due: false,
+            _lock: lock,
+        };
+        plane.begin_lease()?;
+        let applied = plane.counted(writes);
+        Ok((plane, Started { generation: number, how: How::Fresh, applied, notes: Vec::new() }))
     }
 
     fn take(
@@ -99,19 +112,29 @@ impl DataPlane {
         let control = Control::open(&config.pins)?;
         control.initialise()?;
         let state = tables::adopt(&live.view);
-        let mut plane = Self { config, control, live, state, applied: None, barrier_due: true, _lock: lock };
-        let (how, writes) = match plane.why_change(&adoption) {
+        let mut plane = Self {
+            config,
+            control,
+            live,
+            state,
+            state_known: true,
+            applied: None,
+            barrier_due: true,
+            _lock: lock,
+        };
+        let (how, applied) = match plane.why_change(&adoption) {
             Some(reason) => {
                 plane.change_to(adoption.next, snapshot)?;
-                plane.applied = snapshot.cloned();
-                (How::Changed { from: adoption.live, reason }, 0)
+                plane.applied = snapshot.map(|it| (it.clone(), Place::of_node(&plane.config.node, it)));
+                (How::Changed { from: adoption.live, reason }, plane.counted(0))
             }
             None => (How::Adopted, plane.reconcile(snapshot)?),
         };
         let (pins, cgroup) = (&plane.config.pins, &plane.config.cgroup);
         generation::attach_missing(pins, cgroup, &plane.live.pins, &adoption.attach)?;
+        plane.begin_lease()?;
         let generation = plane.generation();
-        Ok((plane, Started { generation, how, writes, notes }))
+        Ok((plane, Started { generation, how, applied, notes }))
     }
 
     /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
@@ -127,8 +150,8 @@ impl DataPlane {
         Table::OF_GENERATION.iter().find_map(resized)
     }
 
-    fn reconcile(&mut self, snapshot: Option<&Snapshot>) -> Result<u64, ApplyError> {
-        snapshot.map_or(Ok(0), |snapshot| self.apply(snapshot).map(|applied| applied.writes))
+    fn reconcile(&mut self, snapshot: Option<&Snapshot>) -> Result<Applied, ApplyError> {
+        snapshot.map_or(Ok(self.counted(0)), |snapshot| self.apply(snapshot))
     }
 }
 

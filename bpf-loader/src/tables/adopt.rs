@@ -6,6 +6,7 @@ use evermesh_pins::TableEntries;
 use super::{
     State, Store, TableRead,
     id_pool::IdPool,
+    records::Records,
     slot_pool::SlotPool,
     state::{Retired, ServiceState},
 };
@@ -21,7 +22,7 @@ pub fn adopt(tables: &impl TableRead) -> State {
         adoption.service(id);
     }
     adoption.frontends();
-    adoption.stray_endpoints(entries.endpoints);
+    adoption.endpoints_without_slot(entries.endpoints);
     adoption.finish(entries)
 }
 
@@ -59,15 +60,13 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         }
         let end = word.offset().saturating_add(word.count());
         let found: Vec<Option<u32>> = (word.offset()..end).map(|slot| self.member(id, slot)).collect();
-        let mut seen = BTreeSet::new();
-        let members: Vec<u32> =
-            found.iter().flatten().copied().filter(|&member| seen.insert(member)).collect();
+        let slots: Vec<u32> = found.iter().flatten().copied().collect();
         let reserved = self.slots.reserve(word.offset(), word.count());
-        let broken = !reserved || members.len() != found.len();
+        let broken = !reserved || slots.len() != found.len();
         let word = if reserved { word } else { ServiceWord::EMPTY };
-        self.owners.extend(members.iter().map(|&endpoint| (endpoint, id)));
+        self.owners.extend(slots.iter().map(|&endpoint| (endpoint, id)));
         self.ids.insert(id, meta.digest);
-        self.state.insert(meta.digest, ServiceState { id, meta, word, members, broken });
+        self.state.insert(meta.digest, ServiceState { meta, word, slots, broken, ..ServiceState::new(id) });
     }
 
     fn stray_service(&mut self, id: u32, meta: ServiceMeta, word: ServiceWord) {
@@ -98,19 +97,33 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         }
     }
 
-    fn stray_endpoints(&mut self, endpoints: u32) {
+    /// Records without a slot: of a service they are idle, else they are strays.
+    fn endpoints_without_slot(&mut self, endpoints: u32) {
         for id in 1..endpoints {
             let owner = self.tables.endpoint(id).map_or(0, |record| record.service);
-            if owner != 0 && !self.owners.contains_key(&id) {
-                self.strays.push(Store::RetireEndpoint { id });
+            if owner == 0 || self.owners.contains_key(&id) {
+                continue;
+            }
+            match self.ids.get(&owner).and_then(|digest| self.state.get_mut(digest)) {
+                Some(service) => {
+                    service.idle.push(id);
+                    self.owners.insert(id, owner);
+                }
+                None => self.strays.push(Store::RetireEndpoint { id }),
             }
         }
     }
 
-    fn finish(self, entries: TableEntries) -> State {
-        let record = |&id: &u32| Some((id, self.tables.endpoint(id)?));
+    fn finish(mut self, entries: TableEntries) -> State {
+        let mut endpoints = Records::default();
+        for &id in self.owners.keys() {
+            endpoints.insert(id, self.tables.endpoint(id).unwrap_or_default());
+        }
+        for service in self.state.values_mut() {
+            service.equal = service.looks_equal();
+        }
         State {
-            endpoints: self.owners.keys().filter_map(record).collect(),
+            endpoints,
             service_ids: IdPool::new(entries.services, |id| self.ids.contains_key(&id)),
             endpoint_ids: IdPool::new(entries.endpoints, |id| self.owners.contains_key(&id)),
             services: self.state,

@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+
 use evermesh_abi::FrontendKey;
-use evermesh_model::Snapshot;
+use evermesh_model::ServiceKey;
 
 use super::{Meaning, State, Store, TableRead, Target, adopt};
+use crate::lower::Lowered;
 
 /// Model and tables do not agree.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,8 +29,8 @@ pub enum Violation {
 
 /// What must hold whenever no change is under way: each destination means exactly what the model says, with
 /// the model's shares; no slot belongs to two services; every record, name and key belongs to something.
-pub fn check(snapshot: &Snapshot, tables: &impl TableRead) -> Result<(), Violation> {
-    let (found, wanted) = (Meaning::of_tables(tables), Meaning::of_model(snapshot));
+pub fn check(model: &BTreeMap<ServiceKey, Lowered>, tables: &impl TableRead) -> Result<(), Violation> {
+    let (found, wanted) = (Meaning::of_tables(tables), Meaning::of_model(model));
     let differs = |key: &&FrontendKey| found.0.get(*key) != wanted.0.get(*key);
     if let Some(key) = found.0.keys().chain(wanted.0.keys()).find(differs) {
         let (tables, model) = (found.0.get(key).cloned(), wanted.0.get(key).cloned());

@@ -1,9 +1,13 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
-use evermesh_abi::{Endpoint, FrontendKey, PROTOCOL_TCP, PROTOCOL_UDP};
-use evermesh_model::{Health, Protocol, Service, Snapshot, Workload};
+use evermesh_abi::{Endpoint, FrontendKey, FrontendValue};
+use evermesh_model::ServiceKey;
 
-use super::TableRead;
+use super::{
+    TableRead,
+    plan::{Weighted, slots},
+};
+use crate::lower::{Lowered, LoweredPort};
 
 /// Where a connection can end up: what tables or model *mean*, apart from how they say it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,10 +16,15 @@ pub struct Meaning(pub BTreeMap<FrontendKey, Target>);
 /// What becomes of a destination that the mesh knows. One that it does not know has no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Refused: a virtual IP without such a port.
+    /// Refused: a virtual IP without such a port, or a service without endpoints.
     Refused,
-    /// One of these addresses and ports (host byte order), with its share in slots. Refused if there are none.
-    Endpoints(BTreeMap<(IpAddr, u16), usize>),
+    /// One of these.
+    Endpoints {
+        /// How one is picked, as the tables say it.
+        algorithm: u8,
+        /// Addresses and ports (host byte order), each with its share in slots.
+        shares: BTreeMap<(IpAddr, u16), usize>,
+    },
     /// The tables contradict themselves.
     Broken(&'static str),
 }
@@ -25,21 +34,29 @@ impl Target {
     pub fn reachable(&self) -> Option<Vec<(IpAddr, u16)>> {
         match self {
             Self::Refused => Some(Vec::new()),
-            Self::Endpoints(endpoints) => Some(endpoints.keys().copied().collect()),
+            Self::Endpoints { shares, .. } => Some(shares.keys().copied().collect()),
             Self::Broken(_) => None,
         }
+    }
+
+    fn of(algorithm: u8, endpoints: impl IntoIterator<Item = (IpAddr, u16)>) -> Self {
+        let mut shares = BTreeMap::new();
+        for endpoint in endpoints {
+            *shares.entry(endpoint).or_default() += 1;
+        }
+        if shares.is_empty() { Self::Refused } else { Self::Endpoints { algorithm, shares } }
     }
 }
 
 impl Meaning {
     /// What the kernel programs make of these tables.
     pub fn of_tables(tables: &impl TableRead) -> Self {
-        let target = |(key, value): (FrontendKey, evermesh_abi::FrontendValue)| {
+        let target = |(key, value): (FrontendKey, FrontendValue)| {
             let marker = key == FrontendKey::known_address(key.address);
             let target = match (value.belongs_to(&key), marker) {
                 (false, _) => Target::Broken("a fingerprint of another key"),
                 (true, true) => Target::Refused,
-                (true, false) => endpoints(tables, value.service()),
+                (true, false) => of_service(tables, value.service()),
             };
             (key, target)
         };
@@ -47,68 +64,60 @@ impl Meaning {
     }
 
     /// What the model asks for.
-    pub fn of_model(snapshot: &Snapshot) -> Self {
-        let mut meaning = Self::default();
-        for service in snapshot.services() {
-            for vip in service.vips.iter().filter(|vip| vip.network.is_empty()) {
-                meaning.0.insert(FrontendKey::known_address(vip.address.into()), Target::Refused);
-                meaning.add(snapshot, service, vip.address);
+    pub fn of_model(lowered: &BTreeMap<ServiceKey, Lowered>) -> Self {
+        let mut meaning = BTreeMap::new();
+        for lowered in lowered.values() {
+            let known = lowered.addresses.iter().map(|address| FrontendKey::known_address(*address));
+            meaning.extend(known.map(|key| (key, Target::Refused)));
+            for port in &lowered.ports {
+                let target = of_port(port);
+                meaning.extend(port.frontends.iter().map(|key| (*key, target.clone())));
             }
         }
-        meaning
+        Self(meaning)
     }
 
-    fn add(&mut self, snapshot: &Snapshot, service: &Service, vip: IpAddr) {
-        for (&number, port) in &service.ports {
-            let reach = |workload| reach(workload, service, number, port.target_port, vip.is_ipv4());
-            let mut shares = BTreeMap::new();
-            for endpoint in snapshot.members(&service.key).filter_map(|workload| reach(workload)) {
-                *shares.entry(endpoint).or_default() += 1;
-            }
-            for protocol in &port.protocols {
-                let key = FrontendKey::new(vip.into(), number.to_be(), protocol_number(*protocol));
-                self.0.insert(key, Target::Endpoints(shares.clone()));
-            }
-        }
+    /// The first destination that reaches neither what it reached `before` nor what it will reach `after`.
+    pub fn stray(&self, before: &Self, after: &Self) -> Option<String> {
+        let keys = self.0.keys().chain(before.0.keys()).chain(after.0.keys());
+        let reach = |meaning: &Self, key| meaning.0.get(key).map(Target::reachable);
+        keys.map(|key| (key, reach(self, key), reach(before, key), reach(after, key)))
+            .find(|(_, now, before, after)| now != before && now != after)
+            .map(|(key, now, before, after)| format!("{key:?}: {now:?}, before {before:?}, after {after:?}"))
     }
 }
 
-fn protocol_number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Tcp => PROTOCOL_TCP,
-        Protocol::Udp => PROTOCOL_UDP,
-    }
-}
-
-fn reach(
-    workload: &Workload,
-    service: &Service,
-    number: u16,
-    target: u16,
-    ipv4: bool,
-) -> Option<(IpAddr, u16)> {
-    let healthy = workload.health == Health::Healthy && workload.network.is_empty();
-    let own = workload.services.get(&service.key)?.get(&number).copied();
-    let address = workload.addresses.iter().copied().find(|ip| ip.is_ipv4() == ipv4)?;
-    let port = own.unwrap_or(target);
-    (healthy && port != 0).then_some((address, port))
-}
-
-fn endpoints(tables: &impl TableRead, service: u32) -> Target {
+fn of_service(tables: &impl TableRead, service: u32) -> Target {
     let Some(word) = tables.service(service) else { return Target::Broken("a service beyond the table") };
-    let mut shares = BTreeMap::new();
-    for slot in word.offset()..word.offset().saturating_add(word.count()) {
-        match record(tables, slot) {
-            Some(record) => {
-                *shares.entry((record.address.into(), u16::from_be(record.port))).or_default() += 1
-            }
-            None => return Target::Broken("a slot without an endpoint"),
+    let slots = word.offset()..word.offset().saturating_add(word.count());
+    let records: Option<Vec<Endpoint>> = slots.map(|slot| record(tables, slot)).collect();
+    match records {
+        None => Target::Broken("a slot without an endpoint"),
+        Some(records) => {
+            let place = |record: Endpoint| (record.address.into(), u16::from_be(record.port));
+            Target::of(word.algorithm(), records.into_iter().map(place))
         }
     }
-    Target::Endpoints(shares)
 }
 
 fn record(tables: &impl TableRead, slot: u32) -> Option<Endpoint> {
     let id = u32::try_from(tables.slot(slot)?).ok()?;
     tables.endpoint(id).filter(|record| record.port != 0)
+}
+
+/// What the slots say whose endpoints have these numbers for ids.
+fn of_port(port: &LoweredPort) -> Target {
+    let mut endpoints: Vec<_> = port.endpoints.iter().filter(|endpoint| endpoint.slots > 0).collect();
+    endpoints.sort_unstable();
+    let weighted = |(id, endpoint): (u32, &&crate::LoweredEndpoint)| Weighted {
+        id,
+        workload: endpoint.workload,
+        slots: endpoint.slots,
+    };
+    let slots = slots(port.algorithm, &(1..).zip(&endpoints).map(weighted).collect::<Vec<_>>());
+    let place = |id: u32| {
+        let endpoint = endpoints.get(usize::try_from(id).ok()?.checked_sub(1)?)?;
+        Some((endpoint.address.into(), u16::from_be(endpoint.port)))
+    };
+    Target::of(port.algorithm, slots.into_iter().filter_map(place))
 }

@@ -6,6 +6,7 @@ mod invariant;
 mod meaning;
 mod plan;
 mod read;
+mod records;
 mod slot_pool;
 mod state;
 mod store;

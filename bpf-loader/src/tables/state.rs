@@ -1,10 +1,10 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_abi::{ALGORITHM_MAGLEV, Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_model::ServiceKey;
 use evermesh_pins::Table;
 
-use super::{Store, id_pool::IdPool, slot_pool::SlotPool};
+use super::{Store, id_pool::IdPool, records::Records, slot_pool::SlotPool};
 use crate::TableSizes;
 
 /// What stands in the tables, as the planner needs it: who has which id, what is free, what waits for a
@@ -13,8 +13,8 @@ use crate::TableSizes;
 pub struct State {
     /// By digest.
     pub(super) services: BTreeMap<u64, ServiceState>,
-    /// Records by endpoint id; those of members only.
-    pub(super) endpoints: BTreeMap<u32, Endpoint>,
+    /// Those of members only.
+    pub(super) endpoints: Records,
     /// All keys of `frontends`, the known addresses apart.
     pub(super) frontends: BTreeMap<FrontendKey, FrontendValue>,
     /// Known addresses.
@@ -36,10 +36,18 @@ pub struct ServiceState {
     pub id: u32,
     pub meta: ServiceMeta,
     pub word: ServiceWord,
-    /// Endpoint ids in slot order.
-    pub members: Vec<u32>,
+    /// Endpoint ids in slot order; an endpoint that weighs more stands there more than once.
+    pub slots: Vec<u32>,
+    /// Endpoints that have no slot and keep the flows they have.
+    pub idle: Vec<u32>,
     /// The slots are not what they should be: they are written anew elsewhere.
     pub broken: bool,
+    /// Each endpoint has one slot, and any may have any: slots can be changed one by one.
+    pub equal: bool,
+    /// Whether all weigh one, as another one will. Not known after adoption.
+    pub weigh_one: bool,
+    /// Ids by workload, made when a service of many endpoints is changed one by one.
+    pub index: Option<HashMap<u64, u32>>,
 }
 
 impl ServiceState {
@@ -49,9 +57,27 @@ impl ServiceState {
             id,
             meta: ServiceMeta::default(),
             word: ServiceWord::EMPTY,
-            members: Vec::new(),
+            slots: Vec::new(),
+            idle: Vec::new(),
             broken: false,
+            equal: true,
+            weigh_one: false,
+            index: None,
         }
+    }
+
+    /// Each endpoint once.
+    pub fn members(&self) -> Vec<u32> {
+        let mut members: Vec<u32> = self.slots.iter().chain(&self.idle).copied().collect();
+        members.sort_unstable();
+        members.dedup();
+        members
+    }
+
+    /// Whether the slots, as they stand, are those of equal endpoints.
+    pub fn looks_equal(&self) -> bool {
+        let in_turns = self.word.algorithm() != ALGORITHM_MAGLEV;
+        in_turns && !self.broken && self.idle.is_empty() && self.members().len() == self.slots.len()
     }
 }
 
@@ -84,7 +110,7 @@ impl State {
     pub fn empty(sizes: TableSizes) -> Self {
         Self {
             services: BTreeMap::new(),
-            endpoints: BTreeMap::new(),
+            endpoints: Records::default(),
             frontends: BTreeMap::new(),
             addresses: BTreeSet::new(),
             lowered: BTreeMap::new(),
@@ -107,6 +133,11 @@ impl State {
         self.endpoints.len()
     }
 
+    /// Whether each endpoint of this service port has one slot because it weighs one, so that they can be changed one by one.
+    pub fn has_equal_endpoints(&self, digest: u64) -> bool {
+        self.services.get(&digest).is_some_and(|service| service.equal && service.weigh_one)
+    }
+
     /// Takes what waits for a barrier. After one, hand it to [`Self::reuse`].
     pub fn take_retired(&mut self) -> Retired {
         std::mem::take(&mut self.retired)
@@ -119,6 +150,12 @@ impl State {
         for (start, count) in retired.slots {
             self.slots.give_back(start, count);
         }
+    }
+
+    /// For tables that no program runs on: what waits for a barrier may be used again.
+    pub fn reuse_at_once(&mut self) {
+        let retired = self.take_retired();
+        self.reuse(retired);
     }
 
     /// The smallest sizes in which every id and slot in use keeps its place.
@@ -143,15 +180,13 @@ impl State {
     /// The stores that make empty tables hold this state.
     pub fn as_stores(&self) -> Vec<Store> {
         let mut stores = Vec::new();
-        for (&id, &record) in &self.endpoints {
-            stores.push(Store::Endpoint { id, record });
-        }
+        stores.extend(self.endpoints.iter().map(|(id, &record)| Store::Endpoint { id, record }));
         for service in self.services.values() {
             stores.push(Store::ServiceMeta { id: service.id, meta: service.meta });
             if service.broken {
                 continue;
             }
-            let slots = (service.word.offset()..).zip(&service.members);
+            let slots = (service.word.offset()..).zip(&service.slots);
             stores.extend(slots.map(|(slot, &endpoint)| Store::Slot { slot, endpoint }));
             stores.push(Store::Service { id: service.id, word: service.word });
         }

@@ -22,6 +22,9 @@ pub enum Kind {
     UdpConnected = 4,
     /// A datagram from an unconnected socket that is kept, and its answer.
     UdpKept = 5,
+    /// A datagram from a connected socket that is kept, and its answer. A socket that was destroyed, as those are whose
+    /// endpoint is gone, is replaced by another one within the attempt.
+    UdpConnectedKept = 6,
 }
 
 /// By which kind of socket, to which kind of address.

@@ -1,4 +1,7 @@
-use std::net::{SocketAddr, UdpSocket};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+};
 
 use super::{
     Outcome,
@@ -25,10 +28,20 @@ pub(super) fn exchange(socket: &UdpSocket, target: SocketAddr, count: u64) -> An
     check(&answer[..len], count)
 }
 
-/// A new socket, `connect`, `send` and `recv`: it must seem to be connected to `target`.
+/// A new socket, `connect`, `send` and `recv`.
 pub(super) fn connected(target: SocketAddr, count: u64) -> Answered {
+    talk(&connect(target)?, target, count)
+}
+
+/// A new socket that is connected.
+pub(super) fn connect(target: SocketAddr) -> io::Result<UdpSocket> {
     let socket = udp_socket(target)?;
     socket.connect(target)?;
+    Ok(socket)
+}
+
+/// `send` and `recv`: the socket must seem to be connected to `target`.
+pub(super) fn talk(socket: &UdpSocket, target: SocketAddr, count: u64) -> Answered {
     socket.send(&count.to_be_bytes())?;
     let mut answer = [0; NAME_LEN + COUNT_LEN];
     let len = socket.recv(&mut answer)?;

@@ -48,6 +48,13 @@ impl Expectation {
 }
 
 impl Failure {
+    /// How an application learns that its connected UDP socket was destroyed: when it sends, and when it waits.
+    pub(super) fn is_destruction(&self) -> bool {
+        let Self::Io(error) = self else { return false };
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        matches!(errno, Some(Errno::EDESTADDRREQ | Errno::ECONNABORTED))
+    }
+
     /// A socket's own time-out shows as `EINPROGRESS` from connect and as `EAGAIN` from everything else.
     fn into_outcome(self) -> Outcome {
         let error = match self {

@@ -7,7 +7,14 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Kind, conversation::Conversation, datagram, expectation::Answered, greeting};
+use super::{
+    Kind,
+    conversation::Conversation,
+    datagram,
+    expectation::{Answered, Failure},
+    greeting,
+};
+use crate::wait::stretched;
 
 /// How long any single call of an attempt may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,6 +26,7 @@ pub(super) enum Probe {
     Udp { count: u64 },
     UdpConnected { count: u64 },
     UdpKept { count: u64, kept: HashMap<SocketAddr, UdpSocket> },
+    UdpConnectedKept { count: u64, kept: HashMap<SocketAddr, UdpSocket> },
 }
 
 impl Probe {
@@ -29,6 +37,7 @@ impl Probe {
             Kind::Udp => Self::Udp { count: 0 },
             Kind::UdpConnected => Self::UdpConnected { count: 0 },
             Kind::UdpKept => Self::UdpKept { count: 0, kept: HashMap::new() },
+            Kind::UdpConnectedKept => Self::UdpConnectedKept { count: 0, kept: HashMap::new() },
         }
     }
 
@@ -40,6 +49,7 @@ impl Probe {
             Self::Udp { count } => datagram::unconnected(target, next(count)),
             Self::UdpConnected { count } => datagram::connected(target, next(count)),
             Self::UdpKept { count, kept } => exchange(kept, target, next(count)),
+            Self::UdpConnectedKept { count, kept } => talk(kept, target, next(count)),
         }
     }
 }
@@ -61,22 +71,34 @@ fn exchange(kept: &mut HashMap<SocketAddr, UdpSocket>, target: SocketAddr, count
     Ok(server)
 }
 
+fn talk(kept: &mut HashMap<SocketAddr, UdpSocket>, target: SocketAddr, count: u64) -> Answered {
+    let mut socket = kept.remove(&target).map_or_else(|| datagram::connect(target), Ok)?;
+    let mut answered = datagram::talk(&socket, target, count);
+    if answered.as_ref().is_err_and(Failure::is_destruction) {
+        socket = datagram::connect(target)?;
+        answered = datagram::talk(&socket, target, count);
+    }
+    let server = answered?;
+    kept.insert(target, socket);
+    Ok(server)
+}
+
 fn next(count: &mut u64) -> u64 {
     *count += 1;
     *count
 }
 
-/// A socket whose calls, `connect` among them, end after [`TIMEOUT`].
+/// A socket whose calls, `connect` among them, end after [`TIMEOUT`], [`stretched`].
 pub(super) fn tcp_socket(target: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
-    socket.set_write_timeout(Some(TIMEOUT))?;
+    socket.set_read_timeout(Some(stretched(TIMEOUT)))?;
+    socket.set_write_timeout(Some(stretched(TIMEOUT)))?;
     Ok(socket)
 }
 
 /// A socket that is bound to nothing: the first send or connect binds it.
 pub(super) fn udp_socket(target: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(target), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_read_timeout(Some(TIMEOUT))?;
+    socket.set_read_timeout(Some(stretched(TIMEOUT)))?;
     Ok(socket.into())
 }

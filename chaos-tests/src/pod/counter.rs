@@ -2,11 +2,11 @@ use std::fs;
 
 use crate::{Error, Result};
 
-/// How often a connection was turned away at a full accept queue, in the namespace of this thread.
-pub(super) fn listen_overflows() -> Result<u64> {
+/// A counter of TCP in the namespace of this thread, by the name that `nstat` has for it without `TcpExt`.
+pub(super) fn tcp(name: &str) -> Result<u64> {
     let path = "/proc/thread-self/net/netstat";
     let text = fs::read_to_string(path).map_err(Error::path("read", path))?;
-    Ok(tcp_ext(&text, "ListenOverflows").max(tcp_ext(&text, "ListenDrops")))
+    Ok(tcp_ext(&text, name))
 }
 
 /// A counter of the `TcpExt` lines: one of names, then one of values.

@@ -4,6 +4,7 @@
 mod address;
 mod counter;
 mod node;
+mod visit;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -12,6 +13,7 @@ use std::{
 };
 
 pub use node::Node;
+use visit::Visit;
 
 use crate::{
     Error, Result, binaries,
@@ -87,12 +89,28 @@ impl Pod {
         Err(Error::Command { command: text, status: output.status, stderr })
     }
 
+    /// Runs `work` inside, on a thread of its own, while the whole of this process is one of the pod's.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let _visit = Visit::begin(&self.cgroup)?;
+        self.netns.enter(|| Ok(work()))
+    }
+
+    /// Its cgroup.
+    pub fn cgroup(&self) -> &Cgroup {
+        &self.cgroup
+    }
+
     fn placement(&self) -> Result<Placement> {
         Ok(Placement { netns: Some(self.netns.open()?), cgroup_procs: self.cgroup.open_procs()? })
     }
 
     /// How often a connection was turned away at a full accept queue here, since the pod was made.
     pub fn listen_overflows(&self) -> Result<u64> {
-        self.netns.enter(counter::listen_overflows)
+        Ok(self.tcp_counter("ListenOverflows")?.max(self.tcp_counter("ListenDrops")?))
+    }
+
+    /// A counter of the pod's TCP, such as `TCPFastOpenActive`; 0 for one that the kernel does not have.
+    pub fn tcp_counter(&self, name: &str) -> Result<u64> {
+        self.netns.enter(|| counter::tcp(name))
     }
 }

@@ -30,6 +30,7 @@ impl Traffic {
             (Kind::Udp, [answering(ANSWER.port), refusing()].concat()),
             (Kind::UdpConnected, [answering(ANSWER.port), refusing()].concat()),
             (Kind::UdpKept, answering(ANSWER.port)),
+            (Kind::UdpConnectedKept, answering(ANSWER.port)),
         ];
         let start = |(kind, targets)| {
             let spec = ClientSpec { kind, targets, at_most };

@@ -40,7 +40,7 @@ fn unchanged_state_is_adopted_without_a_writable_mapping() {
     let links = link_ids(&bench);
     assert_eq!(mappings(), (0, 0));
     let (plane, started) = bench.start(Some(&mesh));
-    assert_eq!((&started.how, started.writes), (&How::Adopted, 0));
+    assert_eq!((&started.how, started.applied.writes), (&How::Adopted, 0));
     assert_eq!(mappings(), (4, 0));
     assert_eq!(link_ids(&bench), links);
     drop(plane);
@@ -52,7 +52,7 @@ fn a_difference_is_written_and_only_that() {
     drop(bench.start(Some(&bench.mesh(2))));
     let (plane, started) = bench.start(Some(&bench.mesh(1)));
     assert_eq!(started.how, How::Adopted);
-    assert!((1..20).contains(&started.writes), "{started:?}");
+    assert!((1..20).contains(&started.applied.writes), "{started:?}");
     assert_eq!(mappings(), (4, 4));
     drop(plane);
 }
@@ -66,7 +66,7 @@ fn drift_is_found_and_mended() {
     assert_eq!(plane.audit().unwrap().writes, 0);
     let inventory = Inventory::read(&bench.pins()).unwrap();
     let mut vandal = TableWriter::new(|table| inventory.generations[&1].tables.get(&table)).unwrap();
-    vandal.execute(&[Store::Service { id: 1, word: ServiceWord::new(900, 7) }]).unwrap();
+    vandal.execute(&[Store::Service { id: 1, word: ServiceWord::new(0, 900, 7) }]).unwrap();
     assert!(plane.audit().unwrap().writes > 0);
     assert_eq!(plane.audit().unwrap().writes, 0);
 }

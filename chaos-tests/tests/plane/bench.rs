@@ -1,6 +1,6 @@
 //! What the tests stand on: a mesh of pods, and a data plane over it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use evermesh_chaos_tests::{
     pod::{Node, Pod},
@@ -15,6 +15,7 @@ pub const VIP4: &str = "10.96.0.10";
 pub const VIP6: &str = "fd00:96::a";
 pub const PORT: u16 = 80;
 pub const TARGET: u16 = 8080;
+pub const NODE: &str = "node-1";
 pub const SIZES: TableSizes = TableSizes { services: 256, endpoints: 1024 };
 
 /// Declared in the order in which things must go.
@@ -42,7 +43,7 @@ impl Bench {
 
     pub fn config(&self) -> Config {
         let cgroup = host::cgroup(Some(self.sandbox.pods_cgroup().path())).unwrap();
-        Config { pins: self.pins(), cgroup, sizes: SIZES }
+        Config { pins: self.pins(), cgroup, node: NODE.into(), lease: Duration::ZERO, sizes: SIZES }
     }
 
     pub fn start(&self, snapshot: Option<&Snapshot>) -> (DataPlane, Started) {
@@ -69,13 +70,15 @@ pub fn service_at(key: ServiceKey, vips: &[&str]) -> Service {
     let vip = |text: &&str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
     let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
     let vips = vips.iter().map(vip).collect();
-    Service { name: "service".into(), key, vips, ports: BTreeMap::from([(PORT, port)]) }
+    Service { name: "service".into(), key, vips, ports: BTreeMap::from([(PORT, port)]), ..Service::default() }
 }
 
 /// Runs `work` on a thread in the pod's namespace, with the test's own process in the hooked cgroup.
 pub fn inside<T: Send>(bench: &Bench, pod: &Pod, work: impl FnOnce() -> T + Send) -> T {
     let within = bench.sandbox.pods_cgroup().child("test");
-    within.create().unwrap();
+    if !within.path().exists() {
+        within.create().unwrap();
+    }
     let join = |directory: &Path| {
         fs::write(directory.join("cgroup.procs"), std::process::id().to_string()).unwrap();
     };
@@ -91,9 +94,7 @@ fn workload(pod: &Pod) -> Workload {
         name: pod.name().into(),
         namespace: "demo".into(),
         addresses: pod.addresses().to_vec(),
-        node: String::new(),
-        network: String::new(),
-        health: evermesh_model::Health::Healthy,
-        services: BTreeMap::from([(key(), BTreeMap::new())]),
+        services: [(key(), BTreeMap::new())].into(),
+        ..Workload::default()
     }
 }

@@ -13,7 +13,7 @@ use evermesh_loader::{
     barrier, lower_all,
     tables::{self, Change, State, Store, TableWriter},
 };
-use evermesh_model::{Health, Snapshot, Workload, WorkloadUid};
+use evermesh_model::{Place, Snapshot, Workload, WorkloadUid};
 use evermesh_pins::{Inventory, TablesView};
 
 use crate::bench::{Bench, PORT, VIP4, inside, key, service_at};
@@ -143,7 +143,7 @@ fn change_all_the_time(
 }
 
 fn change(state: &mut State, writer: &mut TableWriter, mesh: &Snapshot, discipline: Discipline) {
-    let mut stores = tables::plan(state, Change::Everything(lower_all(mesh))).unwrap();
+    let mut stores = tables::plan(state, Change::Everything(lower_all(mesh, &Place::default()))).unwrap();
     (discipline.arrange)(&mut stores);
     writer.execute(&stores).unwrap();
     let retired = state.take_retired();
@@ -172,9 +172,7 @@ fn workload(name: &str, address: &str, service: evermesh_model::ServiceKey) -> W
         name: name.into(),
         namespace: "demo".into(),
         addresses: vec![address.parse().unwrap()],
-        node: String::new(),
-        network: String::new(),
-        health: Health::Healthy,
         services: [(service, Default::default())].into(),
+        ..Workload::default()
     }
 }

@@ -1,8 +1,18 @@
 //! The data plane without agent or supervisor: the loader on a real kernel, in a sandbox.
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
+mod addresses;
 mod adoption;
 mod bench;
 mod churn;
+mod cuts;
+mod distribution;
+mod histories;
+mod lease;
+mod listeners;
+mod maglev;
+mod orphans;
+mod picks;
+mod rate;
 mod sockets;
 mod switch;

@@ -167,24 +167,44 @@ fn unconnected_udp_moves_when_its_endpoint_goes() {
 }
 
 #[test]
-fn closed_udp_sockets_leave_no_entries() {
-    use evermesh_abi::{UdpOrigin, UdpOriginKey};
+fn closed_sockets_leave_no_entries() {
+    use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
+    use evermesh_pins::{Inventory, Table, sys::map_pairs};
     use std::os::fd::AsFd;
     let (bench, _plane) = ready(2);
-    let inventory = evermesh_pins::Inventory::read(&bench.pins()).unwrap();
-    let map = &inventory.frozen[&evermesh_pins::Table::UdpOrigins].fd;
-    let entries = || evermesh_pins::sys::map_pairs::<UdpOriginKey, UdpOrigin>(map.as_fd()).unwrap().len();
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    let map = |table| inventory.frozen[&table].fd.as_fd();
+    let origins = || map_pairs::<u64, Origin>(map(Table::Origins)).unwrap().len();
+    let udp_origins = || map_pairs::<UdpOriginKey, UdpOrigin>(map(Table::UdpOrigins)).unwrap().len();
     inside(&bench, &bench.client, || {
-        let sockets: Vec<UdpSocket> = everywhere()
-            .into_iter()
-            .map(|target| {
-                let socket = udp(target);
-                socket.send_to(b"hello", target).unwrap();
-                socket
-            })
-            .collect();
-        assert_eq!(entries(), 3 * sockets.len());
+        let streams = everywhere().map(|target| TcpStream::connect(target).unwrap());
+        assert_eq!((origins(), udp_origins()), (3, 0));
+        let sockets = everywhere().map(|target| {
+            let socket = udp(target);
+            socket.send_to(b"hello", target).unwrap();
+            socket
+        });
+        assert_eq!((origins(), udp_origins()), (6, 9));
         drop(sockets);
-        assert_eq!(entries(), 0);
+        assert_eq!((origins(), udp_origins()), (3, 0));
+        drop(streams);
+        assert_eq!(origins(), 0);
+    });
+}
+
+#[test]
+fn a_socket_that_connects_again_is_shown_its_new_peer() {
+    let (bench, _plane) = ready(2);
+    inside(&bench, &bench.client, || {
+        let [first, _, other] = everywhere();
+        let socket = udp(other);
+        for target in [other, other] {
+            socket.connect(target).unwrap();
+            assert_eq!(socket.peer_addr().unwrap(), target);
+        }
+        let socket = udp(first);
+        socket.send_to(b"hello", first).unwrap();
+        socket.connect(first).unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), first);
     });
 }

@@ -66,7 +66,13 @@ fn under_traffic(act: impl FnOnce(&mut Scene) -> Vec<Event>) -> Report {
     let stage = Stage::new(&sandbox).unwrap();
     let pins = PinDir::new(sandbox.bpffs());
     let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path())).unwrap();
-    let config = Config { pins: pins.clone(), cgroup, sizes: TableSizes::default() };
+    let config = Config {
+        pins: pins.clone(),
+        cgroup,
+        node: String::new(),
+        lease: Duration::ZERO,
+        sizes: TableSizes::default(),
+    };
     let (plane, _) = DataPlane::start(config.clone(), Some(&snapshot(&sandbox, &stage))).unwrap();
     let enrolment = Enrolment::open(&pins).unwrap();
     let enrol = |pod: &Pod| drop(enrolment.add(pod.name(), pod.netns().path()).unwrap());

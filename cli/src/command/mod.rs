@@ -1,11 +1,13 @@
 //! One command a file.
 
+mod doctor;
 mod dump;
 pub mod pod;
 mod run;
 mod status;
 mod uninstall;
 
+pub use doctor::doctor;
 pub use dump::dump;
 pub use pod::pod;
 pub use run::run;

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use evermesh_pins::{self as pins, Enrolment, host};
+use evermesh_pins::{self as pins, Enrolment, host, probe::PodOutside};
 use serde::Serialize;
 
 use crate::{
@@ -23,14 +23,11 @@ pub fn pod(directories: &Directories, output: Output, asked: &Pod) -> Result<Exi
             output.show(&Added { enrolled })?;
         }
         Pod::Remove { name } => output.show(&Removed { removed: enrolment.remove(name)?.into() })?,
-        Pod::List => output.show(&Listed { pods: listed(&enrolment)? })?,
+        Pod::List => {
+            output.show(&Listed { pods: enrolment.list()?.into_iter().map(PodView::from).collect() })?
+        }
     }
     Ok(Exit::Ok)
-}
-
-/// All enrolled pods, by name.
-pub fn listed(enrolment: &Enrolment) -> Result<Vec<PodView>, Failure> {
-    Ok(enrolment.list()?.into_iter().map(PodView::from).collect())
 }
 
 /// What names no directory is a name that `ip netns` knows.
@@ -72,6 +69,33 @@ impl fmt::Display for PodView {
             [] => write!(f, "{} (without an address)", self.name),
             some => write!(f, "{} ({})", self.name, some.join(", ")),
         }
+    }
+}
+
+/// An enrolled pod with processes outside of the hooked cgroup.
+#[derive(Clone, Debug, Serialize)]
+pub struct PodOutsideView {
+    /// The name it was enrolled under.
+    pub pod: String,
+    /// How many processes lie outside.
+    pub processes: usize,
+    /// One of them.
+    pub pid: u32,
+    /// Where that one is, from the root of the hierarchy.
+    pub cgroup: PathBuf,
+}
+
+impl From<&PodOutside> for PodOutsideView {
+    fn from(outside: &PodOutside) -> Self {
+        let PodOutside { pod, processes, pid, cgroup } = outside.clone();
+        Self { pod, processes, pid, cgroup }
+    }
+}
+
+impl fmt::Display for PodOutsideView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pod, processes, pid, cgroup } = self;
+        write!(f, "{pod}: {processes} outside, such as pid {pid} in {}", cgroup.display())
     }
 }
 

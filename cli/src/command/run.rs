@@ -43,8 +43,10 @@ fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>
         line.path("--cgroup", cgroup)?;
     }
     line.path("--run-dir", &directories.run_dir)?;
-    line.number("--max-services", asked.max_services.map(u64::from));
-    line.number("--max-endpoints", asked.max_endpoints.map(u64::from));
+    line.0.extend(asked.this_node.node.iter().flat_map(|name| ["--node".into(), name.into()]));
+    line.number("--lease-ms", asked.this_node.lease_ms);
+    line.number("--max-services", asked.room.max_services.map(u64::from));
+    line.number("--max-endpoints", asked.room.max_endpoints.map(u64::from));
     Ok(line.0)
 }
 
@@ -84,7 +86,7 @@ mod tests {
     fn everything_said_is_handed_on() {
         insta::assert_snapshot!(handed_on(
             "evermesh run --config /m.yaml --state-dir /s --bpffs /b --cgroup /c --run-dir /r --watchdog-ms 300 \
-             --max-services 5 --max-endpoints 6 --takeover --log debug"
+             --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 --takeover --log debug"
         ));
     }
 

@@ -8,7 +8,12 @@ use evermesh_handover::{Client, ClientError, Intent, RunDir};
 use evermesh_pins::{PinDir, Removed, WriterLock, host, remove_all};
 use serde::Serialize;
 
-use crate::{Exit, Failure, args::Directories, output::Output, process::agent};
+use crate::{
+    Exit, Failure,
+    args::Directories,
+    output::Output,
+    process::{agent, lone_agent::LoneAgent},
+};
 
 /// How long the supervisor may take to answer.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -24,12 +29,22 @@ pub fn uninstall(directories: &Directories, output: Output, purge: bool) -> Resu
     let state_dir = StateDir::prepare(&directories.state_dir)?;
     Intent::Uninstall.record(state_dir.path)?;
     let stopped = stop(&directories.run())?;
+    let lone_agent = LoneAgent::find(&directories.pins())?.map(LoneAgent::stop).transpose()?;
     let Removed { paths: removed, foreign } = remove_pins(&directories.pins())?;
     remove_traces(&directories.run())?;
     Intent::clear(state_dir.path)?;
     let purged = if purge { state_dir.purge()? } else { Vec::new() };
     state_dir.restore()?;
-    output.show(&Uninstalled { supervisor_stopped: stopped, removed, foreign, purged })?;
+    let (agent_stopped, agent_unit) = lone_agent.map(|it| (it.pid, it.unit)).unzip();
+    let agent_unit = agent_unit.flatten();
+    output.show(&Uninstalled {
+        supervisor_stopped: stopped,
+        agent_stopped,
+        agent_unit,
+        removed,
+        foreign,
+        purged,
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -107,6 +122,10 @@ fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure 
 #[derive(Serialize)]
 struct Uninstalled {
     supervisor_stopped: bool,
+    /// The agent that ran without a supervisor.
+    agent_stopped: Option<u32>,
+    /// The service that it ran in.
+    agent_unit: Option<String>,
     removed: Vec<PathBuf>,
     foreign: Vec<PathBuf>,
     purged: Vec<PathBuf>,
@@ -116,6 +135,12 @@ impl fmt::Display for Uninstalled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.supervisor_stopped {
             writeln!(f, "stopped the supervisor and its agent")?;
+        }
+        if let Some(pid) = self.agent_stopped {
+            writeln!(f, "stopped the agent (pid {pid}), which ran without a supervisor")?;
+        }
+        if let Some(unit) = &self.agent_unit {
+            writeln!(f, "it ran in {unit}: disable that, or it may start the agent again")?;
         }
         match self.removed.len() {
             0 => writeln!(f, "nothing of Evermesh was pinned")?,
@@ -143,10 +168,33 @@ mod tests {
     fn everything() -> Uninstalled {
         Uninstalled {
             supervisor_stopped: true,
+            agent_stopped: None,
+            agent_unit: None,
             removed: vec!["/sys/fs/bpf/evermesh/links/connect4".into(), "/sys/fs/bpf/evermesh".into()],
             foreign: vec!["/sys/fs/bpf/evermesh/theirs".into()],
             purged: vec!["/var/lib/evermesh/last-applied".into()],
         }
+    }
+
+    fn nothing() -> Uninstalled {
+        Uninstalled {
+            supervisor_stopped: false,
+            agent_stopped: None,
+            agent_unit: None,
+            removed: vec![],
+            foreign: vec![],
+            purged: vec![],
+        }
+    }
+
+    #[test]
+    fn a_service_that_may_start_the_agent_again_is_named() {
+        let agent_unit = Some("evermesh.service".into());
+        insta::assert_snapshot!(Uninstalled { agent_stopped: Some(4711), agent_unit, ..nothing() }, @r"
+        stopped the agent (pid 4711), which ran without a supervisor
+        it ran in evermesh.service: disable that, or it may start the agent again
+        nothing of Evermesh was pinned
+        ");
     }
 
     #[test]
@@ -157,8 +205,7 @@ mod tests {
 
     #[test]
     fn where_nothing_stood_nothing_is_claimed() {
-        let nothing =
-            Uninstalled { supervisor_stopped: false, removed: vec![], foreign: vec![], purged: vec![] };
+        let nothing = nothing();
         insta::assert_snapshot!(nothing, @"nothing of Evermesh was pinned");
     }
 

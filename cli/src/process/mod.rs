@@ -1,6 +1,7 @@
 //! The processes of Evermesh, as far as they can be heard.
 
 pub mod agent;
+pub mod lone_agent;
 pub mod supervisor;
 
 /// Whether a process lives.

@@ -4,10 +4,14 @@
 
 mod another_layout;
 mod another_run;
+mod doctor;
 mod life;
+mod lone_agent;
 mod no_bpffs;
 mod no_cgroup2;
 mod not_root;
+mod outside;
+mod pod;
 mod read_only_state_dir;
 mod reload;
 mod removed_cgroup;

@@ -16,6 +16,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::running::Running;
@@ -117,8 +118,8 @@ impl Sandbox {
         self.told(&self.call(&[base.as_slice(), &cgroup, arguments].concat()))
     }
 
-    /// An agent without supervisor at the same pins, with another run directory, that is expected to end by itself.
-    pub fn agent_in_vain(&self, state_dir: &str) -> String {
+    /// An agent without supervisor at the same pins.
+    pub fn agent(&self, state_dir: &str, run_dir: &str) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_evermesh")).with_file_name("evermesh-agent");
         let mut command = Command::new(program);
         for (flag, value) in [
@@ -126,11 +127,23 @@ impl Sandbox {
             ("--bpffs", self.path("bpf/evermesh")),
             ("--cgroup", self.cgroup.clone()),
             ("--state-dir", self.path(state_dir)),
-            ("--run-dir", self.path("other-run")),
+            ("--run-dir", self.path(run_dir)),
         ] {
             command.arg(flag).arg(value);
         }
-        self.told(&command.env("RUST_LOG", "off").output().unwrap())
+        command.env("RUST_LOG", "off");
+        command
+    }
+
+    /// The same with another run directory, expected to end by itself.
+    pub fn agent_in_vain(&self, state_dir: &str) -> String {
+        self.told(&self.agent(state_dir, "other-run").output().unwrap())
+    }
+
+    /// What it says as JSON, whatever it exits with.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.call(&[arguments, &["--output", "json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", self.told(&output)))
     }
 
     /// What `status` says before it comes to process ids and times.

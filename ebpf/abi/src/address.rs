@@ -28,6 +28,13 @@ impl Address {
         self.0[0] == 0 && self.0[1] == 0 && self.0[2] == Self::MAPPED
     }
 
+    /// What consistent hashing knows a client by: the same on every node and in every release. Both halves, as big-endian
+    /// numbers, through the finalizer of MurmurHash3.
+    #[inline(always)]
+    pub const fn client_hash(self) -> u64 {
+        mix(mix(half(self.0[0], self.0[1])) ^ half(self.0[2], self.0[3]))
+    }
+
     /// The sixteen bytes as they go over the wire.
     pub const fn octets(self) -> [u8; 16] {
         let mut out = [0; 16];
@@ -43,6 +50,18 @@ impl Address {
         }
         out
     }
+}
+
+#[inline(always)]
+const fn half(high: u32, low: u32) -> u64 {
+    (u32::from_be(high) as u64) << 32 | u32::from_be(low) as u64
+}
+
+#[inline(always)]
+const fn mix(mut word: u64) -> u64 {
+    word = (word ^ word >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    word = (word ^ word >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    word ^ word >> 33
 }
 
 impl From<core::net::IpAddr> for Address {

@@ -14,18 +14,21 @@ pub enum Counter {
     Retried = 4,
     /// The origin of an unconnected UDP flow could not be remembered; the send failed with ENOBUFS.
     OriginsFull = 5,
+    /// The lease was over: a flow to a service was left alone.
+    Stale = 6,
 }
 
 impl Counter {
     /// Elements of `counters`.
     pub const LEN: u32 = 16;
     /// All that have a name, in index order, with the name under which they are shown.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::Translated, "translated"),
         (Self::RefusedEmpty, "refused_no_endpoints"),
         (Self::RefusedPort, "refused_unknown_port"),
         (Self::Hole, "holes"),
         (Self::Retried, "retried"),
         (Self::OriginsFull, "origins_full"),
+        (Self::Stale, "stale"),
     ];
 }

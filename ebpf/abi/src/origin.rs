@@ -5,7 +5,7 @@ pub const ORIGIN_REVISION: u16 = 1;
 /// [`Origin::flags`]: the socket is connected through a service.
 pub const ORIGIN_CONNECTED: u16 = 1;
 
-/// Value of `origins` (socket storage): what the application asked for on this socket. A frozen map.
+/// Value of `origins` (key: the socket's cookie): what the application asked for on this socket. A frozen map.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Origin {
@@ -23,8 +23,8 @@ pub struct Origin {
     pub backend: Address,
     /// Service id at the time of connecting.
     pub service: u32,
-    /// Always zero.
-    pub pad: u32,
+    /// Endpoint id at the time of connecting.
+    pub endpoint: u32,
     /// How many [`UdpOrigin`] rings entries this socket ever took; the ring index is this modulo
     /// [`UDP_ORIGINS_PER_SOCKET`].
     pub udp_origins: u64,

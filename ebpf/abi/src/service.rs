@@ -1,5 +1,12 @@
-/// Element of `services`: which slots hold the endpoints of a service port. Replaced by one atomic store, so
-/// an endpoint set changes at once.
+/// [`ServiceWord::algorithm`]: every flow takes a random slot.
+pub const ALGORITHM_RANDOM: u8 = 0;
+/// [`ServiceWord::algorithm`]: each CPU takes the slots in turns.
+pub const ALGORITHM_ROUND_ROBIN: u8 = 1;
+/// [`ServiceWord::algorithm`]: the hash of the client's address says which slot.
+pub const ALGORITHM_MAGLEV: u8 = 2;
+
+/// Element of `services`: which slots hold the endpoints of a service port, and how one is picked. Replaced by one
+/// atomic store, so an endpoint set changes at once.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ServiceWord(pub u64);
@@ -7,11 +14,13 @@ pub struct ServiceWord(pub u64);
 impl ServiceWord {
     /// A service without endpoints: connections to it are refused.
     pub const EMPTY: Self = Self(0);
+    /// How many slots one service can have.
+    pub const MAX_COUNT: u32 = (1 << 24) - 1;
 
-    /// `offset` is the first slot, `count` how many slots follow.
+    /// `offset` is the first slot, `count` (up to [`Self::MAX_COUNT`]) how many slots follow.
     #[inline(always)]
-    pub const fn new(offset: u32, count: u32) -> Self {
-        Self((offset as u64) << 32 | count as u64)
+    pub const fn new(algorithm: u8, offset: u32, count: u32) -> Self {
+        Self((offset as u64) << 32 | (algorithm as u64) << 24 | (count & Self::MAX_COUNT) as u64)
     }
 
     /// Index of the first slot.
@@ -20,25 +29,26 @@ impl ServiceWord {
         (self.0 >> 32) as u32
     }
 
+    /// How a slot is picked: [`ALGORITHM_RANDOM`], [`ALGORITHM_ROUND_ROBIN`] or [`ALGORITHM_MAGLEV`].
+    #[inline(always)]
+    pub const fn algorithm(self) -> u8 {
+        (self.0 >> 24) as u8
+    }
+
     /// How many slots are in use.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is the count")]
+    #[expect(clippy::cast_possible_truncation, reason = "24 bits are left")]
     pub const fn count(self) -> u32 {
-        self.0 as u32
+        self.0 as u32 & Self::MAX_COUNT
     }
 }
-
-/// [`ServiceMeta::mode`]: every connection takes a random slot.
-pub const SERVICE_MODE_RANDOM: u16 = 0;
 
 /// Element of `service_meta`: what changes seldom about a service port.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ServiceMeta {
-    /// How a slot is picked; [`SERVICE_MODE_RANDOM`].
-    pub mode: u16,
     /// None defined yet; zero.
-    pub flags: u16,
+    pub flags: u32,
     /// The service's port in host byte order, for people who read the table.
     pub port: u16,
     /// 4 or 6: the family of the virtual IPs and of every endpoint.

@@ -1,5 +1,5 @@
 use aya_ebpf::programs::SockAddrContext;
-use evermesh_abi::{PROTOCOL_TCP, PROTOCOL_UDP};
+use evermesh_abi::{Enrolled, PROTOCOL_TCP, PROTOCOL_UDP};
 
 use crate::{
     destination::{Destination, Family},
@@ -12,26 +12,22 @@ use crate::{
 #[inline(always)]
 pub fn connect<F: Family>(ctx: &SockAddrContext) -> Verdict {
     let Some(protocol) = balanced_protocol(ctx) else { return Verdict::Proceed };
-    if !pod::is_enrolled(ctx) {
-        return Verdict::Proceed;
-    }
+    let Some(pod) = pod::of(ctx) else { return Verdict::Proceed };
     let asked = F::read(ctx);
     match resolve(&asked.frontend(protocol)) {
-        Resolved::Service(service) => translate::<F>(ctx, service, &asked),
+        Resolved::Service(service) => translate::<F>(ctx, pod, service, &asked),
         Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
         Resolved::Unknown => {
-            origin::forget(ctx);
+            origin::forget(origin::cookie(ctx));
             Verdict::Proceed
         }
     }
 }
 
 #[inline(always)]
-fn translate<F: Family>(ctx: &SockAddrContext, service: u32, asked: &Destination) -> Verdict {
-    let Some(picked) = pick::pick(service) else { return Verdict::Fail(ECONNREFUSED) };
-    if let Some(origin) = origin::of_or_new(ctx) {
-        origin::remember(origin, service, asked, &picked.backend);
-    }
+fn translate<F: Family>(ctx: &SockAddrContext, pod: &Enrolled, service: u32, asked: &Destination) -> Verdict {
+    let Some(picked) = pick::pick(service, pod) else { return Verdict::Fail(ECONNREFUSED) };
+    origin::remember(origin::cookie(ctx), service, asked, &picked);
     F::write(ctx, &picked.backend);
     Verdict::Proceed
 }

@@ -1,5 +1,5 @@
-use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_socket_cookie, programs::SockAddrContext};
-use evermesh_abi::{Counter, Origin, PROTOCOL_UDP};
+use aya_ebpf::{bindings::BPF_TCP_ESTABLISHED, programs::SockAddrContext};
+use evermesh_abi::{Counter, Enrolled, Origin, PROTOCOL_UDP};
 
 use crate::{
     count::count,
@@ -14,16 +14,15 @@ use crate::{
 /// backend; any other keeps to one backend per service while that is a member.
 #[inline(always)]
 pub fn sendmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
-    if !pod::is_enrolled(ctx) {
-        return Verdict::Proceed;
-    }
+    let Some(pod) = pod::of(ctx) else { return Verdict::Proceed };
     let asked = F::read(ctx);
-    if let Some(backend) = origin::of(ctx).and_then(|origin| origin::backend_of(origin, &asked)) {
+    let socket = origin::cookie(ctx);
+    if let Some(backend) = backend_connected_to(ctx, socket, &asked) {
         F::write(ctx, &backend);
         return Verdict::Proceed;
     }
     match resolve(&asked.frontend(PROTOCOL_UDP)) {
-        Resolved::Service(service) => translate::<F>(ctx, service, &asked),
+        Resolved::Service(service) => translate::<F>(ctx, &Client { pod, socket }, service, &asked),
         Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
         Resolved::Unknown => Verdict::Proceed,
     }
@@ -32,23 +31,37 @@ pub fn sendmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
 /// A datagram that arrived: the sender's address becomes the virtual IP that this socket asked for, if it did.
 #[inline(always)]
 pub fn recvmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
-    let Some(origin) = origin::of(ctx) else { return Verdict::Proceed };
+    let socket = origin::cookie(ctx);
+    let Some(origin) = origin::of(socket) else { return Verdict::Proceed };
     let sender = F::read(ctx);
-    if let Some(frontend) = origin::frontend_of(origin, &sender).or_else(|| asked_for(ctx, origin, &sender)) {
+    if let Some(frontend) =
+        origin::frontend_of(origin, &sender).or_else(|| asked_for(socket, origin, &sender))
+    {
         F::write(ctx, &frontend);
     }
     Verdict::Proceed
 }
 
+/// Who sends.
+struct Client {
+    pod: &'static Enrolled,
+    socket: u64,
+}
+
 #[inline(always)]
-fn translate<F: Family>(ctx: &SockAddrContext, service: u32, asked: &Destination) -> Verdict {
-    let socket = cookie(ctx);
+fn translate<F: Family>(
+    ctx: &SockAddrContext,
+    client: &Client,
+    service: u32,
+    asked: &Destination,
+) -> Verdict {
+    let socket = client.socket;
     if let Some(backend) = backend_in_use(socket, service, asked) {
         F::write(ctx, &backend);
         return Verdict::Proceed;
     }
-    let Some(picked) = pick::pick(service) else { return Verdict::Fail(ECONNREFUSED) };
-    let remembered = origin::of_or_new(ctx)
+    let Some(picked) = pick::pick(service, client.pod) else { return Verdict::Fail(ECONNREFUSED) };
+    let remembered = origin::of_or_new(socket)
         .is_some_and(|origin| udp_origin::remember(socket, origin, service, asked, &picked).is_ok());
     if !remembered {
         count(Counter::OriginsFull);
@@ -56,6 +69,22 @@ fn translate<F: Family>(ctx: &SockAddrContext, service: u32, asked: &Destination
     }
     F::write(ctx, &picked.backend);
     Verdict::Proceed
+}
+
+/// A socket that has been disconnected or destroyed since, which enters no hook, keeps to its backend like any other:
+/// the kernel gives its IPv6 kind nothing but what comes from there.
+#[inline(always)]
+fn backend_connected_to(ctx: &SockAddrContext, socket: u64, asked: &Destination) -> Option<Destination> {
+    let origin = origin::of(socket)?;
+    let backend = origin::backend_of(origin, asked)?;
+    let keeps = is_connected(ctx) || pick::is_member(origin.endpoint, origin.service, &backend);
+    keeps.then_some(backend)
+}
+
+#[inline(always)]
+fn is_connected(ctx: &SockAddrContext) -> bool {
+    // SAFETY: the context of this program run; the kernel runs it with a socket.
+    unsafe { (*(*ctx.sock_addr).__bindgen_anon_1.sk).state == BPF_TCP_ESTABLISHED }
 }
 
 #[inline(always)]
@@ -66,16 +95,10 @@ fn backend_in_use(socket: u64, service: u32, asked: &Destination) -> Option<Dest
 }
 
 #[inline(always)]
-fn asked_for(ctx: &SockAddrContext, origin: &Origin, sender: &Destination) -> Option<Destination> {
+fn asked_for(socket: u64, origin: &Origin, sender: &Destination) -> Option<Destination> {
     if origin.udp_origins == 0 {
         return None;
     }
-    let pair = udp_origin::by_backend(cookie(ctx), sender)?;
+    let pair = udp_origin::by_backend(socket, sender)?;
     Some(Destination { address: pair.frontend, port: pair.frontend_port })
-}
-
-#[inline(always)]
-fn cookie(ctx: &SockAddrContext) -> u64 {
-    // SAFETY: the context of this program run.
-    unsafe { bpf_get_socket_cookie(ctx.as_ptr()) }
 }

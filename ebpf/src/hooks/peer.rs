@@ -6,7 +6,9 @@ use crate::{destination::Family, origin, verdict::Verdict};
 #[inline(always)]
 pub fn getpeername<F: Family>(ctx: &SockAddrContext) -> Verdict {
     let peer = F::read(ctx);
-    if let Some(frontend) = origin::of(ctx).and_then(|origin| origin::frontend_of(origin, &peer)) {
+    if let Some(frontend) =
+        origin::of(origin::cookie(ctx)).and_then(|origin| origin::frontend_of(origin, &peer))
+    {
         F::write(ctx, &frontend);
     }
     Verdict::Proceed

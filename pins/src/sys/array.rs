@@ -5,8 +5,8 @@ use std::{
 
 use aya_obj::generated::bpf_cmd;
 
-use super::{attributes, bpf, bpf_fd, map_lookup, map_update, possible_cpus, raw};
-use crate::MapKind;
+use super::{attributes, bpf, map_create, map_lookup, map_update, possible_cpus, raw};
+use crate::{Layout, MapKind};
 
 /// An array map of 64-bit words, read and written word by word through system calls: no mapping.
 #[derive(Debug)]
@@ -48,17 +48,6 @@ impl WordArray {
 
 /// Makes an array of `words` u64; `name` has at most 15 bytes.
 pub fn array_create(name: &str, words: u32) -> io::Result<WordArray> {
-    let mut attr = attributes();
-    attr.__bindgen_anon_1.map_type = MapKind::Array.number();
-    attr.__bindgen_anon_1.key_size = 4;
-    attr.__bindgen_anon_1.value_size = 8;
-    attr.__bindgen_anon_1.max_entries = words;
-    // SAFETY: the name is one member of a union of plain structures.
-    let target = unsafe { &mut attr.__bindgen_anon_1.map_name };
-    for (to, from) in target.iter_mut().zip(name.bytes().take(15)) {
-        *to = from.cast_signed();
-    }
-    // SAFETY: no pointers.
-    let map = unsafe { bpf_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr)? };
-    Ok(WordArray(map))
+    let layout = Layout { kind: MapKind::Array, key_size: 4, value_size: 8, flags: 0, revision: 0 };
+    map_create(name, &layout, words).map(WordArray)
 }

@@ -1,8 +1,12 @@
-use std::{io, mem::MaybeUninit, os::fd::BorrowedFd};
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::fd::{BorrowedFd, OwnedFd},
+};
 
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_map_info};
 
-use super::{Plain, attributes, bpf, info_by_fd, raw, zeroed};
+use super::{Plain, attributes, bpf, bpf_fd, info_by_fd, raw, zeroed};
 use crate::{Layout, MapKind};
 
 /// What the kernel tells about a map.
@@ -30,6 +34,23 @@ pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
         revision: 0,
     };
     Ok(MapInfo { id: info.id, layout, max_entries: info.max_entries })
+}
+
+/// Makes a map; `name` has at most 15 bytes. The revision of the layout is not told to the kernel.
+pub fn map_create(name: &str, layout: &Layout, entries: u32) -> io::Result<OwnedFd> {
+    let mut attr = attributes();
+    attr.__bindgen_anon_1.map_type = layout.kind.number();
+    attr.__bindgen_anon_1.key_size = layout.key_size;
+    attr.__bindgen_anon_1.value_size = layout.value_size;
+    attr.__bindgen_anon_1.map_flags = layout.flags;
+    attr.__bindgen_anon_1.max_entries = entries;
+    // SAFETY: the name is one member of a union of plain structures.
+    let target = unsafe { &mut attr.__bindgen_anon_1.map_name };
+    for (to, from) in target.iter_mut().zip(name.bytes().take(15)) {
+        *to = from.cast_signed();
+    }
+    // SAFETY: no pointers.
+    unsafe { bpf_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr) }
 }
 
 /// The value of a key; `None` if there is none.

@@ -1,25 +1,36 @@
 //! Every bpf(2) call and every mapping of a map: the one place for unsafe code in this crate.
-#![expect(unsafe_code, reason = "bpf(2), mmap(2) and setns(2) have no safe form for what is needed here")]
+#![expect(
+    unsafe_code,
+    reason = "bpf(2), mmap(2), setns(2) and membarrier(2) have no safe form for what is needed here"
+)]
 
 mod array;
+mod attached;
 mod link;
 mod map;
 mod mapping;
+mod membarrier;
 mod namespace;
 mod object;
 mod program;
+mod trial;
 
 use std::io;
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
 
 pub use array::{WordArray, array_create};
+pub use attached::{AttachFlags, programs_attached, programs_effective};
 pub use link::{LinkInfo, link_create, link_detach, link_info, link_update};
-pub use map::{MapInfo, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update, possible_cpus};
+pub use map::{
+    MapInfo, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update, possible_cpus,
+};
 pub use mapping::{Element, ReadMapping, WriteMapping};
-pub use namespace::{NamespaceCookie, PodNetwork};
+pub use membarrier::membarrier_is_global;
+pub use namespace::{NamespaceCookie, PodNetwork, inside};
 pub use object::{Object, object_get, object_pin};
-pub use program::{ProgramInfo, program_info};
+pub use program::{ProgramInfo, program_by_id, program_info};
+pub use trial::{map_trial, program_trial};
 
 /// Types that a map may hold: every bit pattern is a value, and there is no padding.
 ///
@@ -39,6 +50,8 @@ unsafe impl Plain for evermesh_abi::ServiceMeta {}
 unsafe impl Plain for evermesh_abi::Endpoint {}
 // SAFETY: as above.
 unsafe impl Plain for evermesh_abi::Enrolled {}
+// SAFETY: as above.
+unsafe impl Plain for evermesh_abi::Origin {}
 // SAFETY: as above.
 unsafe impl Plain for evermesh_abi::UdpOriginKey {}
 // SAFETY: as above.

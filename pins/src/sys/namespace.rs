@@ -12,6 +12,18 @@ use nix::sched::{CloneFlags, setns};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamespaceCookie(pub u64);
 
+impl NamespaceCookie {
+    /// Of the network namespace behind `path`, looked into from a thread of its own.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        inside(path, Self::here)
+    }
+
+    /// Of the network namespace that the calling thread is in: `SO_NETNS_COOKIE` (kernel 5.14) of a socket made there.
+    pub fn here() -> io::Result<Self> {
+        cookie()
+    }
+}
+
 /// What must be known of a pod's network to enrol it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodNetwork {
@@ -25,18 +37,19 @@ impl PodNetwork {
     /// Looks into the network namespace behind `path`, such as `/run/netns/NAME` or `/proc/PID/ns/net`, from a
     /// thread of its own.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let namespace = File::open(path)?;
-        std::thread::scope(|scope| scope.spawn(|| Self::enter(&namespace)).join())
-            .map_err(|_| io::Error::other("the thread that looked into the namespace panicked"))?
-    }
-
-    fn enter(namespace: &File) -> io::Result<Self> {
-        setns(namespace, CloneFlags::CLONE_NEWNET)?;
-        Ok(Self { cookie: cookie()?, addresses: addresses()? })
+        inside(path, || Ok(Self { cookie: NamespaceCookie::here()?, addresses: addresses()? }))
     }
 }
 
-/// `SO_NETNS_COOKIE` (kernel 5.14) of a socket made here.
+/// Runs `look` in the network namespace behind `path`, on a thread of its own that ends with it.
+pub fn inside<T: Send>(path: &Path, look: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    let namespace = File::open(path)?;
+    let entered =
+        || setns(&namespace, CloneFlags::CLONE_NEWNET).map_err(io::Error::from).and_then(|()| look());
+    std::thread::scope(|scope| scope.spawn(entered).join())
+        .map_err(|_| io::Error::other("the thread that looked into the namespace panicked"))?
+}
+
 fn cookie() -> io::Result<NamespaceCookie> {
     // SAFETY: no pointers.
     let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };

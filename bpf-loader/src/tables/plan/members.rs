@@ -1,169 +1,293 @@
 //! How the endpoint set of one service changes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use evermesh_abi::{Endpoint, ServiceWord};
+use evermesh_abi::{ALGORITHM_MAGLEV, Endpoint, ServiceWord};
 use evermesh_pins::Table;
 
 use super::{
     super::{State, Store, slot_pool::SlotPool, state::ServiceState},
     Full, Plan,
+    layout::{self, Weighted},
 };
-use crate::lower::LoweredEndpoint;
+use crate::lower::{LoweredEndpoint, LoweredPort, MemberChange};
 
-/// Leads the service's slots to `wanted`. One endpoint that comes, goes or is replaced takes one or two stores
-/// in place; anything else is laid out elsewhere and taken over by the one store of the service's word.
+/// Leads the service's slots to what is wanted. Where all endpoints weigh the same, one that comes, goes or is replaced takes
+/// one or two stores in place; anything else is laid out elsewhere and taken over by the one store of the service's
+/// word.
 pub(super) fn update(
     plan: &mut Plan,
     state: &mut State,
     service: &mut ServiceState,
-    wanted: &[LoweredEndpoint],
+    wanted: &LoweredPort,
 ) -> Result<(), Full> {
-    let Difference { gone, added } = difference(state, service, wanted);
-    let count = service.members.len();
-    match (gone.as_slice(), added.as_slice()) {
-        _ if service.broken => rewrite(plan, state, service, &gone, &added),
-        ([], []) => Ok(()),
-        ([], [one]) if count < SlotPool::capacity(service.word.count()) as usize => {
-            append(plan, state, service, one)
+    let difference = difference(state, service, &wanted.endpoints);
+    service.index = None;
+    service.weigh_one = wanted.weigh_one;
+    let equal = wanted.algorithm != ALGORITHM_MAGLEV && wanted.endpoints.iter().all(|one| one.slots == 1);
+    match equal && service.equal {
+        true => {
+            let gone = positions(service, &difference.gone);
+            in_place(plan, state, service, wanted.algorithm, &gone, &difference.added)
         }
-        ([position], [one]) => replace(plan, state, service, *position, one),
-        ([.., last], []) if *last + 1 == count && gone[0] + gone.len() == count => {
-            truncate(plan, state, service, gone[0]);
-            Ok(())
-        }
-        ([position], []) => {
-            remove(plan, state, service, *position);
-            Ok(())
-        }
-        _ => rewrite(plan, state, service, &gone, &added),
+        false => anew(plan, state, service, wanted, difference),
     }
+}
+
+/// Changes single endpoints of a service whose endpoints are equal.
+pub(super) fn change(
+    plan: &mut Plan,
+    state: &mut State,
+    service: &mut ServiceState,
+    change: &MemberChange,
+) -> Result<(), Full> {
+    if service.slots.len() >= MANY && service.index.is_none() {
+        let workload = |id: &u32| Some((state.endpoints.get(*id)?.workload, *id));
+        service.index = Some(service.slots.iter().filter_map(workload).collect());
+    }
+    let known = |one: &LoweredEndpoint| known(state, service, one);
+    let gone: Vec<u32> = change.gone.iter().filter_map(known).collect();
+    let added: Vec<LoweredEndpoint> =
+        change.added.iter().filter(|one| known(one).is_none_or(|id| gone.contains(&id))).copied().collect();
+    let gone = positions(service, &gone);
+    for one in &change.gone {
+        service.index.as_mut().and_then(|index| index.remove(&one.workload));
+    }
+    in_place(plan, state, service, change.algorithm, &gone, &added)
+}
+
+/// From so many endpoints on, looking at each costs more than an index.
+const MANY: usize = 64;
+
+/// The id of this endpoint, if it is a member.
+fn known(state: &State, service: &ServiceState, one: &LoweredEndpoint) -> Option<u32> {
+    let is_it = |id: &u32| {
+        let record = state.endpoints.get(*id);
+        record.is_some_and(|record| identity(record) == (one.workload, one.address, one.port))
+    };
+    match &service.index {
+        Some(index) => index.get(&one.workload).copied().filter(is_it),
+        None => service.slots.iter().copied().find(is_it),
+    }
+}
+
+fn positions(service: &ServiceState, ids: &[u32]) -> Vec<usize> {
+    let position = |id: &u32| service.slots.iter().position(|slot| slot == id);
+    let mut positions: Vec<usize> = ids.iter().filter_map(position).collect();
+    positions.sort_unstable();
+    positions
 }
 
 struct Difference {
-    /// Positions of members that are not wanted, ascending.
-    gone: Vec<usize>,
+    /// Ids of members that are not wanted.
+    gone: Vec<u32>,
     /// What is wanted and no member.
     added: Vec<LoweredEndpoint>,
+    /// Ids of members that are wanted, by who they are.
+    kept: BTreeMap<Identity, u32>,
+}
+
+/// What makes an endpoint another one.
+type Identity = (u64, evermesh_abi::Address, u16);
+
+fn identity(record: &Endpoint) -> Identity {
+    (record.workload, record.address, record.port)
 }
 
 fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint]) -> Difference {
-    let mut added: BTreeSet<LoweredEndpoint> = wanted.iter().copied().collect();
-    let is_gone = |(position, id): (usize, &u32)| {
-        let kept = state.endpoints.get(id).is_some_and(|record| added.remove(&identity(record)));
-        (!kept).then_some(position)
-    };
-    let gone = service.members.iter().enumerate().filter_map(is_gone).collect();
-    Difference { gone, added: added.into_iter().collect() }
-}
-
-fn identity(record: &Endpoint) -> LoweredEndpoint {
-    LoweredEndpoint { workload: record.workload, address: record.address, port: record.port }
-}
-
-/// The slot beyond the last one is written before the count says that it is there.
-fn append(
-    plan: &mut Plan,
-    state: &mut State,
-    service: &mut ServiceState,
-    one: &LoweredEndpoint,
-) -> Result<(), Full> {
-    let endpoint = new_endpoint(plan, state, service.id, one)?;
-    let slot = service.word.offset() + service.word.count();
-    plan.stores.push(Store::Slot { slot, endpoint });
-    service.members.push(endpoint);
-    set_word(plan, service, service.word.offset(), service.word.count() + 1);
-    Ok(())
-}
-
-fn replace(
-    plan: &mut Plan,
-    state: &mut State,
-    service: &mut ServiceState,
-    position: usize,
-    one: &LoweredEndpoint,
-) -> Result<(), Full> {
-    let endpoint = new_endpoint(plan, state, service.id, one)?;
-    plan.stores.push(Store::Slot { slot: slot_at(service, position), endpoint });
-    let gone = std::mem::replace(&mut service.members[position], endpoint);
-    plan.retire_endpoint(state, gone);
-    Ok(())
-}
-
-/// The last endpoints go: the count alone says so.
-fn truncate(plan: &mut Plan, state: &mut State, service: &mut ServiceState, keep: usize) {
-    let (offset, old) = (service.word.offset(), service.word.count());
-    let new = count(keep);
-    for endpoint in service.members.split_off(keep) {
-        plan.retire_endpoint(state, endpoint);
+    let mut members = BTreeMap::new();
+    let mut gone = Vec::new();
+    for id in service.members() {
+        let twin = state.endpoints.get(id).and_then(|record| members.insert(identity(record), id));
+        gone.extend(twin);
     }
-    set_word(plan, service, if new == 0 { 0 } else { offset }, new);
-    retire_tail(state, offset, old, new);
+    let (mut added, mut kept) = (Vec::new(), BTreeMap::new());
+    for one in wanted {
+        let identity = (one.workload, one.address, one.port);
+        match members.remove(&identity) {
+            Some(id) => drop(kept.insert(identity, id)),
+            // What only drains has nothing to drain here.
+            None if one.slots == 0 => {}
+            None => added.push(*one),
+        }
+    }
+    gone.extend(members.into_values());
+    Difference { gone, added, kept }
 }
 
-/// The last endpoint takes the place of the one that goes. Between the two stores it stands twice, which
-/// doubles its share for a moment and leaves no hole.
-fn remove(plan: &mut Plan, state: &mut State, service: &mut ServiceState, position: usize) {
-    let (offset, old) = (service.word.offset(), service.word.count());
-    let gone = service.members.swap_remove(position);
-    plan.stores.push(Store::Slot { slot: slot_at(service, position), endpoint: service.members[position] });
-    set_word(plan, service, offset, old - 1);
-    plan.retire_endpoint(state, gone);
-    retire_tail(state, offset, old, old - 1);
-}
-
-fn rewrite(
+fn in_place(
     plan: &mut Plan,
     state: &mut State,
     service: &mut ServiceState,
+    algorithm: u8,
     gone: &[usize],
     added: &[LoweredEndpoint],
 ) -> Result<(), Full> {
-    let old = std::mem::take(&mut service.members);
-    let (mut kept, mut left) = (Vec::with_capacity(old.len()), Vec::with_capacity(gone.len()));
-    for (position, endpoint) in old.into_iter().enumerate() {
-        if gone.binary_search(&position).is_ok() { left.push(endpoint) } else { kept.push(endpoint) }
-    }
-    for one in added {
-        kept.push(new_endpoint(plan, state, service.id, one)?);
-    }
-    service.members = kept;
-    lay_out(plan, state, service)?;
-    for endpoint in left {
-        plan.retire_endpoint(state, endpoint);
+    let count = service.slots.len();
+    let mut change = Layout { algorithm, plan, state, service };
+    match (gone, added) {
+        ([], []) => change.keep(),
+        ([], [one]) if count < SlotPool::capacity(change.service.word.count()) as usize => {
+            change.append(one)?
+        }
+        ([position], [one]) => change.replace(*position, one)?,
+        ([first, .., last], []) | ([first @ last], [])
+            if *last + 1 == count && first + gone.len() == count =>
+        {
+            change.truncate(*first);
+        }
+        ([position], []) => change.remove(*position),
+        _ => change.exchange(gone, added)?,
     }
     Ok(())
 }
 
-fn lay_out(plan: &mut Plan, state: &mut State, service: &mut ServiceState) -> Result<(), Full> {
-    let (offset, old) = (service.word.offset(), service.word.count());
-    let new = count(service.members.len());
-    let at = if new == 0 { 0 } else { state.slots.take(new).ok_or(Full::of(Table::Slots))? };
-    let slots = (at..).zip(&service.members);
-    plan.stores.extend(slots.map(|(slot, &endpoint)| Store::Slot { slot, endpoint }));
-    set_word(plan, service, at, new);
-    state.retired.slots.push((offset, old));
-    service.broken = false;
+fn anew(
+    plan: &mut Plan,
+    state: &mut State,
+    service: &mut ServiceState,
+    wanted: &LoweredPort,
+    Difference { gone, added, mut kept }: Difference,
+) -> Result<(), Full> {
+    for one in &added {
+        let id = new_endpoint(plan, state, service, one)?;
+        kept.insert((one.workload, one.address, one.port), id);
+    }
+    let weights: BTreeMap<Identity, u32> =
+        wanted.endpoints.iter().map(|one| ((one.workload, one.address, one.port), one.slots)).collect();
+    let weighted = |(identity, &id): (&Identity, &u32)| {
+        let slots = *weights.get(identity)?;
+        Some(Weighted { id, workload: identity.0, slots })
+    };
+    let (idle, weighted): (Vec<_>, Vec<_>) =
+        kept.iter().filter_map(weighted).partition(|endpoint| endpoint.slots == 0);
+    service.idle = idle.into_iter().map(|endpoint| endpoint.id).collect();
+    let slots = layout::slots(wanted.algorithm, &weighted);
+    let once = slots.len() == weighted.len() && wanted.algorithm != ALGORITHM_MAGLEV;
+    service.equal = once && service.idle.is_empty();
+    let mut change = Layout { algorithm: wanted.algorithm, plan, state, service };
+    match change.service.slots == slots && !change.service.broken {
+        true => change.keep(),
+        false => change.lay_out(slots)?,
+    }
+    for id in gone {
+        plan.retire_endpoint(state, id);
+    }
     Ok(())
+}
+
+/// A change of the slots of one service.
+struct Layout<'a> {
+    algorithm: u8,
+    plan: &'a mut Plan,
+    state: &'a mut State,
+    service: &'a mut ServiceState,
+}
+
+impl Layout<'_> {
+    fn keep(&mut self) {
+        let word = self.service.word;
+        self.set_word(word.offset(), word.count());
+    }
+
+    /// The slot beyond the last one is written before the count says that it is there.
+    fn append(&mut self, one: &LoweredEndpoint) -> Result<(), Full> {
+        let endpoint = new_endpoint(self.plan, self.state, self.service, one)?;
+        let word = self.service.word;
+        self.plan.stores.push(Store::Slot { slot: word.offset() + word.count(), endpoint });
+        self.service.slots.push(endpoint);
+        self.set_word(word.offset(), word.count() + 1);
+        Ok(())
+    }
+
+    fn replace(&mut self, position: usize, one: &LoweredEndpoint) -> Result<(), Full> {
+        let endpoint = new_endpoint(self.plan, self.state, self.service, one)?;
+        self.plan.stores.push(Store::Slot { slot: self.slot_at(position), endpoint });
+        let gone = std::mem::replace(&mut self.service.slots[position], endpoint);
+        self.keep();
+        self.plan.retire_endpoint(self.state, gone);
+        Ok(())
+    }
+
+    /// The last endpoints go: the count alone says so.
+    fn truncate(&mut self, keep: usize) {
+        let (offset, old) = (self.service.word.offset(), self.service.word.count());
+        for endpoint in self.service.slots.split_off(keep) {
+            self.plan.retire_endpoint(self.state, endpoint);
+        }
+        self.set_word(offset, count(keep));
+        retire_tail(self.state, offset, old, count(keep));
+    }
+
+    /// The last endpoint takes the place of the one that goes. Between the two stores it stands twice, which
+    /// doubles its share for a moment and leaves no hole.
+    fn remove(&mut self, position: usize) {
+        let (offset, old) = (self.service.word.offset(), self.service.word.count());
+        let gone = self.service.slots.swap_remove(position);
+        let endpoint = self.service.slots[position];
+        self.plan.stores.push(Store::Slot { slot: self.slot_at(position), endpoint });
+        self.set_word(offset, old - 1);
+        self.plan.retire_endpoint(self.state, gone);
+        retire_tail(self.state, offset, old, old - 1);
+    }
+
+    fn exchange(mut self, gone: &[usize], added: &[LoweredEndpoint]) -> Result<(), Full> {
+        let (mut slots, mut left) = (Vec::with_capacity(self.service.slots.len()), Vec::new());
+        for (position, &endpoint) in self.service.slots.iter().enumerate() {
+            if gone.binary_search(&position).is_ok() { left.push(endpoint) } else { slots.push(endpoint) }
+        }
+        for one in added {
+            slots.push(new_endpoint(self.plan, self.state, self.service, one)?);
+        }
+        self.lay_out(slots)?;
+        for endpoint in left {
+            self.plan.retire_endpoint(self.state, endpoint);
+        }
+        Ok(())
+    }
+
+    fn lay_out(&mut self, slots: Vec<u32>) -> Result<(), Full> {
+        let (offset, old) = (self.service.word.offset(), self.service.word.count());
+        let new = count(slots.len());
+        let at = if new == 0 { 0 } else { self.state.slots.take(new).ok_or(Full::of(Table::Slots))? };
+        let stores = (at..).zip(&slots).map(|(slot, &endpoint)| Store::Slot { slot, endpoint });
+        self.plan.stores.extend(stores);
+        self.service.slots = slots;
+        self.service.broken = false;
+        self.set_word(at, new);
+        self.state.retired.slots.push((offset, old));
+        Ok(())
+    }
+
+    fn set_word(&mut self, offset: u32, count: u32) {
+        let word =
+            if count == 0 { ServiceWord::EMPTY } else { ServiceWord::new(self.algorithm, offset, count) };
+        if self.service.word != word {
+            self.service.word = word;
+            self.plan.stores.push(Store::Service { id: self.service.id, word });
+        }
+    }
+
+    fn slot_at(&self, position: usize) -> u32 {
+        self.service.word.offset() + count(position)
+    }
 }
 
 fn new_endpoint(
     plan: &mut Plan,
     state: &mut State,
-    service: u32,
+    service: &mut ServiceState,
     one: &LoweredEndpoint,
 ) -> Result<u32, Full> {
     let id = state.endpoint_ids.take().ok_or(Full::of(Table::Endpoints))?;
-    let &LoweredEndpoint { workload, address, port } = one;
-    let record = Endpoint { address, port, flags: 0, service, workload };
+    let &LoweredEndpoint { workload, address, port, .. } = one;
+    let record = Endpoint { address, port, flags: 0, service: service.id, workload };
     state.endpoints.insert(id, record);
+    if let Some(index) = &mut service.index {
+        index.insert(workload, id);
+    }
     plan.stores.push(Store::Endpoint { id, record });
     Ok(id)
-}
-
-fn set_word(plan: &mut Plan, service: &mut ServiceState, offset: u32, count: u32) {
-    service.word = ServiceWord::new(offset, count);
-    plan.stores.push(Store::Service { id: service.id, word: service.word });
 }
 
 /// A range is as long as its count says, so that it can be recognised from the table; what a smaller count
@@ -181,11 +305,7 @@ fn retire_tail(state: &mut State, offset: u32, old: u32, new: u32) {
     }
 }
 
-fn slot_at(service: &ServiceState, position: usize) -> u32 {
-    service.word.offset() + count(position)
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "there are at most u32::MAX slots")]
-fn count(members: usize) -> u32 {
-    members as u32
+fn count(slots: usize) -> u32 {
+    slots as u32
 }

@@ -1,24 +1,52 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
-use evermesh_model::ServiceKey;
+use evermesh_model::{Delta, Place, ServiceKey, Snapshot};
 use evermesh_pins::Table;
 
 use super::{
     State, Store,
     state::{Footprint, ServiceState, known},
 };
-use crate::lower::{Lowered, LoweredPort};
+use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_members};
 
+mod layout;
+mod maglev;
 mod members;
+
+pub(super) use layout::{Weighted, slots};
 
 /// What the tables should hold from now on.
 #[derive(Debug)]
 pub enum Change {
     /// Exactly this; whatever else stands there goes.
     Everything(BTreeMap<ServiceKey, Lowered>),
-    /// These services are as given, or gone where nothing is given; all others stay.
-    Services(BTreeMap<ServiceKey, Option<Lowered>>),
+    /// Only this; all else stays.
+    Services {
+        /// Services that are as given, or gone where nothing is given.
+        services: BTreeMap<ServiceKey, Option<Lowered>>,
+        /// Changes of service ports whose endpoints are equal ([`State::has_equal_endpoints`]).
+        members: Vec<MemberChange>,
+    },
+}
+
+impl Change {
+    /// What leads from the snapshot that `state` holds to `after`, given what differs between the two.
+    pub fn of(state: &State, delta: Delta, after: &Snapshot, place: &Place) -> Self {
+        let (mut services, mut members) = (BTreeMap::new(), Vec::new());
+        for key in delta.changed {
+            let service = after.service(&key);
+            let replaced = delta.members.get(&key);
+            let changes =
+                service.zip(replaced).and_then(|(service, replaced)| lower_members(service, replaced));
+            match changes.filter(|all| all.iter().all(|one| state.has_equal_endpoints(one.digest))) {
+                Some(changes) => members.extend(changes),
+                None => drop(services.insert(key, service.map(|service| lower(after, place, service)))),
+            }
+        }
+        services.extend(delta.removed.into_iter().map(|key| (key, None)));
+        Self::Services { services, members }
+    }
 }
 
 /// A table has no room for the change. The state that was planned on is spoiled: adopt the tables anew.
@@ -46,10 +74,18 @@ impl Full {
 /// keys; and keys go before the services they led to.
 pub fn plan(state: &mut State, change: Change) -> Result<Vec<Store>, Full> {
     let mut plan = Plan { stores: std::mem::take(&mut state.strays), ..Plan::default() };
-    let (services, mut gone) = match change {
-        Change::Everything(services) => (services, everything(state)),
-        Change::Services(services) => some(state, services),
+    let (services, members, mut gone) = match change {
+        Change::Everything(services) => (services, Vec::new(), everything(state)),
+        Change::Services { services, members } => {
+            let (services, gone) = some(state, services);
+            (services, members, gone)
+        }
     };
+    let ports = services.values().flat_map(|lowered| &lowered.ports);
+    plan.stores.reserve(ports.map(|port| 2 * port.endpoints.len() + 2).sum());
+    for change in &members {
+        plan.members(state, change)?;
+    }
     let mut wanted = Footprint::default();
     for (key, lowered) in services {
         let footprint = plan.service(state, &lowered)?;
@@ -148,10 +184,17 @@ impl Plan {
             service.meta = port.meta;
             self.stores.push(Store::ServiceMeta { id: service.id, meta: port.meta });
         }
-        members::update(self, state, &mut service, &port.endpoints)?;
+        members::update(self, state, &mut service, port)?;
         let id = service.id;
         state.services.insert(port.meta.digest, service);
         Ok(id)
+    }
+
+    fn members(&mut self, state: &mut State, change: &MemberChange) -> Result<(), Full> {
+        let Some(mut service) = state.services.remove(&change.digest) else { return Ok(()) };
+        members::change(self, state, &mut service, change)?;
+        state.services.insert(change.digest, service);
+        Ok(())
     }
 
     fn frontends(&mut self, state: &mut State, addresses: &[Address], gone: &Gone) -> Result<(), Full> {
@@ -192,7 +235,7 @@ impl Plan {
         let (id, word) = (service.id, service.word);
         self.stores.push(Store::Service { id, word: ServiceWord::EMPTY });
         self.stores.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });
-        for endpoint in service.members {
+        for endpoint in service.members() {
             self.retire_endpoint(state, endpoint);
         }
         state.retired.services.push(id);
@@ -200,7 +243,7 @@ impl Plan {
     }
 
     fn retire_endpoint(&mut self, state: &mut State, id: u32) {
-        state.endpoints.remove(&id);
+        state.endpoints.remove(id);
         state.retired.endpoints.push(id);
         self.retire.push(Store::RetireEndpoint { id });
     }

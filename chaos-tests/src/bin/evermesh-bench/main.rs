@@ -2,7 +2,9 @@
 
 mod connect;
 mod established;
+mod fleet;
 mod mesh;
+mod scale;
 
 use anyhow::Result;
 use clap::Parser;
@@ -11,20 +13,33 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 struct Arguments {
     /// How often the settings take turns
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 800)]
     rounds: u32,
     /// Connections a setting makes in each of its turns
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 50)]
     connects: u32,
     /// Messages on an established connection
     #[arg(long, default_value_t = 1_000_000)]
     messages: u32,
+    /// Sizes of the meshes that are laid, in services of 20 endpoints, beside one of 10,000
+    #[arg(long, value_delimiter = ',', default_values_t = [500, 5_000, 50_000])]
+    services: Vec<u32>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let mesh = mesh::Mesh::new()?;
-    println!("{}", established::measure(&mesh, arguments.messages)?);
-    println!("{}", connect::measure(&mesh, arguments.rounds, arguments.connects)?);
-    mesh.close()
+    println!("{}", scale::measure(&arguments.services)?);
+    let (few, many) = (arguments.services.iter().min(), arguments.services.iter().max());
+    for (n, services) in few.into_iter().chain(many).enumerate() {
+        let mesh = mesh::Mesh::new(*services)?;
+        if n == 0 {
+            println!("{}", established::measure(&mesh, arguments.messages)?);
+        }
+        println!(
+            "beside {services} services:\n{}",
+            connect::measure(&mesh, arguments.rounds, arguments.connects)?
+        );
+        mesh.close()?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! One pod in which everything happens, so that no wire adds noise: client, server, and the service's endpoint.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr};
+use std::{collections::BTreeMap, fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use evermesh_chaos_tests::{
@@ -8,12 +8,12 @@ use evermesh_chaos_tests::{
     sandbox::{Cgroup, Sandbox},
 };
 use evermesh_loader::{Config, DataPlane, TableSizes};
-use evermesh_model::{
-    Health, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
-};
+use evermesh_model::{Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid};
 use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host};
 
-const VIP: &str = "10.96.0.10";
+use crate::fleet::{ENDPOINTS_EACH, Fleet, LARGE};
+
+const VIP: &str = "10.255.0.10";
 const PORT: u16 = 80;
 pub const TARGET: u16 = 8080;
 
@@ -28,13 +28,20 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    pub fn new() -> Result<Self> {
+    /// The service that is measured stands beside so many others.
+    pub fn new(others: u32) -> Result<Self> {
         let sandbox = Sandbox::new()?;
         let pod = Node::new(&sandbox)?.pod("bench")?;
         let pins = PinDir::new(sandbox.bpffs());
         let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
-        let config = Config { pins: pins.clone(), cgroup, sizes: TableSizes::default() };
-        let (plane, _) = DataPlane::start(config, Some(&snapshot(&pod)?))?;
+        let config = Config {
+            pins: pins.clone(),
+            cgroup,
+            node: String::new(),
+            lease: Duration::ZERO,
+            sizes: TableSizes { services: others + 2, endpoints: (others + 2) * ENDPOINTS_EACH + LARGE },
+        };
+        let (plane, _) = DataPlane::start(config, Some(&snapshot(&pod, Fleet::new(others))?))?;
         Enrolment::open(&pins)?.add(pod.name(), pod.netns().path())?;
         let inside = sandbox.pods_cgroup().child("sockets");
         let outside = sandbox.mesh_cgroup().child("sockets");
@@ -82,21 +89,26 @@ fn enter(cgroup: &Cgroup) -> Result<()> {
     Ok(fs::write(cgroup.path().join("cgroup.procs"), std::process::id().to_string())?)
 }
 
-fn snapshot(pod: &Pod) -> Result<Snapshot> {
+fn snapshot(pod: &Pod, mut fleet: Fleet) -> Result<Snapshot> {
     let key = ServiceKey { namespace: "bench".into(), hostname: "web.bench".into() };
     let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
     let vips = vec![VirtualIp { network: String::new(), address: VIP.parse()? }];
-    let service =
-        Service { name: "web".into(), key: key.clone(), vips, ports: BTreeMap::from([(PORT, port)]) };
+    let service = Service {
+        name: "web".into(),
+        key: key.clone(),
+        vips,
+        ports: BTreeMap::from([(PORT, port)]),
+        ..Service::default()
+    };
     let workload = Workload {
         uid: WorkloadUid("bench/web".into()),
         name: "web".into(),
         namespace: "bench".into(),
         addresses: pod.addresses().to_vec(),
-        node: String::new(),
-        network: String::new(),
-        health: Health::Healthy,
-        services: BTreeMap::from([(key, BTreeMap::new())]),
+        services: [(key, BTreeMap::new())].into(),
+        ..Workload::default()
     };
-    Ok(Snapshot::new([service], [workload], [])?)
+    fleet.services.push(Arc::new(service));
+    fleet.workloads.push(Arc::new(workload));
+    fleet.snapshot()
 }

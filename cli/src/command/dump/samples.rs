@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use evermesh_abi::{Endpoint, FrontendKey, PROTOCOL_TCP, PROTOCOL_UDP, ServiceMeta};
 use evermesh_model::{
-    Digest, Health, Port, Protocol, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
+    Balancing, Digest, Port, Protocol, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
 };
 
 use crate::{
@@ -25,6 +25,7 @@ fn service(host: &str, port: u16, family: u8, vip: &str, protocols: &[u8], slots
     let frontend = |&protocol: &u8| FrontendKey::new(ip(vip).into(), port.to_be(), protocol);
     Service {
         meta: ServiceMeta { port, family, digest, ..ServiceMeta::default() },
+        algorithm: 0,
         frontends: protocols.iter().map(frontend).collect(),
         slots: slots.to_vec(),
     }
@@ -65,16 +66,15 @@ pub fn names() -> Names {
         key: key(host),
         vips: vec![VirtualIp { network: String::new(), address: ip(address) }],
         ports: [(port, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })].into(),
+        balancing: Balancing::default(),
     };
     let workload = |uid: &str| Workload {
         uid: WorkloadUid(uid.into()),
         name: uid.into(),
         namespace: "demo".into(),
         addresses: vec![],
-        node: String::new(),
-        network: String::new(),
-        health: Health::Healthy,
         services: [].into(),
+        ..Workload::default()
     };
     let services = [service("web", 80, "10.96.0.10"), service("dns", 53, "10.96.0.53")];
     let workloads = [workload("w1"), workload("w2")];

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fmt, net::IpAddr};
 
-use evermesh_abi::{FrontendKey, SERVICE_MODE_RANDOM};
+use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, FrontendKey};
 use serde::Serialize;
 
 use super::{protocol, socket_address};
@@ -26,7 +26,7 @@ struct ServiceView {
     frontends: Vec<FrontendView>,
     endpoints: usize,
     slots: usize,
-    mode: String,
+    algorithm: String,
     id: u32,
     digest: String,
 }
@@ -59,7 +59,7 @@ impl ServiceView {
             frontends: service.frontends.iter().map(FrontendView::from).collect(),
             endpoints: endpoints.len(),
             slots: service.slots.len(),
-            mode: mode(service.meta.mode),
+            algorithm: algorithm(service.algorithm),
             id,
             digest: hex(service.meta.digest),
         }
@@ -73,8 +73,13 @@ impl From<&FrontendKey> for FrontendView {
     }
 }
 
-fn mode(number: u16) -> String {
-    if number == SERVICE_MODE_RANDOM { "random".into() } else { number.to_string() }
+fn algorithm(number: u8) -> String {
+    match number {
+        ALGORITHM_RANDOM => "random".into(),
+        ALGORITHM_ROUND_ROBIN => "round_robin".into(),
+        ALGORITHM_MAGLEV => "maglev".into(),
+        other => other.to_string(),
+    }
 }
 
 impl fmt::Display for FrontendView {

@@ -25,6 +25,7 @@ impl StatusView {
             configuration: ConfigurationView::of(facts),
             refused: RefusedView::of(facts),
             pods: facts.data_path.pods.clone(),
+            pods_outside: facts.data_path.pods_outside.iter().map(Into::into).collect(),
             counters: facts.data_path.counters.clone(),
         }
     }
@@ -82,6 +83,7 @@ impl DataPathView {
             hooks: HOOKS,
             cgroup: seen.cgroup.clone(),
             phase: seen.phase,
+            lease_ms: seen.lease_ms,
             writes: told.map(|it| it.writes),
             drifts: told.map(|it| it.drifts),
             drifted_unix_ms: told.and_then(|it| it.drifted_unix_ms),

@@ -1,17 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use evermesh_pins::{
-    Control, Enrolment, Hook, Inventory, PinDir, TablesView,
-    host::{self, Cgroup},
-    verify,
-};
-use nix::time::{ClockId, clock_gettime};
+use evermesh_pins::{Control, Enrolment, Hook, Inventory, PinDir, TablesView, probe::PodOutside, verify};
 
-use crate::{
-    Failure,
-    args::Directories,
-    command::pod::{PodView, listed},
-};
+use crate::{Failure, args::Directories, command::pod::PodView, heartbeat, hooked};
 
 /// What traffic obeys, as it stands in the kernel.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +21,12 @@ pub struct DataPath {
     pub phase: Option<u64>,
     /// Since the agent beat last; none: it never did.
     pub heartbeat_age_ms: Option<u64>,
+    /// How old that may grow before new flows are left alone; none: for ever.
+    pub lease_ms: Option<u64>,
     /// Enrolled pods.
     pub pods: Vec<PodView>,
+    /// Enrolled pods with processes that the hooks do not cover.
+    pub pods_outside: Vec<PodOutside>,
     /// How often what happened in the live generation.
     pub counters: Vec<(&'static str, u64)>,
 }
@@ -70,7 +65,7 @@ impl DataPath {
     }
 
     fn look_at_hooks(&mut self, pins: &PinDir, inventory: &Inventory, named: Option<&Path>) {
-        match hooked(inventory, named) {
+        match hooked::cgroup(inventory, named) {
             Ok(cgroup) => {
                 self.findings.extend(verify(pins, inventory, &cgroup).iter().map(ToString::to_string));
                 self.cgroup = Some(cgroup.path).filter(|path| !path.as_os_str().is_empty());
@@ -82,43 +77,21 @@ impl DataPath {
     fn look_at_maps(&mut self, pins: &PinDir) -> Result<(), Failure> {
         let control = Control::open(pins)?;
         self.phase = Some(control.phase()?);
-        self.heartbeat_age_ms = age_ms(control.heartbeat_ns()?);
-        self.pods = listed(&Enrolment::open(pins)?)?;
+        self.heartbeat_age_ms = heartbeat::age_ms(control.heartbeat_ns()?);
+        self.lease_ms = Some(control.lease_ns()? / 1_000_000).filter(|&lease| lease != 0);
+        let pods = Enrolment::open(pins)?.list()?;
+        let outside = self.cgroup.as_deref().map(|cgroup| hooked::pods_outside(cgroup, &pods));
+        self.pods = pods.into_iter().map(PodView::from).collect();
+        self.pods_outside = outside.transpose()?.flatten().unwrap_or_default();
         Ok(())
     }
 }
 
-/// The cgroup that was named, or the one that most hooks are attached to.
-fn hooked(inventory: &Inventory, named: Option<&Path>) -> Result<Cgroup, Failure> {
-    if named.is_some() {
-        return Ok(host::cgroup(named)?);
+impl DataPath {
+    /// Whether the agent has been silent for so long that new flows are left alone.
+    pub fn lease_is_over(&self) -> bool {
+        self.lease_ms.is_some_and(|lease| self.heartbeat_age_ms.is_none_or(|age| age > lease))
     }
-    let ids: Vec<u64> =
-        inventory.links.values().map(|link| link.info.cgroup_id).filter(|&id| id != 0).collect();
-    let most = ids.iter().copied().max_by_key(|id| ids.iter().filter(|other| *other == id).count());
-    match (most, host::cgroup2_mount()?) {
-        (Some(id), Some(mount)) => Ok(Cgroup { path: directory_of(id, &mount).unwrap_or_default(), id }),
-        (Some(id), None) => Ok(Cgroup { path: PathBuf::new(), id }),
-        (None, _) => Ok(host::cgroup(None)?),
-    }
-}
-
-/// A cgroup's id is the inode number of its directory.
-fn directory_of(id: u64, directory: &Path) -> Option<PathBuf> {
-    use std::os::unix::fs::MetadataExt as _;
-    if directory.metadata().ok()?.ino() == id {
-        return Some(directory.to_owned());
-    }
-    let children = directory.read_dir().ok()?.flatten();
-    let mut directories = children.filter(|child| child.file_type().is_ok_and(|kind| kind.is_dir()));
-    directories.find_map(|child| directory_of(id, &child.path()))
-}
-
-/// Of a moment of `CLOCK_BOOTTIME`; 0: it never was.
-fn age_ms(moment_ns: u64) -> Option<u64> {
-    let now = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
-    let now_ns = u64::try_from(std::time::Duration::from(now).as_nanos()).ok()?;
-    (moment_ns != 0).then(|| now_ns.saturating_sub(moment_ns) / 1_000_000)
 }
 
 /// How many hooks there should be.

@@ -11,6 +11,7 @@ pub fn of(facts: &Facts) -> Vec<String> {
         "an uninstall was begun and did not come to its end: run `evermesh uninstall` again".to_owned()
     }));
     problems.extend(of_data_path(facts));
+    problems.extend(of_pods(facts));
     problems.extend(of_supervisor(facts));
     problems.extend(of_agent(facts));
     problems.extend(of_configuration(facts));
@@ -27,10 +28,25 @@ fn of_data_path(facts: &Facts) -> Vec<String> {
     problems.extend(told.and_then(|it| it.error.clone()));
     let unsaved = facts.agent.word.as_ref().and_then(|word| word.unsaved.as_ref());
     problems.extend(unsaved.map(|reason| format!("what is applied is not on disk: {reason}")));
+    problems.extend(seen.lease_is_over().then(|| {
+        "the agent has been silent for longer than the lease: new connections to services are left alone until it runs".into()
+    }));
     if let Some(phase) = seen.phase.filter(|&phase| phase != 0) {
         problems.push(format!("frozen maps are being migrated by another release (phase {phase})"));
     }
     problems
+}
+
+fn of_pods(facts: &Facts) -> Option<String> {
+    let outside = &facts.data_path.pods_outside;
+    let processes: usize = outside.iter().map(|pod| pod.processes).sum();
+    (processes > 0).then(|| {
+        format!(
+            "{processes} processes of {} enrolled pods lie outside of the hooked cgroup: what they connect to is not \
+             balanced; hook a cgroup above them with --cgroup, or start them below it",
+            outside.len()
+        )
+    })
 }
 
 fn of_supervisor(facts: &Facts) -> Option<String> {

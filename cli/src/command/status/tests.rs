@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use evermesh_handover::message::{Phase, State};
 use evermesh_model::{LastApplied, Policy, PolicyAction, PolicyScope, Snapshot};
+use evermesh_pins::probe::PodOutside;
 use evermesh_proto::admin::v1::{self as admin, Configuration, DataPlane, Refusal, Status};
 
 use super::{
@@ -87,7 +88,9 @@ fn data_path() -> DataPath {
         findings: vec![],
         phase: Some(0),
         heartbeat_age_ms: Some(412),
+        lease_ms: Some(30_000),
         pods: vec![pod(1), pod(2)],
+        pods_outside: vec![],
         counters: vec![("translated", 4242), ("refused_no_endpoints", 1)],
     }
 }
@@ -214,6 +217,18 @@ fn pins_are_not_as_they_should_be() {
 }
 
 #[test]
+fn processes_of_a_pod_lie_outside_of_the_hooked_cgroup() {
+    let outside = PodOutside {
+        pod: "demo/web-2".into(),
+        processes: 3,
+        pid: 4711,
+        cgroup: "/system.slice/web.service".into(),
+    };
+    let data_path = DataPath { pods_outside: vec![outside], ..data_path() };
+    insta::assert_snapshot!(shown(&Facts { data_path, ..healthy() }));
+}
+
+#[test]
 fn the_disk_is_full() {
     let mut word = agent_says();
     word.unsaved = Some("cannot write `/var/lib/evermesh/.last-applied.tmp`: check the disk".into());
@@ -231,4 +246,15 @@ fn an_uninstall_was_interrupted() {
         ..healthy()
     };
     insta::assert_snapshot!(shown(&facts));
+}
+
+#[test]
+fn a_lease_that_is_over_is_a_problem() {
+    let data_path = DataPath { heartbeat_age_ms: Some(30_001), ..data_path() };
+    let view = StatusView::of(&Facts { data_path, ..healthy() });
+    assert!(
+        view.problems.iter().any(|problem| problem.contains("longer than the lease")),
+        "{:?}",
+        view.problems
+    );
 }

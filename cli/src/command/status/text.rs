@@ -35,6 +35,9 @@ impl fmt::Display for StatusView {
             refused.reason.lines().try_for_each(|reason| line(f, "", reason))?;
         }
         line(f, "pods", &pods(self))?;
+        for outside in self.pods_outside.iter().take(PODS_NAMED) {
+            line(f, "", &outside.to_string())?;
+        }
         line(f, "counters", &counters(self))
     }
 }
@@ -88,7 +91,8 @@ fn data_path(view: &DataPathView) -> String {
     };
     let cgroup = view.cgroup.as_ref().map(|cgroup| format!(" at {}", cgroup.display())).unwrap_or_default();
     let hooks = format!("{} of {} hooks{cgroup}", view.hooks_attached, view.hooks);
-    joined([Some(generation), Some(hooks)])
+    let lease = view.lease_ms.map(|lease| format!("lease {}", age::text(lease)));
+    joined([Some(generation), Some(hooks), lease])
 }
 
 fn drift(view: &DataPathView) -> String {

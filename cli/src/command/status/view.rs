@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::command::pod::PodView;
+use crate::command::pod::{PodOutsideView, PodView};
 
 /// What `status` shows. Field names stay.
 #[derive(Debug, Serialize)]
@@ -15,6 +15,7 @@ pub struct StatusView {
     pub configuration: Option<ConfigurationView>,
     pub refused: Option<RefusedView>,
     pub pods: Vec<PodView>,
+    pub pods_outside: Vec<PodOutsideView>,
     #[serde(serialize_with = "as_object")]
     pub counters: Vec<(&'static str, u64)>,
 }
@@ -63,6 +64,8 @@ pub struct DataPathView {
     pub hooks: usize,
     pub cgroup: Option<PathBuf>,
     pub phase: Option<u64>,
+    /// How long the agent may be silent before new flows are left alone; null: for ever.
+    pub lease_ms: Option<u64>,
     pub writes: Option<u64>,
     pub drifts: Option<u64>,
     pub drifted_unix_ms: Option<u64>,

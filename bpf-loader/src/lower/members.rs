@@ -1,0 +1,67 @@
+use evermesh_model::{Algorithm, Balancing, Health, HealthPolicy, Mode, Replaced, Service, Workload};
+
+use super::{Family, LoweredEndpoint, algorithm, candidate, endpoint, meta, vips_of};
+
+/// What changes in one service port when workloads behind it do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberChange {
+    /// Of the service port.
+    pub digest: u64,
+    /// How a slot is picked, as the tables say it.
+    pub algorithm: u8,
+    /// Endpoints that leave.
+    pub gone: Vec<LoweredEndpoint>,
+    /// Endpoints that come.
+    pub added: Vec<LoweredEndpoint>,
+}
+
+/// Lowers the change of a service of which only these workloads differ. `None`: whether and how often one endpoint is taken
+/// depends on the others, so the service must be lowered as a whole.
+pub fn lower_members(service: &Service, replaced: &[Replaced]) -> Option<Vec<MemberChange>> {
+    let each_by_itself = is_plain(&service.balancing)
+        && replaced.iter().flat_map(Replaced::both).all(|workload| weighs_one(workload));
+    each_by_itself.then(|| changes(service, replaced))
+}
+
+fn is_plain(balancing: &Balancing) -> bool {
+    let Balancing { algorithm, mode, health_policy, split, .. } = balancing;
+    *mode == Mode::Standard
+        && *algorithm != Algorithm::Maglev
+        && *health_policy != HealthPolicy::PreferHealthy
+        && split.is_empty()
+}
+
+fn weighs_one(workload: &Workload) -> bool {
+    workload.capacity == 1 && workload.health != Health::Draining
+}
+
+fn changes(service: &Service, replaced: &[Replaced]) -> Vec<MemberChange> {
+    let mut changes = Vec::new();
+    for family in [Family::V4, Family::V6].into_iter().filter(|family| !vips_of(service, *family).is_empty())
+    {
+        for (&number, port) in &service.ports {
+            let one = |workload: &Workload| {
+                let all = service.balancing.health_policy == HealthPolicy::AllowAll;
+                let candidate =
+                    candidate(workload, workload.services.get(&service.key)?, number, port, family)?;
+                (all || workload.health == Health::Healthy).then(|| endpoint((candidate, 1)))
+            };
+            let mut change = MemberChange {
+                digest: meta(&service.key, number, family).digest,
+                algorithm: algorithm(service.balancing.algorithm),
+                gone: Vec::new(),
+                added: Vec::new(),
+            };
+            for replaced in replaced {
+                let ends = |end: &Option<_>| end.as_deref().and_then(one);
+                let (before, after) = (ends(&replaced.before), ends(&replaced.after));
+                if before != after {
+                    change.gone.extend(before);
+                    change.added.extend(after);
+                }
+            }
+            changes.push(change);
+        }
+    }
+    changes
+}

@@ -1,0 +1,188 @@
+//! The part of the model that the kernel should know: pure, and the same on every node but for the node's place.
+
+mod choose;
+mod members;
+mod weights;
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use evermesh_abi::{
+    ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, Address, FrontendKey, PROTOCOL_TCP,
+    PROTOCOL_UDP, ServiceMeta,
+};
+use evermesh_model::{
+    Algorithm, Digest, Mode, Place, Port, Protocol, Service, ServiceKey, Snapshot, Workload,
+};
+
+pub use members::{MemberChange, lower_members};
+
+use choose::{Chosen, choose};
+
+/// One service port of one address family: what the kernel knows as a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoweredPort {
+    /// Port, family and digest.
+    pub meta: ServiceMeta,
+    /// How a slot is picked, as the tables say it.
+    pub algorithm: u8,
+    /// Under which keys it is reached.
+    pub frontends: Vec<FrontendKey>,
+    /// Whether everyone who is given flows has a capacity of 1, which one slot each does not tell.
+    pub weigh_one: bool,
+    /// Who stands behind it, by workload uid.
+    pub endpoints: Vec<LoweredEndpoint>,
+}
+
+/// A workload's membership in a service port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoweredEndpoint {
+    /// Digest of the workload's uid.
+    pub workload: u64,
+    /// Where it listens.
+    pub address: Address,
+    /// Network byte order.
+    pub port: u16,
+    /// How many slots it gets. 0: it takes no new flows and keeps those it has.
+    pub slots: u32,
+}
+
+/// A workload that could stand behind a service port.
+#[derive(Clone, Copy, Debug)]
+struct Candidate<'a> {
+    workload: &'a Workload,
+    address: IpAddr,
+    port: u16,
+}
+
+/// What one service becomes. Virtual IPs and workloads on other networks are left out: they are reached
+/// through gateways.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lowered {
+    /// Its ports.
+    pub ports: Vec<LoweredPort>,
+    /// Its virtual IPs: ports on them that it does not offer are refused.
+    pub addresses: Vec<Address>,
+}
+
+/// Lowers every service of a snapshot, for a node at this place.
+pub fn lower_all(snapshot: &Snapshot, place: &Place) -> BTreeMap<ServiceKey, Lowered> {
+    snapshot.services().map(|service| (service.key.clone(), lower(snapshot, place, service))).collect()
+}
+
+/// Lowers one service of a snapshot, for a node at this place.
+pub fn lower(snapshot: &Snapshot, place: &Place, service: &Service) -> Lowered {
+    if service.balancing.mode == Mode::Passthrough {
+        return Lowered::default();
+    }
+    let mut lowered = Lowered::default();
+    for family in [Family::V4, Family::V6] {
+        let vips = vips_of(service, family);
+        lowered.addresses.extend(&vips);
+        if vips.is_empty() {
+            continue;
+        }
+        let ports = service.ports.iter();
+        lowered.ports.extend(ports.map(|(&number, port)| {
+            let candidates = candidates(snapshot, service, number, port, family);
+            let chosen = choose(&service.balancing, place, candidates);
+            LoweredPort {
+                meta: meta(&service.key, number, family),
+                algorithm: algorithm(service.balancing.algorithm),
+                frontends: frontends(&vips, number, port),
+                weigh_one: chosen.flows.iter().all(|candidate| candidate.workload.capacity == 1),
+                endpoints: endpoints(service, chosen),
+            }
+        }));
+    }
+    lowered
+}
+
+fn vips_of(service: &Service, family: Family) -> Vec<Address> {
+    let here = service.vips.iter().filter(|vip| vip.network.is_empty() && family.has(&vip.address));
+    here.map(|vip| vip.address.into()).collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn number(self) -> u8 {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 6,
+        }
+    }
+
+    fn has(self, ip: &IpAddr) -> bool {
+        ip.is_ipv4() == (self == Self::V4)
+    }
+}
+
+fn meta(key: &ServiceKey, port: u16, family: Family) -> ServiceMeta {
+    let digest = Digest::of_service_port(key, port, family.number()).get();
+    ServiceMeta { flags: 0, port, family: family.number(), pad: 0, digest }
+}
+
+fn algorithm(algorithm: Algorithm) -> u8 {
+    match algorithm {
+        Algorithm::Random => ALGORITHM_RANDOM,
+        Algorithm::RoundRobin => ALGORITHM_ROUND_ROBIN,
+        Algorithm::Maglev => ALGORITHM_MAGLEV,
+    }
+}
+
+fn frontends(vips: &[Address], number: u16, port: &Port) -> Vec<FrontendKey> {
+    let key = |address, protocol: &Protocol| {
+        let protocol = match protocol {
+            Protocol::Tcp => PROTOCOL_TCP,
+            Protocol::Udp => PROTOCOL_UDP,
+        };
+        FrontendKey::new(address, number.to_be(), protocol)
+    };
+    vips.iter().flat_map(|&address| port.protocols.iter().map(move |p| key(address, p))).collect()
+}
+
+fn candidates<'a>(
+    snapshot: &'a Snapshot,
+    service: &Service,
+    number: u16,
+    port: &Port,
+    family: Family,
+) -> Vec<Candidate<'a>> {
+    let own = |workload: &'a Workload| match workload.services.len() {
+        // A member that stands behind one service stands behind this one.
+        1 => workload.services.values().next(),
+        _ => workload.services.get(&service.key),
+    };
+    let members = snapshot.members(&service.key);
+    members.filter_map(|workload| candidate(workload, own(workload)?, number, port, family)).collect()
+}
+
+/// The workload, if it can be reached: on this network, with an address of the family and a target port. `own` are the
+/// ports on which it deviates.
+fn candidate<'a>(
+    workload: &'a Workload,
+    own: &BTreeMap<u16, u16>,
+    number: u16,
+    port: &Port,
+    family: Family,
+) -> Option<Candidate<'a>> {
+    let address = *workload.addresses.iter().find(|ip| family.has(ip))?;
+    let port = *own.get(&number).unwrap_or(&port.target_port);
+    (port != 0 && workload.network.is_empty()).then_some(Candidate { workload, address, port })
+}
+
+fn endpoints(service: &Service, Chosen { flows, draining }: Chosen<'_>) -> Vec<LoweredEndpoint> {
+    let slots = weights::slots(&service.balancing, &flows);
+    let draining = draining.into_iter().map(|candidate| (candidate, 0));
+    flows.into_iter().zip(slots).chain(draining).map(endpoint).collect()
+}
+
+fn endpoint((candidate, slots): (Candidate<'_>, u32)) -> LoweredEndpoint {
+    let Candidate { workload, address, port } = candidate;
+    let workload = Digest::of_workload(&workload.uid).get();
+    LoweredEndpoint { workload, address: address.into(), port: port.to_be(), slots }
+}

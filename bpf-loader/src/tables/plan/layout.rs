@@ -1,0 +1,56 @@
+//! Which endpoint stands in which slot. Pure, and the same for the same endpoints on every node and after every restart.
+
+use evermesh_abi::ALGORITHM_MAGLEV;
+
+use super::maglev;
+
+/// An endpoint that is to have slots.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Weighted {
+    pub id: u32,
+    /// Digest of the workload.
+    pub workload: u64,
+    /// More than 0.
+    pub slots: u32,
+}
+
+/// The endpoint id of each slot. `endpoints` are in the order of their workloads.
+pub(in super::super) fn slots(algorithm: u8, endpoints: &[Weighted]) -> Vec<u32> {
+    match algorithm {
+        ALGORITHM_MAGLEV => maglev::table(endpoints),
+        _ => interleaved(endpoints),
+    }
+}
+
+/// Everyone's slots lie evenly apart, so that taking them in turns is fair over short stretches too: copy `k` of `n`
+/// belongs at the part (2k + 1) / 2n of the whole.
+fn interleaved(endpoints: &[Weighted]) -> Vec<u32> {
+    let copies = |endpoint: &Weighted| {
+        let (id, slots) = (endpoint.id, endpoint.slots);
+        (0..slots).map(move |copy| (u64::from(2 * copy + 1), u64::from(slots), id))
+    };
+    let mut places: Vec<_> = endpoints.iter().flat_map(copies).collect();
+    places.sort_by(|(a, of_a, _), (b, of_b, _)| (a * of_b).cmp(&(b * of_a)));
+    places.into_iter().map(|(.., id)| id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use evermesh_abi::ALGORITHM_ROUND_ROBIN;
+
+    use super::*;
+
+    fn weighted(slots: &[u32]) -> Vec<Weighted> {
+        (1..).zip(slots).map(|(id, &slots)| Weighted { id, workload: id.into(), slots }).collect()
+    }
+
+    #[test]
+    fn equal_endpoints_stand_in_their_order() {
+        assert_eq!(slots(ALGORITHM_ROUND_ROBIN, &weighted(&[1, 1, 1])), [1, 2, 3]);
+    }
+
+    #[test]
+    fn heavier_endpoints_come_in_between() {
+        assert_eq!(slots(ALGORITHM_ROUND_ROBIN, &weighted(&[4, 1, 2])), [1, 3, 1, 2, 1, 3, 1]);
+    }
+}

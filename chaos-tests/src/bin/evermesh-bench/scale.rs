@@ -1,0 +1,154 @@
+//! What a mesh of some size costs: from the model to the kernel's tables, one change, a whole new list, memory.
+
+use std::{
+    fs,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use evermesh_chaos_tests::sandbox::Sandbox;
+use evermesh_loader::{Config, DataPlane, TableSizes, lower_all, tables};
+use evermesh_model::Place;
+use evermesh_pins::{Inventory, PinDir, TablesView, host};
+
+use crate::fleet::{ENDPOINTS_EACH, Fleet, LARGE};
+
+const CHANGES: u32 = 200;
+const HEADER: [&str; 11] = [
+    "services",
+    "endpoints",
+    "lower ms",
+    "plan ms",
+    "lay ms",
+    "raw floor ms",
+    "one change us",
+    "one of 10,000 us",
+    "new list, 1% changed ms",
+    "adopt ms",
+    "RSS MB",
+];
+
+/// One row for each number of services.
+pub fn measure(services: &[u32]) -> Result<String> {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    for &count in services {
+        table.add_row(row(count)?);
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Ok(table.to_string())
+}
+
+fn row(count: u32) -> Result<Vec<String>> {
+    let sandbox = Sandbox::new()?;
+    let pins = PinDir::new(sandbox.bpffs());
+    let endpoints = count * ENDPOINTS_EACH + LARGE;
+    let config = Config {
+        pins: pins.clone(),
+        cgroup: host::cgroup(Some(sandbox.pods_cgroup().path()))?,
+        node: String::new(),
+        lease: Duration::ZERO,
+        sizes: TableSizes { services: count + 1, endpoints: endpoints + endpoints / 50 + CHANGES },
+    };
+    let mut parts = Fleet::new(count);
+    let before = resident()?;
+    let snapshot = parts.snapshot()?;
+    let place = Place::default();
+    let (lowered, lower) = timed(|| lower_all(&snapshot, &place));
+    let mut state = tables::State::empty(config.sizes);
+    let (stores, plan) = timed(|| tables::plan(&mut state, tables::Change::Everything(lowered)));
+    let stores = stores?;
+    let (mut plane, _) = DataPlane::start(config.clone(), None)?;
+    let ((), lay) = {
+        let inventory = Inventory::read(&pins)?;
+        let pins = inventory.generations.get(&1).context("the generation just made")?;
+        let mut writer = tables::TableWriter::new(|table| pins.tables.get(&table))?;
+        writer.execute(&[tables::Store::Slot { slot: 0, endpoint: 0 }])?;
+        let (done, lay) = timed(|| writer.execute(&stores).map(drop));
+        (done?, lay)
+    };
+    let floor = floor(&stores);
+    drop((state, stores));
+    plane.apply(&snapshot)?;
+
+    let mut now = snapshot;
+    let mut one = |n: u32| {
+        let changes = parts.replace(n);
+        let (done, took) = timed(|| -> Result<()> {
+            now = now.with(changes)?;
+            plane.apply(&now)?;
+            Ok(())
+        });
+        done.map(|()| took)
+    };
+    let of_few = median((0..CHANGES).map(|n| one(n * 7)))?;
+    let of_many = median((0..CHANGES).map(|n| one(count * ENDPOINTS_EACH + n * 7)))?;
+    plane.reclaim()?;
+    (0..endpoints / 100).for_each(|n| drop(parts.replace(n * 100)));
+    let list = parts.fresh()?;
+    let (done, relist) = timed(|| plane.apply(&list));
+    done?;
+    let resident = resident()? - before;
+    drop(plane);
+    let adopt = {
+        let inventory = Inventory::read(&pins)?;
+        let view = TablesView::open(&pins, 1, inventory.generations.get(&1).context("the live generation")?)?;
+        timed(|| black_box(tables::adopt(&view))).1
+    };
+    sandbox.close()?;
+    let ms = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
+    let us = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e6);
+    Ok(vec![
+        count.to_string(),
+        endpoints.to_string(),
+        ms(lower),
+        ms(plan),
+        ms(lay),
+        ms(floor),
+        us(of_few),
+        us(of_many),
+        ms(relist),
+        ms(adopt),
+        (resident / 1_000_000).to_string(),
+    ])
+}
+
+/// Endpoint records and slots, and nothing else, into plain memory.
+fn floor(stores: &[tables::Store]) -> Duration {
+    let mut slots = vec![0u64; stores.len() * 4];
+    let mut records = vec![evermesh_abi::Endpoint::default(); stores.len()];
+    timed(|| {
+        for store in stores {
+            match *store {
+                tables::Store::Slot { slot, endpoint } => slots[slot as usize] = endpoint.into(),
+                tables::Store::Endpoint { id, record } => records[id as usize] = record,
+                _ => {}
+            }
+        }
+        black_box((&slots, &records));
+    })
+    .1
+}
+
+fn median(times: impl Iterator<Item = Result<Duration>>) -> Result<Duration> {
+    let mut times = times.collect::<Result<Vec<_>>>()?;
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().context("nothing was measured")
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let began = Instant::now();
+    let done = work();
+    (done, began.elapsed())
+}
+
+/// Bytes of this process in memory.
+fn resident() -> Result<u64> {
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages: u64 = statm.split(' ').nth(1).context("the second field of statm")?.parse()?;
+    Ok(pages * 4096)
+}

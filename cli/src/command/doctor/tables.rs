@@ -1,0 +1,65 @@
+//! How large the tables are, and would be made.
+
+use std::{collections::BTreeMap, os::fd::AsFd as _};
+
+use evermesh_loader::TableSizes;
+use evermesh_pins::{
+    GenerationPins, MapPin, Table,
+    probe::{Footprint, charged},
+    sys,
+};
+
+use super::facts::{Standing, TableFacts};
+use crate::args::Room;
+
+/// Every table.
+pub fn every() -> impl Iterator<Item = Table> {
+    Table::OF_GENERATION.into_iter().chain(Table::FROZEN)
+}
+
+/// What is asked for, else what the live generation has, else what the agent takes by itself.
+pub fn sizes(room: Room, live: Option<&GenerationPins>) -> TableSizes {
+    let default = TableSizes::default();
+    // Id 0 is never used in these two.
+    let standing = |table| Some(live?.tables.get(&table)?.info.max_entries.saturating_sub(1));
+    TableSizes {
+        services: room.max_services.or_else(|| standing(Table::Services)).unwrap_or(default.services),
+        endpoints: room.max_endpoints.or_else(|| standing(Table::Endpoints)).unwrap_or(default.endpoints),
+    }
+}
+
+/// Each table as it would be made with these sizes, and as it stands.
+pub fn all(
+    sizes: TableSizes,
+    frozen: &BTreeMap<Table, MapPin>,
+    live: Option<&GenerationPins>,
+) -> Vec<TableFacts> {
+    // One CPU more or less changes little.
+    let cpus = sys::possible_cpus().unwrap_or(1);
+    let facts = |table: Table| {
+        let pin = frozen.get(&table).or_else(|| live?.tables.get(&table));
+        let entries = entries(sizes, table);
+        TableFacts {
+            table,
+            entries,
+            footprint: Footprint::of(&table.layout(), entries, cpus),
+            standing: pin.map(standing),
+        }
+    };
+    every().map(facts).collect()
+}
+
+fn standing(pin: &MapPin) -> Standing {
+    Standing { entries: pin.info.max_entries, bytes: charged(pin.fd.as_fd()).ok() }
+}
+
+/// Elements of a table. Those of frozen tables are as `ebpf/src/maps.rs` has them, and no choice of the user's; a test
+/// compares them with what the agent makes.
+pub fn entries(sizes: TableSizes, table: Table) -> u32 {
+    match table {
+        Table::Enrolled => 4096,
+        Table::Origins => 131_072,
+        Table::UdpOrigins => 262_144,
+        other => sizes.entries(other),
+    }
+}

@@ -1,0 +1,57 @@
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::PathBuf,
+};
+
+use crate::{
+    PinDir, Table,
+    sys::{self, Object},
+};
+
+/// A frozen map, opened by its pin: of this release's layout.
+#[derive(Debug)]
+pub struct FrozenMap {
+    /// The open map.
+    pub fd: OwnedFd,
+    /// Its pin.
+    pub path: PathBuf,
+}
+
+/// Why a frozen map was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum FrozenMapError {
+    /// The pin could not be opened.
+    #[error("cannot open {}: {source}; is Evermesh running on this node?", path.display())]
+    Open {
+        /// The pin.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is another kind of object, or of another layout or revision.
+    #[error("{} is not the map of this release: {found}; use the `evermesh` of the release that runs", path.display())]
+    Foreign {
+        /// The pin.
+        path: PathBuf,
+        /// What stands there.
+        found: String,
+    },
+}
+
+impl FrozenMap {
+    /// Opens the pin of `table` and checks its layout. The revision is not known to the kernel: who uses the map checks it.
+    pub fn open(pins: &PinDir, table: Table) -> Result<Self, FrozenMapError> {
+        let path = pins.frozen_map(table);
+        let opened = |source| FrozenMapError::Open { path: path.clone(), source };
+        let object = sys::object_get(&path).map_err(opened)?;
+        let Object::Map(fd) = object else {
+            return Err(FrozenMapError::Foreign { found: format!("a {}", object.kind()), path });
+        };
+        let found = sys::map_info(fd.as_fd()).map_err(opened)?.layout;
+        if !found.has_bytes_of(&table.layout()) {
+            return Err(FrozenMapError::Foreign { found: format!("a {found}"), path });
+        }
+        Ok(Self { fd, path })
+    }
+}

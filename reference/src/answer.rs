@@ -1,0 +1,165 @@
+use std::net::IpAddr;
+
+use evermesh_model::{Algorithm, Balancing, Mode, Place, Port, Protocol, Service, Snapshot, Workload};
+
+use crate::{Ratio, choice};
+
+/// What becomes of a new flow.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer<'a> {
+    /// It goes where it was going: this is no destination of the mesh.
+    LeftAlone,
+    /// It is refused at once.
+    Refused,
+    /// It is led to one of these, of which there is at least one.
+    Led {
+        /// How one is taken.
+        algorithm: Algorithm,
+        /// By uid.
+        endpoints: Vec<Endpoint<'a>>,
+    },
+}
+
+/// A workload that may be taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Endpoint<'a> {
+    /// Who.
+    pub workload: &'a Workload,
+    /// Where it is reached.
+    pub address: IpAddr,
+    /// Where it listens.
+    pub port: u16,
+    /// Its part of the flows; more than 0.
+    pub share: Ratio,
+}
+
+/// What becomes of a new flow to this address and port, from a pod of a node at this place.
+pub fn answer<'a>(
+    snapshot: &'a Snapshot,
+    place: &Place,
+    address: IpAddr,
+    port: u16,
+    protocol: Protocol,
+) -> Answer<'a> {
+    let Some(service) = snapshot.services().find(|service| is_balanced_at(service, address)) else {
+        return Answer::LeftAlone;
+    };
+    match service.ports.get(&port) {
+        Some(offer) if offer.protocols.contains(&protocol) => {
+            let able = able(snapshot, service, port, offer, address.is_ipv4());
+            led(&service.balancing, choice::choose(&service.balancing, place, able))
+        }
+        _ => Answer::Refused,
+    }
+}
+
+fn is_balanced_at(service: &Service, address: IpAddr) -> bool {
+    let is_here = service.vips.iter().any(|vip| vip.network.is_empty() && vip.address == address);
+    is_here && service.balancing.mode != Mode::Passthrough
+}
+
+fn led<'a>(balancing: &Balancing, chosen: Vec<choice::Able<'a>>) -> Answer<'a> {
+    let endpoint = |&(workload, (address, port)): &choice::Able<'a>| {
+        let share = choice::share(balancing, &chosen, workload);
+        Endpoint { workload, address, port, share }
+    };
+    match chosen.as_slice() {
+        [] => Answer::Refused,
+        some => {
+            Answer::Led { algorithm: balancing.algorithm, endpoints: some.iter().map(endpoint).collect() }
+        }
+    }
+}
+
+/// Who stands behind the port and can be reached: over the family of the virtual IP, and without a gateway.
+fn able<'a>(
+    snapshot: &'a Snapshot,
+    service: &Service,
+    port: u16,
+    offer: &Port,
+    ipv4: bool,
+) -> Vec<choice::Able<'a>> {
+    let mut able = Vec::new();
+    for workload in snapshot.workloads() {
+        let Some(deviations) = workload.services.get(&service.key) else { continue };
+        let address = workload.addresses.iter().find(|address| address.is_ipv4() == ipv4);
+        let target = deviations.get(&port).copied().unwrap_or(offer.target_port);
+        if let (Some(&address), true, true) = (address, target != 0, workload.network.is_empty()) {
+            able.push((workload.as_ref(), (address, target)));
+        }
+    }
+    able
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use evermesh_model::{Locality, Scope, ServiceKey, VirtualIp, WorkloadUid};
+
+    use super::*;
+
+    const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 96, 0, 10));
+
+    fn service(balancing: Balancing) -> Service {
+        let key = ServiceKey { namespace: "demo".into(), hostname: "web".into() };
+        let vips = vec![VirtualIp { network: String::new(), address: VIP }];
+        let port = Port { target_port: 8080, protocols: vec![Protocol::Tcp] };
+        Service { key, vips, ports: BTreeMap::from([(80, port)]), balancing, ..Service::default() }
+    }
+
+    fn workload(n: u8, revision: &str, zone: &str) -> Workload {
+        Workload {
+            uid: WorkloadUid(n.to_string()),
+            addresses: vec![IpAddr::from([10, 244, 0, n])],
+            locality: Locality { zone: zone.into(), ..Locality::default() },
+            revision: revision.into(),
+            services: [(service(Balancing::default()).key, BTreeMap::new())].into(),
+            ..Workload::default()
+        }
+    }
+
+    /// (uid, part, whole) of each endpoint.
+    fn shares(balancing: Balancing, zone: &str, workloads: &[Workload]) -> Vec<(String, u128, u128)> {
+        let snapshot = Snapshot::new([service(balancing)], workloads.to_vec(), []).unwrap();
+        let locality = Locality { zone: zone.into(), ..Locality::default() };
+        match answer(&snapshot, &Place { locality, ..Place::default() }, VIP, 80, Protocol::Tcp) {
+            Answer::Led { endpoints, .. } => {
+                endpoints.iter().map(|e| (e.workload.uid.0.clone(), e.share.part, e.share.whole)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_not_offered_is_refused_and_what_is_not_known_left_alone() {
+        let passthrough = Balancing { mode: Mode::Passthrough, ..Balancing::default() };
+        let [mesh, left] = [Balancing::default(), passthrough]
+            .map(|balancing| Snapshot::new([service(balancing)], [], []).unwrap());
+        let ask = |mesh, address, port| answer(mesh, &Place::default(), address, port, Protocol::Tcp);
+        assert_eq!(ask(&mesh, VIP, 80), Answer::Refused);
+        assert_eq!(ask(&mesh, VIP, 81), Answer::Refused);
+        assert_eq!(ask(&mesh, IpAddr::from([10, 96, 0, 11]), 80), Answer::LeftAlone);
+        assert_eq!(ask(&left, VIP, 80), Answer::LeftAlone);
+    }
+
+    #[test]
+    fn a_canary_gets_its_share_however_many_it_is() {
+        let split = vec![("v1".to_owned(), 90), ("v2".to_owned(), 10)];
+        let balancing = Balancing { split, ..Balancing::default() };
+        let all =
+            [workload(1, "v1", ""), workload(2, "v1", ""), workload(3, "v2", ""), workload(4, "v3", "")];
+        let expected = [("1", 9, 20), ("2", 9, 20), ("3", 1, 10)].map(|(n, a, b)| (n.to_owned(), a, b));
+        assert_eq!(shares(balancing.clone(), "", &all), expected);
+        assert_eq!(shares(balancing, "", &all[..2]), [("1".to_owned(), 1, 2), ("2".to_owned(), 1, 2)]);
+    }
+
+    #[test]
+    fn the_nearest_are_taken() {
+        let all = [workload(1, "", "z1"), workload(2, "", "z2")];
+        let mode = |mode| Balancing { mode, scopes: vec![Scope::Zone], ..Balancing::default() };
+        assert_eq!(shares(mode(Mode::Failover), "z2", &all), [("2".to_owned(), 1, 1)]);
+        assert_eq!(shares(mode(Mode::Failover), "z3", &all).len(), 2);
+        assert_eq!(shares(mode(Mode::Strict), "z3", &all), []);
+    }
+}

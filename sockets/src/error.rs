@@ -1,0 +1,49 @@
+use std::{io, path::PathBuf};
+
+use evermesh_pins::{EnrolmentError, InventoryError, Table};
+
+/// Why not every socket whose endpoint is gone was destroyed. The others are.
+#[derive(Debug, thiserror::Error)]
+pub enum OrphansError {
+    /// The pins could not be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A table could not be read.
+    #[error("cannot read the table `{table}`: {source}")]
+    Table {
+        /// Which.
+        table: Table,
+        /// Why.
+        source: io::Error,
+    },
+    /// The pods could not be listed.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    /// The network namespaces of this host could not be listed.
+    #[error("cannot look for network namespaces in /proc: {0}")]
+    Namespaces(#[source] io::Error),
+    /// Nobody could look into a network namespace.
+    #[error("cannot enter the network namespace {}: {source}", path.display())]
+    Enter {
+        /// Where it was found.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The sockets of a pod could not be listed, or one of them not be destroyed.
+    #[error("cannot {step} in the network namespace {}: {source}", path.display())]
+    Sockets {
+        /// What was tried.
+        step: &'static str,
+        /// Where it was found.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel was built without `CONFIG_INET_UDP_DIAG` or `CONFIG_INET_DIAG_DESTROY`, or a module of them cannot be
+    /// loaded.
+    #[error(
+        "this kernel has no CONFIG_INET_DIAG_DESTROY or no CONFIG_INET_UDP_DIAG (modules inet_diag, udp_diag): connected UDP sockets whose endpoint is gone send into the void until the application connects again; load the modules, or boot a kernel built with these options"
+    )]
+    Unsupported,
+}

@@ -1,0 +1,20 @@
+//! Connected UDP sockets whose endpoint is gone: found and destroyed, so that their applications connect again.
+//!
+//! `send()` on a connected IPv4 socket enters no hook, so nothing else would ever lead such a socket away from an
+//! endpoint that has left. Destroying it (`SOCK_DESTROY`) makes the next `send()` fail with `EDESTADDRREQ` and a
+//! waiting `recv()` with `ECONNABORTED`; the same socket can be connected again. Unconnected UDP moves by itself in
+//! sendmsg4/6, and TCP is left to its peers.
+//!
+//! ```text
+//! origins, endpoints -> Orphans (pure) -> each enrolled pod's namespace: list UDP sockets, destroy those among them
+//! ```
+
+mod diag;
+mod error;
+mod namespace;
+mod orphans;
+mod pass;
+
+pub use error::OrphansError;
+pub use orphans::Orphans;
+pub use pass::destroy_orphans;

@@ -1,0 +1,84 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use evermesh_pins::sys::{self, NamespaceCookie};
+use procfs::process::{Process, all_processes};
+
+use crate::OrphansError;
+
+/// Does `work` in each network namespace among `wanted` that a process is in or that is mounted somewhere, as `ip netns`
+/// and container runtimes do; on threads of their own. Adds up the results; an error does not keep the others from being
+/// visited.
+pub fn visit(
+    wanted: &BTreeSet<NamespaceCookie>,
+    work: impl Fn(&Path) -> Result<usize, OrphansError> + Sync,
+) -> Result<usize, OrphansError> {
+    let (mut left, mut total, mut failed) = (wanted.clone(), 0, None);
+    for path in places().map_err(OrphansError::Namespaces)?.into_values() {
+        if left.is_empty() {
+            break;
+        }
+        match visit_one(&path, &mut left, &work) {
+            Ok(count) => total += count,
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(total), Err)
+}
+
+fn visit_one(
+    path: &Path,
+    left: &mut BTreeSet<NamespaceCookie>,
+    work: &(impl Fn(&Path) -> Result<usize, OrphansError> + Sync),
+) -> Result<usize, OrphansError> {
+    let visited = sys::inside(path, || Ok(left.remove(&NamespaceCookie::here()?).then(|| work(path))));
+    match visited {
+        Ok(worked) => worked.unwrap_or(Ok(0)),
+        // Its last process has ended, or it was unmounted.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(OrphansError::Enter { path: path.to_owned(), source }),
+    }
+}
+
+/// Where each network namespace can be entered, by inode number. A process that this one may not look at is passed over.
+fn places() -> io::Result<BTreeMap<u64, PathBuf>> {
+    let processes = all_processes().map_err(io::Error::other)?;
+    let of_processes = processes.flatten().filter_map(|process| {
+        let path = PathBuf::from(format!("/proc/{}/ns/net", process.pid));
+        Some((fs::metadata(&path).ok()?.ino(), path))
+    });
+    Ok(of_processes.chain(mounted()?).collect())
+}
+
+fn mounted() -> io::Result<Vec<(u64, PathBuf)>> {
+    let mounts = Process::myself().and_then(|own| own.mountinfo()).map_err(io::Error::other)?;
+    let of_mounts = mounts.into_iter().filter(|mount| mount.fs_type == "nsfs");
+    Ok(of_mounts.filter_map(|mount| Some((net_inode(&mount.root)?, mount.mount_point))).collect())
+}
+
+/// As in `net:[4026531840]`.
+fn net_inode(root: &str) -> Option<u64> {
+    root.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_network_namespaces_are_taken() {
+        assert_eq!(net_inode("net:[4026531840]"), Some(4_026_531_840));
+        assert_eq!(net_inode("mnt:[4026531840]"), None);
+        assert_eq!(net_inode("/"), None);
+    }
+
+    #[test]
+    fn ones_own_namespace_is_found() {
+        let own = fs::metadata("/proc/self/ns/net").unwrap().ino();
+        assert!(places().unwrap().contains_key(&own));
+    }
+}

@@ -1,0 +1,63 @@
+use std::{io, os::fd::AsFd as _, path::Path};
+
+use evermesh_abi::{Endpoint, Origin};
+use evermesh_pins::{
+    Enrolment, Inventory, MapPin, PinDir, Table,
+    sys::{self, ReadMapping},
+};
+
+use crate::{Orphans, OrphansError, diag::Diag, namespace};
+
+/// Destroys every connected UDP socket of an enrolled pod whose endpoint is gone, and tells how many these were. To be
+/// called where the data plane was adopted, so that the tables are known to be of this release.
+pub fn destroy_orphans(pins: &PinDir) -> Result<usize, OrphansError> {
+    let inventory = Inventory::read(pins)?;
+    let orphans = orphans(&inventory)?;
+    if orphans.is_empty() {
+        return Ok(0);
+    }
+    let pods = Enrolment::open(pins)?.list()?.into_iter().map(|pod| pod.cookie).collect();
+    namespace::visit(&pods, |path| destroy_here(&orphans, path))
+}
+
+fn orphans(inventory: &Inventory) -> Result<Orphans, OrphansError> {
+    let live = inventory.live.and_then(|number| inventory.generations.get(&number));
+    let endpoints = live.and_then(|generation| generation.tables.get(&Table::Endpoints));
+    let (Some(origins), Some(endpoints)) = (inventory.frozen.get(&Table::Origins), endpoints) else {
+        return Ok(Orphans::default());
+    };
+    let origins = read_origins(origins).map_err(failed(Table::Origins))?;
+    if origins.is_empty() {
+        return Ok(Orphans::default());
+    }
+    let records = map_endpoints(endpoints).map_err(failed(Table::Endpoints))?;
+    Ok(Orphans::among(origins, (0..records.len()).filter_map(|id| records.get(id))))
+}
+
+fn read_origins(pin: &MapPin) -> io::Result<Vec<(u64, Origin)>> {
+    sys::map_pairs(pin.fd.as_fd())
+}
+
+fn map_endpoints(pin: &MapPin) -> io::Result<ReadMapping<Endpoint>> {
+    ReadMapping::new(pin.fd.as_fd(), pin.info.max_entries)
+}
+
+fn failed(table: Table) -> impl FnOnce(io::Error) -> OrphansError {
+    move |source| OrphansError::Table { table, source }
+}
+
+/// In the network namespace that the calling thread is in, and that was found at `path`.
+fn destroy_here(orphans: &Orphans, path: &Path) -> Result<usize, OrphansError> {
+    let failed = |step, source: io::Error| match source.kind() {
+        io::ErrorKind::Unsupported => OrphansError::Unsupported,
+        _ => OrphansError::Sockets { step, path: path.to_owned(), source },
+    };
+    let diag = Diag::open().map_err(|error| failed("ask about sockets", error))?;
+    let sockets = diag.connected_udp().map_err(|error| failed("list UDP sockets", error))?;
+    let mut destroyed = 0;
+    for socket in sockets.into_iter().filter(|socket| orphans.contains(socket)) {
+        let done = diag.destroy(socket).map_err(|error| failed("destroy a UDP socket", error))?;
+        destroyed += usize::from(done);
+    }
+    Ok(destroyed)
+}
