@@ -1,27 +1,40 @@
 # Evermesh's commands. `make` lists them.
 # PROFILE names the nextest profile of `make test`, ARGS what it is given besides, such as ARGS="-E 'test(kill)'".
+# NAME and NODES are those of a test cluster.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test test-kernels bench verify fix clean bootstrap bootstrap-tests bootstrap-verify \
-	bootstrap-kernels root
+.PHONY: help build demo test test-kernels e2e cluster-up cluster-down cluster-load cluster-cycles bench verify fix clean \
+	bootstrap bootstrap-tests bootstrap-verify bootstrap-kernels bootstrap-cluster test-binaries cluster-program \
+	kubernetes image-programs root
 
 PROFILE ?= default
 ARGS ?=
+NAME ?= main
+NODES ?= 3
 
 target := $(or $(CARGO_TARGET_DIR),target)
 kernel_rustc := $(or $(EVERMESH_BPF_RUSTC),/usr/bin/rustc)
 tools := . scripts/tools.sh;
+cluster := scripts/as-root $(target)/debug/evermesh-cluster
+
+# Programs for images are linked statically, with a target directory of their own: their flags are others.
+static := $(abspath $(target))/static
+static_dir = $(static)/$$(rustc -vV | sed -n 's/^host: //p')/image
 
 # The kernel programs are a workspace of their own, with a compiler of their own and its clippy.
 kernel := --manifest-path ebpf/Cargo.toml
 kernel_clippy := RUSTC=$(kernel_rustc) RUSTC_BOOTSTRAP=1 $(dir $(kernel_rustc))cargo-clippy clippy $(kernel) \
 	--target-dir $(target)/kernel --locked --release -Zbuild-std=core --target bpfel-unknown-none
 
+# The caller builds and root only runs: no file in the checkout or in Cargo's home comes to belong to root.
+nextest := scripts/as-root cargo-nextest nextest run --cargo-metadata $(target)/nextest/cargo.json \
+	--binaries-metadata $(target)/nextest/binaries.json
+
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: bootstrap ## build the programs into target/release
 	@$(tools) cargo build --workspace --locked --release --bins
@@ -29,18 +42,28 @@ build: bootstrap ## build the programs into target/release
 demo: root build ## show pods, traffic and kills on this machine, needs root
 	@$(tools) scripts/as-root $(target)/release/evermesh-demo $(ARGS)
 
-# The caller builds and root only runs: no file in the checkout or in Cargo's home comes to belong to root.
-test: root bootstrap-tests ## run all tests, needs root
-	@$(tools) cargo build --workspace --locked --bins --tests
-	@mkdir -p $(target)/nextest
-	@$(tools) cargo metadata --locked --format-version 1 >$(target)/nextest/cargo.json
-	@$(tools) cargo nextest list --workspace --locked --list-type binaries-only --message-format json \
-		>$(target)/nextest/binaries.json
-	@$(tools) scripts/as-root cargo-nextest nextest run --profile $(PROFILE) \
-		--cargo-metadata $(target)/nextest/cargo.json --binaries-metadata $(target)/nextest/binaries.json $(ARGS)
+test: root bootstrap-tests test-binaries ## run all tests but those of `make e2e`, needs root
+	@$(tools) $(nextest) --profile $(PROFILE) $(ARGS)
 
 test-kernels: bootstrap-kernels ## run the tests that face the kernel on emulated Debian kernels, 6.1 and 6.12
 	@$(tools) chaos-tests/kernels/run $(ARGS)
+
+e2e: root bootstrap-cluster test-binaries image-programs kubernetes ## run the tests on Kubernetes clusters, needs root
+	@$(tools) EVERMESH_STATIC_DIR=$(static_dir) $(nextest) --profile e2e $(ARGS)
+
+cluster-up: root bootstrap-cluster cluster-program kubernetes ## bring up a Kubernetes cluster, of NODES=3 as NAME=main, needs root
+	@$(tools) $(cluster) up --name $(NAME) --nodes $(NODES)
+
+cluster-down: root cluster-program ## take the cluster NAME=main down, without a trace
+	@$(tools) $(cluster) down --name $(NAME)
+
+cluster-load: root image-programs cluster-program ## bring Evermesh's image to the nodes of the cluster NAME=main
+	@$(tools) $(cluster) load --name $(NAME) ghcr.io/evermesh/evermesh:dev --containerfile deploy/daemonset/Containerfile \
+		--from $(static_dir)
+
+cluster-cycles: ## take clusters up and down 20 times and kill `up` 10 times; ten minutes
+	@EVERMESH_CLUSTER_CYCLES=20 EVERMESH_CLUSTER_KILLS=10 $(MAKE) --no-print-directory e2e \
+		ARGS="-E 'binary(e2e) & test(/^(cleanup|interruption)::/)'"
 
 bench: root build ## measure the cost of a connect() against a baseline, needs root
 	@$(tools) scripts/as-root $(target)/release/evermesh-bench $(ARGS)
@@ -64,6 +87,27 @@ clean: ## remove what was built
 	@$(tools) cargo clean
 	@$(tools) cargo clean $(kernel)
 
+test-binaries:
+	@$(tools) cargo build --workspace --locked --bins --tests
+	@mkdir -p $(target)/nextest
+	@$(tools) cargo metadata --locked --format-version 1 >$(target)/nextest/cargo.json
+	@$(tools) cargo nextest list --workspace --locked --list-type binaries-only --message-format json \
+		>$(target)/nextest/binaries.json
+
+cluster-program:
+	@$(tools) cargo build --locked --package evermesh-cluster --bins
+
+# Built here, it is not the first test that waits for it.
+kubernetes:
+	@$(tools) $(cluster) build
+
+image-programs:
+	@$(tools) RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --locked --target-dir $(static) \
+		--target "$$(rustc -vV | sed -n 's/^host: //p')" --profile image \
+		--package evermesh-cli --package evermesh-upgrader --package evermesh-agent --package evermesh-chaos-tests \
+		--bin evermesh --bin evermesh-supervisor --bin evermesh-agent --bin evermesh-rig
+	@$(tools) echo "programs for images are in $(static_dir)"
+
 bootstrap:
 	@scripts/bootstrap
 
@@ -75,6 +119,9 @@ bootstrap-verify:
 
 bootstrap-kernels:
 	@scripts/bootstrap kernels
+
+bootstrap-cluster:
+	@scripts/bootstrap cluster
 
 # Asked before anything is built, so that nobody waits for a build in vain.
 root:

@@ -23,7 +23,7 @@ pub struct Netns {
 
 impl Netns {
     /// Makes a new one and mounts it at `path`.
-    pub(crate) fn create(path: PathBuf) -> Result<Self> {
+    pub fn create(path: PathBuf) -> Result<Self> {
         File::create(&path).map_err(Error::path("create", &path))?;
         let netns = Self { path };
         in_thread(|| netns.unshare_and_mount())?;
@@ -43,7 +43,8 @@ impl Netns {
         &self.path
     }
 
-    pub(crate) fn open(&self) -> Result<OwnedFd> {
+    /// For `setns`.
+    pub fn open(&self) -> Result<OwnedFd> {
         let file = File::open(&self.path).map_err(Error::path("open", &self.path))?;
         Ok(file.into())
     }
@@ -58,7 +59,7 @@ impl Netns {
     }
 
     /// Runs lines of `ip -batch` inside.
-    pub(crate) fn ip(&self, batch: &str) -> Result<()> {
+    pub fn ip(&self, batch: &str) -> Result<()> {
         self.enter(|| run_ip(batch).map_err(|message| self.ip_error(message, batch)))
     }
 
@@ -67,7 +68,7 @@ impl Netns {
     }
 
     /// Sets kernel parameters of this namespace: (path below `/proc/sys/net`, value).
-    pub(crate) fn set_sysctls(&self, settings: &[(&str, &str)]) -> Result<()> {
+    pub fn set_sysctls(&self, settings: &[(&str, &str)]) -> Result<()> {
         self.enter(|| {
             settings.iter().try_for_each(|(name, value)| {
                 let path = Path::new("/proc/sys/net").join(name);

@@ -40,7 +40,7 @@ impl Cgroup {
     }
 
     /// For a process that moves itself in by writing `0`.
-    pub(crate) fn open_procs(&self) -> Result<File> {
+    pub fn open_procs(&self) -> Result<File> {
         let path = self.path.join("cgroup.procs");
         File::options().write(true).open(&path).map_err(Error::path("open", path))
     }
@@ -73,7 +73,8 @@ impl Cgroup {
         wait::until(&what, PATIENCE, || self.tree().iter().all(Self::remove_one).then_some(()))
     }
 
-    fn kill(&self) -> Result<()> {
+    /// Ends every process in and below it. It may be gone already.
+    pub fn kill(&self) -> Result<()> {
         let path = self.path.join("cgroup.kill");
         match File::options().write(true).open(&path).and_then(|mut file| file.write_all(b"1")) {
             Err(_) if !self.path.exists() => Ok(()),

@@ -4,7 +4,7 @@
 mod cgroup;
 mod footprint;
 mod inventory;
-mod mounts;
+pub mod mounts;
 mod name;
 mod objects;
 mod removal;

@@ -1,3 +1,5 @@
+//! What is mounted, where this process sees it.
+
 use std::{
     ffi::OsString,
     fs,
@@ -14,13 +16,15 @@ use crate::{Error, Result};
 
 /// One line of `/proc/self/mountinfo`.
 #[derive(Debug)]
-pub(crate) struct Mount {
+pub struct Mount {
+    /// Where.
     pub point: PathBuf,
+    /// Type of the file system, such as `cgroup2`.
     pub filesystem: String,
 }
 
 /// All mounts this process sees, in the order they were made.
-pub(crate) fn list() -> Result<Vec<Mount>> {
+pub fn list() -> Result<Vec<Mount>> {
     let path = "/proc/self/mountinfo";
     let text = fs::read_to_string(path).map_err(Error::path("read", path))?;
     Ok(text.lines().filter_map(parse).collect())
@@ -47,7 +51,7 @@ fn unescape(field: &str) -> PathBuf {
 }
 
 /// Mount points at or below `dir`, the latest first.
-pub(crate) fn below(dir: &Path) -> Result<Vec<PathBuf>> {
+pub fn below(dir: &Path) -> Result<Vec<PathBuf>> {
     let points = list()?.into_iter().rev().map(|m| m.point);
     Ok(points.filter(|point| point.starts_with(dir)).collect())
 }
@@ -60,7 +64,7 @@ pub(crate) fn mount_bpffs(dir: &Path) -> Result<()> {
 }
 
 /// Takes away every mount at or below `dir`.
-pub(crate) fn unmount_below(dir: &Path) -> Result<()> {
+pub fn unmount_below(dir: &Path) -> Result<()> {
     for point in below(dir)? {
         match umount2(&point, MntFlags::MNT_DETACH) {
             // Another sweeper was faster.

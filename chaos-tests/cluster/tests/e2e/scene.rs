@@ -1,0 +1,157 @@
+//! What the tests put into a cluster.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use evermesh_chaos_tests::wait;
+use evermesh_cluster::{Cluster, image::Image};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::machine::Machine;
+
+/// Longer than Kubernetes takes for anything on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: &str = "--timeout=120s";
+/// Where `make e2e` has put programs that are linked statically.
+const STATIC_DIR: &str = "EVERMESH_STATIC_DIR";
+
+/// A pod of the cluster.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    pub name: String,
+    pub uid: String,
+    pub node: usize,
+    pub address: String,
+}
+
+/// All pods with that label.
+pub fn pods(cluster: &Cluster, label: &str) -> Vec<Pod> {
+    let listed =
+        cluster.kubectl(&["get", "pods", "--all-namespaces", "--selector", label, "--output=json"]).unwrap();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let text = |pod: &Value, pointer| pod.pointer(pointer).unwrap().as_str().unwrap().to_owned();
+    let pod = |pod: &Value| Pod {
+        name: text(pod, "/metadata/name"),
+        uid: text(pod, "/metadata/uid"),
+        node: text(pod, "/spec/nodeName").trim_start_matches("node").parse().unwrap(),
+        address: text(pod, "/status/podIP"),
+    };
+    listed["items"].as_array().unwrap().iter().map(pod).collect()
+}
+
+impl Pod {
+    /// One of its processes: always the same one while none comes or goes.
+    pub fn process(&self, cluster: &Cluster) -> i32 {
+        let node = &cluster.nodes()[self.node - 1];
+        let name = format!("pod{}", self.uid);
+        let of_pod = node
+            .pods_cgroup()
+            .tree()
+            .into_iter()
+            .filter(|cgroup| cgroup.path().iter().any(|part| part.to_str() == Some(&name)));
+        of_pod.flat_map(|cgroup| cgroup.processes()).min().unwrap()
+    }
+}
+
+/// Lets so many idle pods run.
+pub fn run_pauses(cluster: &Cluster, replicas: usize) {
+    apply(cluster, &include_str!("manifests/pause.yaml").replace("REPLICAS", &replicas.to_string()));
+    await_rollout(cluster, "deployment/pause");
+}
+
+/// Applies a manifest.
+pub fn apply(cluster: &Cluster, manifest: &str) {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("manifest.yaml");
+    fs::write(&file, manifest).unwrap();
+    cluster.kubectl(&["apply", "--filename", file.to_str().unwrap()]).unwrap();
+}
+
+/// Waits until all pods of a deployment or daemon set are ready and none is an old one.
+pub fn await_rollout(cluster: &Cluster, what: &str) {
+    cluster.kubectl(&["rollout", "status", TIMEOUT, what]).unwrap();
+}
+
+/// Brings the images of Evermesh and of test pods to every node.
+pub fn load_images(cluster: &Cluster) {
+    let programs = static_dir();
+    let busybox = Path::new("/bin");
+    let ours = deploy().join("Containerfile");
+    cluster.load(&Image::new("ghcr.io/evermesh/evermesh:dev", &ours, &[&programs]).unwrap()).unwrap();
+    let rig = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/manifests/Containerfile");
+    cluster.load(&Image::new("evermesh.test/rig:1", &rig, &[&programs, busybox]).unwrap()).unwrap();
+}
+
+/// A server on every node.
+pub fn run_servers(cluster: &Cluster) -> Vec<Pod> {
+    apply(cluster, include_str!("manifests/servers.yaml"));
+    await_rollout(cluster, "daemonset/web");
+    pods(cluster, "app=web")
+}
+
+/// Evermesh on every node as the manifests of `deploy/` have it, with `servers` behind the service. All `enrolled` are.
+pub fn run_evermesh(cluster: &Cluster, servers: &[Pod], enrolled: &[Pod]) {
+    let dir = TempDir::new().unwrap();
+    let (overlay, base) = (dir.path(), dir.path().join("base"));
+    fs::create_dir(&base).unwrap();
+    for name in ["evermesh.yaml", "kustomization.yaml", "mesh.yaml"] {
+        fs::copy(deploy().join(name), base.join(name)).unwrap();
+    }
+    let cgroup =
+        cluster.nodes()[0].pods_cgroup().path().display().to_string().replace("node1", "$(NODE_NAME)");
+    let kustomization = include_str!("manifests/kustomization.yaml").replace("CGROUP", &cgroup);
+    fs::write(overlay.join("kustomization.yaml"), kustomization).unwrap();
+    fs::write(overlay.join("mesh.yaml"), mesh(servers)).unwrap();
+    cluster.kubectl(&["apply", "--kustomize", overlay.to_str().unwrap()]).unwrap();
+    await_evermesh(cluster);
+    for pod in enrolled {
+        let pid = pod.process(cluster).to_string();
+        evermesh(cluster, pod.node, &["pod", "add", &pod.name, "--pid", &pid]);
+    }
+}
+
+/// Waits until the pods of Evermesh are ready on all nodes.
+pub fn await_evermesh(cluster: &Cluster) {
+    let daemon_set = ["--namespace=evermesh-system", "daemonset/evermesh"];
+    cluster.kubectl(&[&["rollout", "status", TIMEOUT][..], &daemon_set].concat()).unwrap();
+}
+
+/// Runs `evermesh` on a node, as its root would.
+pub fn evermesh(cluster: &Cluster, node: usize, arguments: &[&str]) -> String {
+    cluster.nodes()[node - 1].exec(&static_dir().join("evermesh"), arguments).unwrap()
+}
+
+fn mesh(servers: &[Pod]) -> String {
+    let workload = |pod: &Pod| {
+        include_str!("manifests/workload.yaml")
+            .replace("NAME", &format!("web-node{}", pod.node))
+            .replace("NODE", &format!("node{}", pod.node))
+            .replace("ADDRESS", &pod.address)
+    };
+    include_str!("manifests/mesh.yaml").to_owned() + &servers.iter().map(workload).collect::<String>()
+}
+
+fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/daemonset")
+}
+
+fn static_dir() -> PathBuf {
+    match env::var_os(STATIC_DIR).map(PathBuf::from) {
+        Some(dir) if dir.is_dir() => dir,
+        other => panic!(
+            "{STATIC_DIR} must name the directory of the static programs, as `make e2e` lets it, not {other:?}"
+        ),
+    }
+}
+
+/// The machine's state once it is as it was, or when that was awaited in vain. What ended may be known until process 1 has
+/// taken note.
+pub fn await_reaped(cluster: &str, before: &Machine) -> Machine {
+    let clean = || Some(Machine::now(cluster)).filter(|now| now.added_since(before).is_empty());
+    wait::until("the machine to be as it was", Duration::from_secs(10), clean)
+        .unwrap_or_else(|_| Machine::now(cluster))
+}
