@@ -74,16 +74,20 @@ impl DataPlane {
         let mut state = State::empty(config.sizes);
         let at = |snapshot| (snapshot, Place::of_node(&config.node, snapshot));
         let applied = snapshot.map(at);
-        let wanted = applied.as_ref().map(|(snapshot, place)| lower_all(snapshot, place)).unwrap_or_default();
-        let contents = tables::plan(&mut state, Change::Everything(wanted)).map_err(ApplyError::from)?;
-        let built = generation::build(&config.pins, number, config.sizes, &contents)?;
+        let mut writes = 0;
+        let built = generation::build(&config.pins, number, config.sizes, |writer| {
+            let Some((snapshot, place)) = &applied else { return Ok(()) };
+            tables::plan_in_parts(&mut state, Change::everything(snapshot, place), |part| {
+                writes += writer.execute(part)?;
+                Ok::<_, ApplyError>(())
+            })
+        })?;
         let control = Control::open(&config.pins)?;
         control.initialise()?;
         generation::make_live(&config.pins, number)?;
         generation::attach_missing(&config.pins, &config.cgroup, &built.pins, &evermesh_pins::Hook::ALL)?;
         let live = Live::open(&config.pins, number, built.pins)?;
         let applied = applied.map(|(snapshot, place)| (snapshot.clone(), place));
-        let writes = contents.len() as u64;
         let plane = Self {
             config,
             control,

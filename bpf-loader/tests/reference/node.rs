@@ -1,7 +1,7 @@
 //! A node whose tables are an image in memory.
 
 use evermesh_loader::{
-    TableSizes, lower_all,
+    TableSizes,
     tables::{self, Change, MemoryTables, State, Store},
 };
 use evermesh_model::{Delta, Place, Snapshot};
@@ -63,7 +63,7 @@ impl Node {
             Some((before, was)) if *was == place => {
                 Change::of(&self.state, Delta::between(before, &snapshot), &snapshot, &place)
             }
-            _ => Change::Everything(lower_all(&snapshot, &place)),
+            _ => Change::everything(&snapshot, &place),
         };
         let mut stores = tables::plan(&mut self.state, change).unwrap();
         (self.mistake.stores)(&mut stores);

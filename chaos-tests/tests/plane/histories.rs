@@ -14,7 +14,7 @@ use std::{
 
 use evermesh_chaos_tests::faults;
 use evermesh_loader::{
-    DataPlane, barrier, lower_all,
+    DataPlane, barrier,
     tables::{self, Change, Store, TableWriter},
 };
 use evermesh_model::{Place, Protocol, Snapshot};
@@ -133,7 +133,12 @@ fn ready() -> (Bench, DataPlane) {
 }
 
 /// Runs histories while connections are made; ends at the first stranger that is met, or when `patience` is over.
-fn run(bench: &Bench, histories: u64, patience: Duration, mut apply: impl FnMut(&Snapshot, &Course) + Send) -> Course {
+fn run(
+    bench: &Bench,
+    histories: u64,
+    patience: Duration,
+    mut apply: impl FnMut(&Snapshot, &Course) + Send,
+) -> Course {
     let (course, began) = (Course::new(), Instant::now());
     inside(bench, &bench.client, || {
         let _listeners = Listeners::new(&[&TARGET_PORTS[..], &SERVICE_PORTS[..]].concat());
@@ -197,8 +202,8 @@ fn whoever_connects_notices_slots_that_come_too_late() {
     let mut writer = TableWriter::new(|table| generation.tables.get(&table)).unwrap();
     let mut state = tables::adopt(&TablesView::open(&bench.pins(), 1, generation).unwrap());
     let course = run(&bench, HISTORIES, Duration::from_mins(2), |mesh, course| {
-        let lowered = lower_all(mesh, &Place::of_node(NODE, mesh));
-        let stores = tables::plan(&mut state, Change::Everything(lowered)).unwrap();
+        let place = Place::of_node(NODE, mesh);
+        let stores = tables::plan(&mut state, Change::everything(mesh, &place)).unwrap();
         let (slots, others): (Vec<_>, Vec<_>) =
             stores.into_iter().partition(|store| matches!(store, Store::Slot { .. }));
         writer.execute(&others).unwrap();

@@ -46,7 +46,7 @@ impl Fleet {
         let mut changes = Changes::default();
         if let Some(workload) = self.workloads.get_mut(n as usize) {
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + self.serial));
-            *workload = Arc::new(Workload { addresses: vec![address], ..Workload::clone(workload) });
+            *workload = Arc::new(Workload { addresses: vec![address].into(), ..Workload::clone(workload) });
             changes.workloads.push((workload.uid.clone(), Some(workload.clone())));
         }
         changes
@@ -54,15 +54,15 @@ impl Fleet {
 }
 
 fn key(n: u32) -> ServiceKey {
-    ServiceKey { namespace: "scale".into(), hostname: format!("service-{n}.scale.svc.cluster.local") }
+    ServiceKey { namespace: "scale".into(), hostname: format!("service-{n}.scale.svc.cluster.local").into() }
 }
 
 fn service(n: u32) -> Service {
     let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a60_0000 + n));
     Service {
-        name: format!("service-{n}"),
+        name: format!("service-{n}").into(),
         key: key(n),
-        vips: vec![VirtualIp { network: String::new(), address }],
+        vips: vec![VirtualIp { network: String::new().into(), address }],
         ports: BTreeMap::from([(80, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })]),
         ..Service::default()
     }
@@ -70,11 +70,11 @@ fn service(n: u32) -> Service {
 
 fn workload(n: u32, address: u32, service: u32) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("cluster-1//Pod/scale/service-{service}-{n:08x}")),
-        name: format!("service-{service}-{n:08x}"),
+        uid: WorkloadUid::new(format!("cluster-1//Pod/scale/service-{service}-{n:08x}")),
+        name: format!("service-{service}-{n:08x}").into(),
         namespace: "scale".into(),
-        addresses: vec![IpAddr::V4(Ipv4Addr::from_bits(0x0c00_0000 + address))],
-        node: format!("node-{}", n % 1000),
+        addresses: vec![IpAddr::V4(Ipv4Addr::from_bits(0x0c00_0000 + address))].into(),
+        node: format!("node-{}", n % 1000).into(),
         services: [(key(service), BTreeMap::new())].into(),
         ..Workload::default()
     }

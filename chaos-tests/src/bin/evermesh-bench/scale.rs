@@ -16,12 +16,11 @@ use evermesh_pins::{Inventory, PinDir, TablesView, host};
 use crate::fleet::{ENDPOINTS_EACH, Fleet, LARGE};
 
 const CHANGES: u32 = 200;
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 10] = [
     "services",
     "endpoints",
     "lower ms",
-    "plan ms",
-    "lay ms",
+    "model to tables ms",
     "raw floor ms",
     "one change us",
     "one of 10,000 us",
@@ -58,21 +57,29 @@ fn row(count: u32) -> Result<Vec<String>> {
     let before = resident()?;
     let snapshot = parts.snapshot()?;
     let place = Place::default();
-    let (lowered, lower) = timed(|| lower_all(&snapshot, &place));
-    let mut state = tables::State::empty(config.sizes);
-    let (stores, plan) = timed(|| tables::plan(&mut state, tables::Change::Everything(lowered)));
-    let stores = stores?;
+    let ((), lower) = timed(|| lower_all(&snapshot, &place).for_each(|lowered| drop(black_box(lowered))));
     let (mut plane, _) = DataPlane::start(config.clone(), None)?;
-    let ((), lay) = {
+    let lay = {
         let inventory = Inventory::read(&pins)?;
         let pins = inventory.generations.get(&1).context("the generation just made")?;
         let mut writer = tables::TableWriter::new(|table| pins.tables.get(&table))?;
         writer.execute(&[tables::Store::Slot { slot: 0, endpoint: 0 }])?;
-        let (done, lay) = timed(|| writer.execute(&stores).map(drop));
-        (done?, lay)
+        let mut state = tables::State::empty(config.sizes);
+        let everything = tables::Change::everything(&snapshot, &place);
+        let lay = || {
+            tables::plan_in_parts(&mut state, everything, |part| -> Result<()> {
+                writer.execute(part)?;
+                Ok(())
+            })
+        };
+        let (done, lay) = timed(lay);
+        done?;
+        lay
     };
-    let floor = floor(&stores);
-    drop((state, stores));
+    let floor = {
+        let mut state = tables::State::empty(config.sizes);
+        floor(&tables::plan(&mut state, tables::Change::everything(&snapshot, &place))?)
+    };
     plane.apply(&snapshot)?;
 
     let mut now = snapshot;
@@ -106,7 +113,6 @@ fn row(count: u32) -> Result<Vec<String>> {
         count.to_string(),
         endpoints.to_string(),
         ms(lower),
-        ms(plan),
         ms(lay),
         ms(floor),
         us(of_few),
