@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 pub use error::{ApplyError, StartError};
-pub use start::{How, Started};
+pub use start::{How, Standing, Started};
 
 use crate::{
     TableSizes, barrier,
@@ -79,6 +79,7 @@ impl DataPlane {
         let (place, change) = self.difference(snapshot);
         let result = match change {
             Some(change) => self.write(change),
+            None if self.state_known => self.write(Change::everything(snapshot, &place)),
             None => self.rewrite(snapshot, &place),
         };
         let result = match result {
@@ -182,7 +183,9 @@ impl DataPlane {
         let pins = &self.config.pins;
         let undone = Inventory::read(pins).map_err(StartError::from).and_then(|inventory| {
             match decide(&inventory, &object::digest()) {
-                Decision::Adopt(adoption) => start::clean_up(pins, &inventory, &adoption).map(drop),
+                Decision::Adopt(adoption) => {
+                    start::clean_up(pins, &inventory, &self.live.pins, &adoption).map(drop)
+                }
                 Decision::Build { .. } => Ok(()),
             }
         });
