@@ -77,8 +77,8 @@ impl Full {
 }
 
 /// The stores that lead from `state` to `change`, in an order in which every prefix leaves each destination
-/// meaning what it meant or what it will: records before slots, slots before the service's word, services before their
-/// keys; and keys go before the services they led to.
+/// meaning what it meant or what it will: keys that go first of all, records before slots, slots before the service's
+/// word, services before their keys, and services that no key leads to last.
 pub fn plan(state: &mut State, change: Change<'_>) -> Result<Vec<Store>, Full> {
     let mut stores = Vec::new();
     plan_in_parts(state, change, |part| {
@@ -103,23 +103,29 @@ pub fn plan_in_parts<E: From<Full>>(
             (services, members, gone)
         }
     };
+    let services = match gone.is_empty() {
+        true => services,
+        false => {
+            let services: Vec<_> = services.collect();
+            services.iter().for_each(|(_, lowered)| gone.keep(lowered));
+            plan.remove_frontends(state, &gone);
+            Box::new(services.into_iter())
+        }
+    };
     for change in &members {
         plan.members(state, change)?;
     }
-    let mut wanted = Footprint::default();
+    let mut addresses = Vec::new();
     for (key, lowered) in services {
         if plan.stores.len() >= PART {
             perform(&plan.stores)?;
             plan.stores.clear();
         }
         let footprint = plan.service(state, &lowered)?;
-        wanted.digests.extend(&footprint.digests);
-        wanted.frontends.extend(&footprint.frontends);
-        wanted.addresses.extend(&footprint.addresses);
+        addresses.extend(&footprint.addresses);
         state.lowered.insert(key, footprint);
     }
-    gone.remove(&wanted);
-    plan.frontends(state, &wanted.addresses, &gone)?;
+    plan.frontends(state, &addresses)?;
     for digest in gone.digests {
         plan.dismantle(state, digest);
     }
@@ -145,16 +151,20 @@ impl Gone {
         self.addresses.extend(&footprint.addresses);
     }
 
-    fn remove(&mut self, wanted: &Footprint) {
-        for digest in &wanted.digests {
-            self.digests.remove(digest);
-        }
-        for key in &wanted.frontends {
-            self.frontends.remove(key);
+    fn keep(&mut self, wanted: &Lowered) {
+        for port in &wanted.ports {
+            self.digests.remove(&port.meta.digest);
+            for key in &port.frontends {
+                self.frontends.remove(key);
+            }
         }
         for address in &wanted.addresses {
             self.addresses.remove(address);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.digests.is_empty() && self.frontends.is_empty() && self.addresses.is_empty()
     }
 }
 
@@ -224,7 +234,7 @@ impl Plan {
         Ok(())
     }
 
-    fn frontends(&mut self, state: &mut State, addresses: &[Address], gone: &Gone) -> Result<(), Full> {
+    fn frontends(&mut self, state: &mut State, addresses: &[Address]) -> Result<(), Full> {
         for (key, value) in std::mem::take(&mut self.frontends) {
             if state.frontends.insert(key, value) != Some(value) {
                 self.stores.push(Store::SetFrontend { key, value });
@@ -238,7 +248,6 @@ impl Plan {
         if state.frontends.len() + state.addresses.len() > state.frontend_limit as usize {
             return Err(Full::of(Table::Frontends));
         }
-        self.remove_frontends(state, gone);
         Ok(())
     }
 
