@@ -1,6 +1,9 @@
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{BufWriter, Write as _},
     net::{IpAddr, Ipv4Addr},
+    path::Path,
     sync::Arc,
 };
 
@@ -32,6 +35,29 @@ impl Fleet {
 
     pub fn snapshot(&self) -> Result<Snapshot> {
         Ok(Snapshot::of_shared(self.services.iter().cloned(), self.workloads.iter().cloned(), [])?)
+    }
+
+    /// As a file of the agent's.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        writeln!(file, "services:")?;
+        for Service { name, key, vips, .. } in self.services.iter().map(AsRef::as_ref) {
+            let (namespace, hostname, vips) =
+                (&key.namespace, &key.hostname, vips.iter().map(ToString::to_string));
+            let vips: Vec<String> = vips.collect();
+            writeln!(file, "- name: {name}\n  namespace: {namespace}\n  hostname: {hostname}")?;
+            writeln!(file, "  vips: {vips:?}\n  ports: {{80: 8080}}")?;
+        }
+        writeln!(file, "workloads:")?;
+        for Workload { uid, name, namespace, addresses, node, services, .. } in
+            self.workloads.iter().map(AsRef::as_ref)
+        {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            writeln!(file, "- uid: {uid}\n  name: {name}\n  namespace: {namespace}\n  node: {node}")?;
+            writeln!(file, "  workloadIps: {addresses:?}\n  services:")?;
+            services.keys().try_for_each(|key| writeln!(file, "    {key}: {{}}"))?;
+        }
+        Ok(file.flush()?)
     }
 
     /// As a control plane sends it again: nothing is shared with what was there before.

@@ -3,22 +3,25 @@
 use std::{
     fs,
     hint::black_box,
+    os::fd::AsFd as _,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
+use evermesh_agent::source;
 use evermesh_chaos_tests::sandbox::Sandbox;
 use evermesh_loader::{Config, DataPlane, TableSizes, lower_all, tables};
 use evermesh_model::Place;
-use evermesh_pins::{Inventory, PinDir, TablesView, host};
+use evermesh_pins::{Inventory, PinDir, TablesView, host, probe::charged};
 
 use crate::fleet::{ENDPOINTS_EACH, Fleet, LARGE};
 
 const CHANGES: u32 = 200;
-const HEADER: [&str; 10] = [
+const HEADER: [&str; 12] = [
     "services",
     "endpoints",
+    "parse ms",
     "lower ms",
     "model to tables ms",
     "raw floor ms",
@@ -27,6 +30,7 @@ const HEADER: [&str; 10] = [
     "new list, 1% changed ms",
     "adopt ms",
     "RSS MB",
+    "kernel maps MB",
 ];
 
 /// One row for each number of services.
@@ -101,10 +105,21 @@ fn row(count: u32) -> Result<Vec<String>> {
     done?;
     let resident = resident()? - before;
     drop(plane);
+    let inventory = Inventory::read(&pins)?;
+    let live = inventory.generations.get(&1).context("the live generation")?;
     let adopt = {
-        let inventory = Inventory::read(&pins)?;
-        let view = TablesView::open(&pins, 1, inventory.generations.get(&1).context("the live generation")?)?;
+        let view = TablesView::open(&pins, 1, live)?;
         timed(|| black_box(tables::adopt(&view))).1
+    };
+    let maps = live.tables.values().chain(inventory.frozen.values());
+    let maps: u64 = maps.map(|pin| charged(pin.fd.as_fd())).sum::<Result<_, _>>()?;
+    drop(inventory);
+    let parse = {
+        let path = sandbox.dir().join("mesh.yaml");
+        parts.write(&path)?;
+        let (parsed, parse) = timed(|| source::read(&path)?.parse());
+        drop(parsed?);
+        parse
     };
     sandbox.close()?;
     let ms = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
@@ -112,6 +127,7 @@ fn row(count: u32) -> Result<Vec<String>> {
     Ok(vec![
         count.to_string(),
         endpoints.to_string(),
+        ms(parse),
         ms(lower),
         ms(lay),
         ms(floor),
@@ -120,6 +136,7 @@ fn row(count: u32) -> Result<Vec<String>> {
         ms(relist),
         ms(adopt),
         (resident / 1_000_000).to_string(),
+        (maps / 1_000_000).to_string(),
     ])
 }
 
