@@ -10,16 +10,18 @@ use super::{
 };
 use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_all, lower_members};
 
+mod ahead;
 mod layout;
 mod maglev;
 mod members;
 
+use ahead::made_ahead;
 pub(super) use layout::{Weighted, slots};
 
 /// What the tables should hold from now on.
 pub enum Change<'a> {
     /// Exactly this; whatever else stands there goes. Each service is lowered when its turn comes.
-    Everything(Box<dyn Iterator<Item = (ServiceKey, Lowered)> + 'a>),
+    Everything(Box<dyn Iterator<Item = (ServiceKey, Lowered)> + Send + 'a>),
     /// Only this; all else stays.
     Services {
         /// Services that are as given, or gone where nothing is given.
@@ -116,15 +118,18 @@ pub fn plan_in_parts<E: From<Full>>(
         plan.members(state, change)?;
     }
     let mut addresses = Vec::new();
-    for (key, lowered) in services {
-        if plan.stores.len() >= PART {
-            perform(&plan.stores)?;
-            plan.stores.clear();
+    made_ahead(services, |services| {
+        for (key, lowered) in services {
+            if plan.stores.len() >= PART {
+                perform(&plan.stores)?;
+                plan.stores.clear();
+            }
+            let footprint = plan.service(state, &lowered)?;
+            addresses.extend(&footprint.addresses);
+            state.lowered.insert(key, footprint);
         }
-        let footprint = plan.service(state, &lowered)?;
-        addresses.extend(&footprint.addresses);
-        state.lowered.insert(key, footprint);
-    }
+        Ok::<_, E>(())
+    })?;
     plan.frontends(state, &addresses)?;
     for digest in gone.digests {
         plan.dismantle(state, digest);
@@ -180,7 +185,7 @@ fn everything(state: &mut State) -> Gone {
 fn some(
     state: &mut State,
     services: BTreeMap<ServiceKey, Option<Lowered>>,
-) -> (Box<dyn Iterator<Item = (ServiceKey, Lowered)>>, Gone) {
+) -> (Box<dyn Iterator<Item = (ServiceKey, Lowered)> + Send>, Gone) {
     let mut gone = Gone::default();
     for key in services.keys() {
         if let Some(footprint) = state.lowered.remove(key) {
