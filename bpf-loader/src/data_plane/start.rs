@@ -59,11 +59,15 @@ enum Found {
         number: u32,
         remove: Vec<u32>,
     },
-    Live {
-        adoption: Adoption,
-        live: Live,
-        state: State,
-    },
+    Live(Box<Adopted>),
+}
+
+/// The live generation, and what its tables say.
+#[derive(Debug)]
+struct Adopted {
+    adoption: Adoption,
+    live: Live,
+    state: State,
 }
 
 impl Standing {
@@ -83,7 +87,7 @@ impl Standing {
                 let pins = inventory.generations.remove(&adoption.live).unwrap_or_default();
                 let live = Live::open(&config.pins, adoption.live, pins)?;
                 let state = tables::adopt(&live.view);
-                Found::Live { adoption, live, state }
+                Found::Live(Box::new(Adopted { adoption, live, state }))
             }
         };
         Ok(Self { config, lock, inventory, found })
@@ -95,7 +99,8 @@ impl Standing {
         let Self { config, lock, inventory, found } = self;
         match found {
             Found::Nothing { number, remove } => DataPlane::fresh(config, lock, number, &remove, snapshot),
-            Found::Live { adoption, live, state } => {
+            Found::Live(adopted) => {
+                let Adopted { adoption, live, state } = *adopted;
                 let notes = clean_up(&config.pins, &inventory, &live.pins, &adoption)?;
                 let control = Control::open(&config.pins)?;
                 control.initialise()?;
