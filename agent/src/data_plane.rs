@@ -3,7 +3,7 @@ use std::{
     thread,
 };
 
-use evermesh_loader::{Applied, ApplyError, Config, DataPlane, StartError, Started};
+use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Standing, StartError, Started};
 use evermesh_model::LastApplied;
 use tokio::sync::oneshot;
 
@@ -31,17 +31,36 @@ pub struct Begun {
     pub refused: Option<String>,
 }
 
+/// What a start may lead the tables to, the best first; none of a choice: they stay as they are.
+pub type Choices = Vec<Option<Arc<LastApplied>>>;
+
+/// A thread that waits to be told what to start with.
+#[derive(Debug)]
+pub struct Opening {
+    choices: mpsc::SyncSender<Choices>,
+    told: mpsc::Receiver<Result<Begun, StartError>>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Opening {
+    /// Starts with the first choice whose tables can be written. Blocks until that is done.
+    pub fn start(self, choices: Choices) -> Result<(Plane, Begun), AgentError> {
+        let gone = |_| AgentError::DataPlaneGone;
+        self.choices.send(choices).map_err(|_| AgentError::DataPlaneGone)?;
+        Ok((Plane(self.jobs), self.told.recv().map_err(gone)??))
+    }
+}
+
 impl Plane {
-    /// Starts with the first choice whose tables can be written; none: with what stands, whatever that is. Blocks until
-    /// that is done.
-    pub fn start(
-        config: Config,
-        choices: Vec<Option<Arc<LastApplied>>>,
-    ) -> Result<(Self, Begun), AgentError> {
+    /// Starts the thread. `ahead`: it reads what stands in the kernel while the choices are still to be found.
+    pub fn open(config: Config, ahead: bool) -> Result<Opening, AgentError> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::sync_channel(1);
+        let (choose, chosen) = mpsc::sync_channel::<Choices>(1);
         let work = move || {
-            let begun = begin(&config, &choices);
+            let standing = ahead.then(|| Standing::read(config.clone()));
+            let Ok(choices) = chosen.recv() else { return };
+            let begun = begin(&config, standing, &choices);
             drop(choices);
             let mut plane = match begun {
                 Ok((plane, begun)) => tell.send(Ok(begun)).ok().map(|()| plane),
@@ -52,8 +71,7 @@ impl Plane {
             }
         };
         thread::Builder::new().name("data-plane".into()).spawn(work).map_err(AgentError::Thread)?;
-        let begun = told.recv().map_err(|_| AgentError::DataPlaneGone)??;
-        Ok((Self(jobs), begun))
+        Ok(Opening { choices: choose, told, jobs })
     }
 
     /// Leads the tables to it.
@@ -95,12 +113,17 @@ impl Plane {
     }
 }
 
-fn begin(config: &Config, choices: &[Option<Arc<LastApplied>>]) -> Result<(DataPlane, Begun), StartError> {
+fn begin(
+    config: &Config,
+    mut standing: Option<Result<Standing, StartError>>,
+    choices: &[Option<Arc<LastApplied>>],
+) -> Result<(DataPlane, Begun), StartError> {
     let mut refused = None;
     let mut left = choices.iter();
     loop {
         let choice = left.next().cloned().flatten();
-        match DataPlane::start(config.clone(), choice.as_ref().map(|choice| &choice.snapshot)) {
+        let standing = standing.take().unwrap_or_else(|| Standing::read(config.clone()))?;
+        match standing.lead_to(choice.as_ref().map(|choice| &choice.snapshot)) {
             Ok((plane, started)) => return Ok((plane, Begun { started, applied: choice, refused })),
             Err(StartError::Apply(error)) if left.len() > 0 => {
                 refused.get_or_insert(message::of(&error));

@@ -1,4 +1,4 @@
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, panic::resume_unwind, path::Path, sync::Arc, thread, time::Duration};
 
 use evermesh_loader::Config;
 use evermesh_model::LastApplied;
@@ -27,8 +27,9 @@ use crate::{
 /// owner alone from then on.
 ///
 /// 1. Checks that the host offers what is needed, and that what is applied can be kept.
-/// 2. Reads what was applied last, and the source; parses it only where it differs.
-/// 3. Adopts what stands in the kernel and leads it to the newest of these that is usable.
+/// 2. Reads side by side what was applied last, the source, and what stands in the kernel; parses the source only where
+///    it differs.
+/// 3. Leads what stands in the kernel to the newest of these that is usable.
 /// 4. Makes the admin socket, hears signals, says that it is ready, and works.
 ///
 /// Where anything fails, nothing is detached.
@@ -38,12 +39,6 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     prepare_directories(options)?;
     let pins = PinDir::new(&options.bpffs);
 
-    let record = Record::new(&options.state_dir);
-    let (known, note) = record.read();
-    let known = known.map(Arc::new);
-    let found = read_source(&options.config, known.as_deref());
-    let (choices, refused) = choices(&options.config, known.as_ref(), found, is_bare(&pins))?;
-
     let config = Config {
         pins: pins.clone(),
         cgroup,
@@ -51,7 +46,18 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         lease: Duration::from_millis(options.lease_ms),
         sizes: options.sizes(),
     };
-    let (plane, begun) = Plane::start(config, choices)?;
+    let bare = is_bare(&pins);
+    let opening = Plane::open(config, !bare)?;
+    let record = Record::new(&options.state_dir);
+    let (raw, (known, note)) = thread::scope(|scope| {
+        let raw = scope.spawn(|| source::read(&options.config));
+        let recorded = record.read();
+        (raw.join().unwrap_or_else(|panic| resume_unwind(panic)), recorded)
+    });
+    let known = known.map(Arc::new);
+    let found = raw.and_then(|raw| understand(raw, known.as_deref()));
+    let (choices, refused) = choices(&options.config, known.as_ref(), found, bare)?;
+    let (plane, begun) = opening.start(choices)?;
 
     let beginning = Beginning {
         source: options.config.clone(),
@@ -90,8 +96,7 @@ fn prepare_directories(options: &Options) -> Result<(), AgentError> {
     fs::create_dir_all(path).map_err(|source| AgentError::RunDir { path: path.clone(), source })
 }
 
-fn read_source(config: &Path, known: Option<&LastApplied>) -> Result<Found, SourceError> {
-    let raw = source::read(config)?;
+fn understand(raw: source::Raw, known: Option<&LastApplied>) -> Result<Found, SourceError> {
     match known.is_some_and(|known| known.digest == raw.digest()) {
         true => Ok(Found::Same),
         false => raw.parse().map(|loaded| Found::New(Box::new(loaded))),

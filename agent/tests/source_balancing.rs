@@ -25,7 +25,8 @@ fn balancing() -> impl Strategy<Value = Balancing> {
     let split = split.prop_filter("it gives something", |s| s.is_empty() || s.values().any(|n| *n > 0));
     let decided = (select(&MODES[..]), vec(select(&SCOPES[..]), 0..4), select(&HEALTH_POLICIES[..]));
     (select(&ALGORITHMS[..]), decided, split).prop_map(|(algorithm, (mode, scopes, health_policy), split)| {
-        Balancing { algorithm, mode, scopes, health_policy, split: split.into_iter().collect() }
+        let split = split.into_iter().map(|(revision, share)| (revision.into(), share)).collect();
+        Balancing { algorithm, mode, scopes, health_policy, split }
     })
 }
 
@@ -48,11 +49,22 @@ fn service_text(balancing: &Balancing) -> Value {
 
 fn workload() -> impl Strategy<Value = Workload> {
     let place = "[a-z0-9 ]{0,3}";
-    let locality =
-        (place, place, place).prop_map(|(region, zone, subzone)| Locality { region, zone, subzone });
+    let locality = (place, place, place).prop_map(|(region, zone, subzone)| Locality {
+        region: region.into(),
+        zone: zone.into(),
+        subzone: subzone.into(),
+    });
     let rest = (select(&HEALTH[..]), any::<u32>(), place);
     (place, place, locality, rest).prop_map(|(node, cluster, locality, (health, capacity, revision))| {
-        Workload { node, cluster, locality, health, capacity, revision, ..Workload::default() }
+        Workload {
+            node: node.into(),
+            cluster: cluster.into(),
+            locality,
+            health,
+            capacity,
+            revision: revision.into(),
+            ..Workload::default()
+        }
     })
 }
 

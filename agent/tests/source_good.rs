@@ -34,7 +34,7 @@ fn service<'a>(loaded: &'a Loaded, key: &str) -> &'a Service {
 }
 
 fn workload<'a>(loaded: &'a Loaded, uid: &str) -> &'a Workload {
-    loaded.snapshot.workload(&WorkloadUid(uid.into())).unwrap()
+    loaded.snapshot.workload(&WorkloadUid::new(uid)).unwrap()
 }
 
 fn service_yaml(host: &str, vip: &str) -> String {
@@ -71,7 +71,7 @@ fn the_examples_of_the_documentation_are_meshes() {
 fn a_file_as_ztunnel_reads_it() {
     let loaded = load(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/source/ztunnel.yaml"));
     let all = workload(&loaded, "Kubernetes//Pod/shop/cart-0");
-    assert_eq!(all.addresses, ["10.1.0.7", "fd00:1::7"].map(|ip| ip.parse::<IpAddr>().unwrap()));
+    assert_eq!(all.addresses, ["10.1.0.7", "fd00:1::7"].map(|ip| ip.parse::<IpAddr>().unwrap()).into());
     assert_eq!((&*all.node, &*all.network, all.health), ("node-a", "east", Health::Unhealthy));
     assert_eq!(all.services[&service(&loaded, "shop/cart.shop.svc.cluster.local").key][&80], 8080);
     let cart = service(&loaded, "shop/cart.shop.svc.cluster.local");

@@ -14,7 +14,7 @@ mod size;
 pub mod tables;
 
 pub use barrier::barrier;
-pub use data_plane::{Applied, ApplyError, Config, DataPlane, How, StartError, Started};
+pub use data_plane::{Applied, ApplyError, Config, DataPlane, How, Standing, StartError, Started};
 pub use generation::{Decision, decide};
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
 pub use size::TableSizes;

@@ -10,7 +10,7 @@ pub struct TableSizes {
 }
 
 impl Default for TableSizes {
-    /// About 10 MB of kernel memory.
+    /// About 10 MB of kernel memory, beside the frozen maps.
     fn default() -> Self {
         Self { services: 16_384, endpoints: 131_072 }
     }

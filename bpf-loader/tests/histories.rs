@@ -1,7 +1,7 @@
 //! Random histories of meshes, planned and stored one store at a time on an image of the tables.
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use evermesh_loader::{
     Lowered, TableSizes, lower_all,
@@ -12,6 +12,8 @@ use evermesh_model::{
     Workload, WorkloadUid,
 };
 use proptest::prelude::*;
+
+static NOWHERE: LazyLock<Place> = LazyLock::new(Place::default);
 
 const SIZES: TableSizes = TableSizes { services: 64, endpoints: 1024 };
 
@@ -55,11 +57,12 @@ fn snapshot(shapes: &BTreeMap<u8, Shape>) -> Snapshot {
 }
 
 fn key(n: u8) -> ServiceKey {
-    ServiceKey { namespace: "ns".into(), hostname: format!("s{n}.example") }
+    ServiceKey { namespace: "ns".into(), hostname: format!("s{n}.example").into() }
 }
 
 fn service(n: u8, shape: &Shape) -> Service {
-    let vip = |address: String| VirtualIp { network: String::new(), address: address.parse().unwrap() };
+    let vip =
+        |address: String| VirtualIp { network: String::new().into(), address: address.parse().unwrap() };
     let mut vips = Vec::new();
     vips.extend(shape.ipv4.then(|| vip(format!("10.96.0.{}", n + 1))));
     vips.extend(shape.ipv6.then(|| vip(format!("fd00:96::{}", n + 1))));
@@ -67,28 +70,29 @@ fn service(n: u8, shape: &Shape) -> Service {
     let port = |&number: &u16| (number, Port { target_port: number + 1, protocols: protocols.clone() });
     let ports = shape.ports.iter().map(port).collect();
     let balancing = Balancing { algorithm: shape.algorithm, ..Balancing::default() };
-    Service { name: format!("s{n}"), key: key(n), vips, ports, balancing }
+    Service { name: format!("s{n}").into(), key: key(n), vips, ports, balancing }
 }
 
 fn workload(n: u8) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("w{n}")),
-        name: format!("w{n}"),
+        uid: WorkloadUid::new(format!("w{n}")),
+        name: format!("w{n}").into(),
         namespace: "ns".into(),
-        addresses: vec![format!("10.244.0.{n}").parse().unwrap(), format!("fd00:244::{n}").parse().unwrap()],
+        addresses: vec![format!("10.244.0.{n}").parse().unwrap(), format!("fd00:244::{n}").parse().unwrap()]
+            .into(),
         ..Workload::default()
     }
 }
 
 fn lowered(snapshot: &Snapshot) -> BTreeMap<ServiceKey, Lowered> {
-    lower_all(snapshot, &Place::default())
+    lower_all(snapshot, &Place::default()).collect()
 }
 
-fn everything(snapshot: &Snapshot) -> Change {
-    Change::Everything(lowered(snapshot))
+fn everything(snapshot: &Snapshot) -> Change<'_> {
+    Change::everything(snapshot, &NOWHERE)
 }
 
-fn difference(state: &State, before: &Snapshot, after: &Snapshot) -> Change {
+fn difference(state: &State, before: &Snapshot, after: &Snapshot) -> Change<'static> {
     Change::of(state, Delta::between(before, after), after, &Place::default())
 }
 

@@ -19,9 +19,8 @@ impl Names {
                 (Digest::of_service_port(&service.key, port, family).get(), service.key.to_string())
             })
         });
-        let workloads = snapshot
-            .workloads()
-            .map(|workload| (Digest::of_workload(&workload.uid).get(), workload.uid.to_string()));
+        let workloads =
+            snapshot.workloads().map(|workload| (workload.uid.digest().get(), workload.uid.to_string()));
         Self { services: services.collect(), workloads: workloads.collect() }
     }
 

@@ -22,7 +22,7 @@ pub fn by_frontend(socket: u64, frontend: &Destination) -> Option<&'static UdpOr
     lookup(&key(socket, UdpOriginKind::Frontend, frontend))
 }
 
-/// The pair whose backend this is.
+/// The pair whose backend this is; of two with one backend, the one that was used last.
 #[inline(always)]
 pub fn by_backend(socket: u64, backend: &Destination) -> Option<&'static UdpOrigin> {
     lookup(&key(socket, UdpOriginKind::Backend, backend))
@@ -55,6 +55,21 @@ pub fn remember(
     UDP_ORIGINS.insert(key(socket, UdpOriginKind::Frontend, frontend), pair, BPF_ANY.into())
 }
 
+/// Replies from the pair's backend seem to come from its virtual IP again, if another pair's came from there meanwhile.
+#[inline(always)]
+pub fn use_again(socket: u64, pair: &UdpOrigin) {
+    let (key, frontend) = (key(socket, UdpOriginKind::Backend, &backend(pair)), frontend(pair));
+    if !lookup(&key).is_some_and(|used| frontend.is(&used.frontend, used.frontend_port)) {
+        let _ = UDP_ORIGINS.insert(key, pair, BPF_ANY.into());
+    }
+}
+
+/// Replies from there seem to come from there: the socket asked it by its own address.
+#[inline(always)]
+pub fn asked_itself(socket: u64, backend: &Destination) {
+    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Backend, backend));
+}
+
 /// Forgets all pairs of a socket that is being released.
 #[inline(always)]
 pub fn forget_all(socket: u64, taken: u64) {
@@ -85,11 +100,21 @@ fn next_index(origin: &mut Origin) -> u64 {
 fn forget(socket: u64, index: u64) {
     let index = index_key(socket, index);
     let Some(pair) = lookup(&index) else { return };
-    let frontend = Destination { address: pair.frontend, port: pair.frontend_port };
-    let backend = Destination { address: pair.backend, port: pair.backend_port };
-    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Frontend, &frontend));
-    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Backend, &backend));
+    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Frontend, &frontend(pair)));
+    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Backend, &backend(pair)));
     let _ = UDP_ORIGINS.remove(index);
+}
+
+/// Where the application sends.
+#[inline(always)]
+pub fn frontend(pair: &UdpOrigin) -> Destination {
+    Destination { address: pair.frontend, port: pair.frontend_port }
+}
+
+/// Where its datagrams go.
+#[inline(always)]
+pub fn backend(pair: &UdpOrigin) -> Destination {
+    Destination { address: pair.backend, port: pair.backend_port }
 }
 
 #[inline(always)]

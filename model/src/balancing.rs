@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// How a flow takes one of a service's endpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,5 +70,5 @@ pub struct Balancing {
     pub health_policy: HealthPolicy,
     /// Shares of revisions (canaries), each once; empty: revisions do not matter. Workloads of other revisions get
     /// nothing. The share of a revision that no endpoint is left of goes to the others.
-    pub split: Vec<(String, u32)>,
+    pub split: Vec<(SmolStr, u32)>,
 }

@@ -54,7 +54,7 @@ fn split(service: &Service) -> Result<(), InvalidSnapshot> {
 
 /// A uid, addresses that can be used, ports that exist.
 pub(crate) fn workload(workload: &Workload) -> Result<(), InvalidSnapshot> {
-    if workload.uid.0.is_empty() {
+    if workload.uid.as_str().is_empty() {
         return Err(InvalidSnapshot::WorkloadWithoutUid { name: workload.full_name() });
     }
     for &address in &workload.addresses {

@@ -1,6 +1,6 @@
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{ServiceKey, WorkloadUid};
+use crate::ServiceKey;
 
 /// A 64-bit name for something whose full name does not fit into a kernel table. Never zero. XXH3, so it is
 /// the same in every release and on every machine.
@@ -19,9 +19,9 @@ impl Digest {
         Self::non_zero(hash.digest())
     }
 
-    /// Of a workload.
-    pub fn of_workload(uid: &WorkloadUid) -> Self {
-        Self::non_zero(xxhash_rust::xxh3::xxh3_64(uid.0.as_bytes()))
+    /// Of a workload: [`WorkloadUid::digest`](crate::WorkloadUid::digest).
+    pub(crate) fn of_workload(uid: &str) -> Self {
+        Self::non_zero(xxhash_rust::xxh3::xxh3_64(uid.as_bytes()))
     }
 
     /// The number that stands in the tables.
@@ -42,7 +42,7 @@ mod tests {
     /// They stand in pinned tables: another value would orphan what an older release wrote.
     #[test]
     fn values_are_the_same_in_every_release() {
-        assert_eq!(Digest::of_workload(&WorkloadUid("w1".into())).get(), 11_124_069_433_109_603_754);
+        assert_eq!(Digest::of_workload("w1").get(), 11_124_069_433_109_603_754);
         assert_eq!(Digest::of_service_port(&samples::key("web"), 80, 4).get(), 1_221_100_477_464_139_004);
     }
 

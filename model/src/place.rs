@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::{Scope, Snapshot, Workload};
 
@@ -6,20 +7,20 @@ use crate::{Scope, Snapshot, Workload};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Locality {
     /// Region, such as `eu-west-1`.
-    pub region: String,
+    pub region: SmolStr,
     /// Zone, such as `eu-west-1a`.
-    pub zone: String,
+    pub zone: SmolStr,
     /// Subzone.
-    pub subzone: String,
+    pub subzone: SmolStr,
 }
 
 /// Where something runs. Empty fields are not known and match nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Kubernetes node.
-    pub node: String,
+    pub node: SmolStr,
     /// Kubernetes cluster.
-    pub cluster: String,
+    pub cluster: SmolStr,
     /// Locality.
     pub locality: Locality,
 }
@@ -28,7 +29,7 @@ impl Place {
     /// The place of the node of that name, as the workloads that run on it tell: each field from the first of them,
     /// by uid, that has it.
     pub fn of_node(node: &str, snapshot: &Snapshot) -> Self {
-        let mut place = Self { node: node.to_owned(), ..Self::default() };
+        let mut place = Self { node: node.into(), ..Self::default() };
         for workload in snapshot.workloads().filter(|workload| !node.is_empty() && workload.node == node) {
             fill(&mut place.cluster, &workload.cluster);
             fill(&mut place.locality.region, &workload.locality.region);
@@ -52,9 +53,9 @@ impl Place {
     }
 }
 
-fn fill(field: &mut String, with: &str) {
+fn fill(field: &mut SmolStr, with: &SmolStr) {
     if field.is_empty() {
-        with.clone_into(field);
+        field.clone_from(with);
     }
 }
 
@@ -64,7 +65,7 @@ mod tests {
     use crate::samples;
 
     fn on(node: &str, uid: &str, region: &str, zone: &str) -> Workload {
-        let locality = Locality { region: region.into(), zone: zone.into(), subzone: String::new() };
+        let locality = Locality { region: region.into(), zone: zone.into(), subzone: SmolStr::default() };
         Workload { node: node.into(), locality, ..samples::workload(uid, &[]) }
     }
 

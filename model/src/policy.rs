@@ -1,14 +1,15 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// An authorization policy. Kept whole and shown, **not enforced**: nothing in this crate reads its rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Name, unique in its namespace.
-    pub name: String,
+    pub name: SmolStr,
     /// Kubernetes namespace.
-    pub namespace: String,
+    pub namespace: SmolStr,
     /// Which workloads it is meant for.
     pub scope: PolicyScope,
     /// What is meant to happen to a connection that matches.

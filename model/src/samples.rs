@@ -8,6 +8,8 @@ use proptest::{
     sample::{select, subsequence},
 };
 
+use smol_str::SmolStr;
+
 use crate::{
     Algorithm, Balancing, Health, HealthPolicy, Locality, Mode, Policy, PolicyAction, PolicyScope, Port,
     Protocol, Scope, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
@@ -22,7 +24,7 @@ pub(crate) fn key(host: &str) -> ServiceKey {
 
 /// With port 80 to 8080 over TCP.
 pub(crate) fn service(host: &str, vips: &[&str]) -> Service {
-    let vip = |text: &&str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
+    let vip = |text: &&str| VirtualIp { network: SmolStr::default(), address: text.parse().unwrap() };
     Service {
         name: host.into(),
         key: key(host),
@@ -35,10 +37,10 @@ pub(crate) fn service(host: &str, vips: &[&str]) -> Service {
 /// With one address, behind these services.
 pub(crate) fn workload(uid: &str, services: &[&str]) -> Workload {
     Workload {
-        uid: WorkloadUid(uid.into()),
+        uid: WorkloadUid::new(uid),
         name: uid.into(),
         namespace: "demo".into(),
-        addresses: vec![IpAddr::from([10, 0, 0, 1])],
+        addresses: [IpAddr::from([10, 0, 0, 1])].into_iter().collect(),
         node: "node-1".into(),
         services: services.iter().map(|host| (key(host), BTreeMap::new())).collect(),
         ..Workload::default()
@@ -84,7 +86,7 @@ fn balancing() -> impl Strategy<Value = Balancing> {
     let mode = select(vec![Mode::Standard, Mode::Strict, Mode::Failover, Mode::Passthrough]);
     let scopes = subsequence(vec![Scope::Region, Scope::Zone, Scope::Node], 0..=3);
     let health = select(vec![HealthPolicy::OnlyHealthy, HealthPolicy::PreferHealthy, HealthPolicy::AllowAll]);
-    let split = subsequence(vec![("v1".to_owned(), 90), ("v2".to_owned(), 10)], 0..=2);
+    let split = subsequence(vec![("v1".into(), 90), ("v2".into(), 10)], 0..=2);
     (algorithm, mode, scopes, health, split).prop_map(|(algorithm, mode, scopes, health_policy, split)| {
         Balancing { algorithm, mode, scopes, health_policy, split }
     })
@@ -106,11 +108,11 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
 }
 
 /// What balancing goes by: health, locality, capacity and revision.
-type Traits = (Health, Locality, u32, String);
+type Traits = (Health, Locality, u32, SmolStr);
 
 fn traits() -> impl Strategy<Value = Traits> {
     let health = select(vec![Health::Healthy, Health::Unhealthy, Health::Draining]);
     let in_zone = |zone: &str| Locality { zone: zone.into(), ..Locality::default() };
     let locality = select(vec!["", "z1", "z2"]).prop_map(in_zone);
-    (health, locality, 0..2u32, select(vec!["", "v1"]).prop_map(str::to_owned))
+    (health, locality, 0..2u32, select(vec!["", "v1"]).prop_map(SmolStr::from))
 }

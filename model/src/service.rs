@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::Balancing;
 
@@ -9,9 +10,9 @@ use crate::Balancing;
 #[serde(try_from = "String", into = "String")]
 pub struct ServiceKey {
     /// Kubernetes namespace.
-    pub namespace: String,
+    pub namespace: SmolStr,
     /// Fully qualified host name.
-    pub hostname: String,
+    pub hostname: SmolStr,
 }
 
 impl fmt::Display for ServiceKey {
@@ -32,7 +33,7 @@ impl TryFrom<String> for ServiceKey {
     fn try_from(text: String) -> Result<Self, String> {
         match text.split_once('/') {
             Some((namespace, hostname)) if !namespace.is_empty() && !hostname.is_empty() => {
-                Ok(Self { namespace: namespace.to_owned(), hostname: hostname.to_owned() })
+                Ok(Self { namespace: namespace.into(), hostname: hostname.into() })
             }
             _ => Err(format!("`{text}` is not of the form NAMESPACE/HOSTNAME")),
         }
@@ -43,7 +44,7 @@ impl TryFrom<String> for ServiceKey {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VirtualIp {
     /// Network the address belongs to; empty: this one.
-    pub network: String,
+    pub network: SmolStr,
     /// The address.
     pub address: IpAddr,
 }
@@ -82,7 +83,7 @@ pub struct Port {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Short name.
-    pub name: String,
+    pub name: SmolStr,
     /// Unique name.
     pub key: ServiceKey,
     /// Where it is reached; of both families, possibly none (headless).

@@ -2,7 +2,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use imbl::OrdMap;
 
-use crate::{InvalidSnapshot, Policy, Service, ServiceKey, VirtualIp, Workload, WorkloadUid, check};
+use crate::{
+    InvalidSnapshot, Policy, Service, ServiceKey, VirtualIp, Workload, WorkloadUid, check, members::Members,
+};
 
 /// One immutable, validated state of the whole mesh.
 ///
@@ -18,8 +20,6 @@ pub struct Snapshot {
     /// Derived from the workloads.
     members: OrdMap<ServiceKey, Members>,
 }
-
-type Members = OrdMap<WorkloadUid, Arc<Workload>>;
 
 /// What differs from another snapshot.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl Snapshot {
         let mut snapshot = Self { policies: Arc::new(unique_policies(policies)?), ..Self::default() };
         for service in services {
             if let Some(first) = snapshot.services.get(&service.key) {
-                let (first, second) = (first.name.clone(), service.name.clone());
+                let (first, second) = (first.name.to_string(), service.name.to_string());
                 return Err(InvalidSnapshot::ServiceTwice { service: service.key.clone(), first, second });
             }
             snapshot.put_service(service)?;
@@ -110,10 +110,22 @@ impl Snapshot {
         self.policies.iter()
     }
 
-    /// The workloads that stand behind a service, healthy or not, by uid. A service that is not (yet) in the
-    /// snapshot may have members too.
+    /// The workloads that stand behind a service, healthy or not, in an order that is the same everywhere. A service that
+    /// is not (yet) in the snapshot may have members too.
     pub fn members(&self, key: &ServiceKey) -> impl Iterator<Item = &Arc<Workload>> {
-        self.members.get(key).into_iter().flat_map(|members| members.values())
+        self.members.get(key).into_iter().flat_map(Members::iter)
+    }
+
+    /// All services, by name, each with its [`members`](Self::members).
+    pub fn services_with_members(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<Service>, impl Iterator<Item = &Arc<Workload>>)> {
+        let mut members = self.members.iter().peekable();
+        self.services.iter().map(move |(key, service)| {
+            while members.next_if(|(other, _)| *other < key).is_some() {}
+            let own = members.next_if(|(other, _)| *other == key);
+            (service, own.into_iter().flat_map(|(_, members)| members.iter()))
+        })
     }
 
     fn put_service(&mut self, service: Arc<Service>) -> Result<(), InvalidSnapshot> {
@@ -138,10 +150,9 @@ impl Snapshot {
     fn put_workload(&mut self, workload: Arc<Workload>) -> Result<(), InvalidSnapshot> {
         check::workload(&workload)?;
         for service in workload.services.keys() {
-            let put = |members: &mut Members| drop(members.insert(workload.uid.clone(), workload.clone()));
             match self.members.get_mut(service) {
-                Some(members) => put(members),
-                None => put(self.members.entry(service.clone()).or_default()),
+                Some(members) => members.put(workload.clone()),
+                None => self.members.entry(service.clone()).or_default().put(workload.clone()),
             }
         }
         self.workloads.insert(workload.uid.clone(), workload);

@@ -1,19 +1,62 @@
 use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 
-use crate::{Locality, Memberships};
+use crate::{Digest, Locality, Memberships};
 
 /// A workload's name: unique in the mesh, stable while the workload lives.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WorkloadUid(pub String);
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "SmolStr", into = "SmolStr")]
+pub struct WorkloadUid {
+    name: SmolStr,
+    digest: Digest,
+}
+
+impl WorkloadUid {
+    /// The workload of that name.
+    pub fn new(name: impl AsRef<str>) -> Self {
+        SmolStr::new(name).into()
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// What the kernel's tables know it by.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl From<SmolStr> for WorkloadUid {
+    fn from(name: SmolStr) -> Self {
+        Self { digest: Digest::of_workload(&name), name }
+    }
+}
+
+impl From<WorkloadUid> for SmolStr {
+    fn from(uid: WorkloadUid) -> Self {
+        uid.name
+    }
+}
+
+impl Default for WorkloadUid {
+    fn default() -> Self {
+        Self::new("")
+    }
+}
 
 impl fmt::Display for WorkloadUid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
+
+/// The addresses of a workload: most have one of each family at most.
+pub type Addresses = SmallVec<[IpAddr; 2]>;
 
 /// Whether a workload may be given traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,47 +72,49 @@ pub enum Health {
 
 /// One instance of an application: what stands behind services.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+// In this order: what is read of each of a million workloads stands together, and first.
+#[repr(C)]
 pub struct Workload {
     /// Unique name.
     pub uid: WorkloadUid,
-    /// Short name.
-    pub name: String,
-    /// Kubernetes namespace.
-    pub namespace: String,
     /// Its addresses, at most one used of each family: the first.
-    pub addresses: Vec<IpAddr>,
-    /// Node it runs on; may be empty.
-    pub node: String,
-    /// Cluster it runs in; may be empty.
-    pub cluster: String,
-    /// Where it runs.
-    pub locality: Locality,
-    /// Network its addresses belong to; empty: this one.
-    pub network: String,
-    /// Whether it may be given traffic.
-    pub health: Health,
-    /// Its weight among the workloads of a service. 0: it is given no traffic, and keeps what it has.
-    pub capacity: u32,
-    /// Canonical revision: what a service's `split` goes by; may be empty.
-    pub revision: String,
+    pub addresses: Addresses,
     /// The services it stands behind, with the ports on which it deviates.
     pub services: Memberships,
+    /// Network its addresses belong to; empty: this one.
+    pub network: SmolStr,
+    /// Its weight among the workloads of a service. 0: it is given no traffic, and keeps what it has.
+    pub capacity: u32,
+    /// Whether it may be given traffic.
+    pub health: Health,
+    /// Short name.
+    pub name: SmolStr,
+    /// Kubernetes namespace.
+    pub namespace: SmolStr,
+    /// Node it runs on; may be empty.
+    pub node: SmolStr,
+    /// Cluster it runs in; may be empty.
+    pub cluster: SmolStr,
+    /// Where it runs.
+    pub locality: Locality,
+    /// Canonical revision: what a service's `split` goes by; may be empty.
+    pub revision: SmolStr,
 }
 
 impl Default for Workload {
     fn default() -> Self {
         Self {
             uid: WorkloadUid::default(),
-            name: String::new(),
-            namespace: String::new(),
-            addresses: Vec::new(),
-            node: String::new(),
-            cluster: String::new(),
+            name: SmolStr::default(),
+            namespace: SmolStr::default(),
+            addresses: Addresses::new(),
+            node: SmolStr::default(),
+            cluster: SmolStr::default(),
             locality: Locality::default(),
-            network: String::new(),
+            network: SmolStr::default(),
             health: Health::default(),
             capacity: 1,
-            revision: String::new(),
+            revision: SmolStr::default(),
             services: Memberships::default(),
         }
     }

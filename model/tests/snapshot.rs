@@ -25,10 +25,10 @@ fn service(host: &str, vip: &str) -> Service {
 
 fn workload(uid: &str, address: &str) -> Workload {
     Workload {
-        uid: WorkloadUid(uid.into()),
+        uid: WorkloadUid::new(uid),
         name: uid.into(),
         namespace: "demo".into(),
-        addresses: vec![address.parse().unwrap()],
+        addresses: vec![address.parse().unwrap()].into(),
         services: [(key("web"), BTreeMap::new())].into(),
         ..Workload::default()
     }
@@ -114,7 +114,7 @@ fn a_port_without_protocols() {
 }
 
 fn split(shares: &[(&str, u32)]) -> Service {
-    let split = shares.iter().map(|(revision, share)| ((*revision).to_owned(), *share)).collect();
+    let split = shares.iter().map(|(revision, share)| ((*revision).into(), *share)).collect();
     Service { balancing: Balancing { split, ..Balancing::default() }, ..service("web", "10.96.0.10") }
 }
 

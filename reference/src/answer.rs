@@ -103,15 +103,15 @@ mod tests {
 
     fn service(balancing: Balancing) -> Service {
         let key = ServiceKey { namespace: "demo".into(), hostname: "web".into() };
-        let vips = vec![VirtualIp { network: String::new(), address: VIP }];
+        let vips = vec![VirtualIp { network: String::new().into(), address: VIP }];
         let port = Port { target_port: 8080, protocols: vec![Protocol::Tcp] };
         Service { key, vips, ports: BTreeMap::from([(80, port)]), balancing, ..Service::default() }
     }
 
     fn workload(n: u8, revision: &str, zone: &str) -> Workload {
         Workload {
-            uid: WorkloadUid(n.to_string()),
-            addresses: vec![IpAddr::from([10, 244, 0, n])],
+            uid: WorkloadUid::new(n.to_string()),
+            addresses: vec![IpAddr::from([10, 244, 0, n])].into(),
             locality: Locality { zone: zone.into(), ..Locality::default() },
             revision: revision.into(),
             services: [(service(Balancing::default()).key, BTreeMap::new())].into(),
@@ -125,7 +125,7 @@ mod tests {
         let locality = Locality { zone: zone.into(), ..Locality::default() };
         match answer(&snapshot, &Place { locality, ..Place::default() }, VIP, 80, Protocol::Tcp) {
             Answer::Led { endpoints, .. } => {
-                endpoints.iter().map(|e| (e.workload.uid.0.clone(), e.share.part, e.share.whole)).collect()
+                endpoints.iter().map(|e| (e.workload.uid.to_string(), e.share.part, e.share.whole)).collect()
             }
             _ => Vec::new(),
         }
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_canary_gets_its_share_however_many_it_is() {
-        let split = vec![("v1".to_owned(), 90), ("v2".to_owned(), 10)];
+        let split = vec![("v1".into(), 90), ("v2".into(), 10)];
         let balancing = Balancing { split, ..Balancing::default() };
         let all =
             [workload(1, "v1", ""), workload(2, "v1", ""), workload(3, "v2", ""), workload(4, "v3", "")];

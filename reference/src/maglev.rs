@@ -39,7 +39,7 @@ impl<'a> Maglev<'a> {
 
 impl<'a> Player<'a> {
     fn new(endpoint: Endpoint<'a>, weight: u128) -> Self {
-        let name = xxh3_64(endpoint.workload.uid.0.as_bytes()).max(1);
+        let name = xxh3_64(endpoint.workload.uid.as_str().as_bytes()).max(1);
         Self { endpoint, weight, name, turns: 0, seen: 0 }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     fn workloads(count: u32) -> Vec<Workload> {
-        let named = |n| Workload { uid: WorkloadUid(format!("demo/w{n}")), ..Workload::default() };
+        let named = |n| Workload { uid: WorkloadUid::new(format!("demo/w{n}")), ..Workload::default() };
         (0..count).map(named).collect()
     }
 

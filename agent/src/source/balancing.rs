@@ -1,6 +1,6 @@
 //! The fields of a service that say how its flows are shared out.
 
-use evermesh_model::{Algorithm, Balancing, HealthPolicy, Mode, Scope};
+use evermesh_model::{Algorithm, Balancing, HealthPolicy, Mode, Scope, SmolStr};
 
 use super::{
     collection::{list_of, map_of},
@@ -27,13 +27,13 @@ const ALGORITHMS: [(&str, Algorithm); 3] =
     [("Random", Algorithm::Random), ("RoundRobin", Algorithm::RoundRobin), ("Maglev", Algorithm::Maglev)];
 
 /// Shares of revisions, by name. A split that splits nothing is a slip: without one, revisions do not matter.
-fn split(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Vec<(String, u32)>> {
+fn split(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Vec<(SmolStr, u32)>> {
     let shares = map_of(text, count)(node, path, report)?;
     if shares.values().all(|share| *share == 0) {
         let reason = "gives nothing to any revision: write shares like `{v1: 90, v2: 10}`, or leave it out";
         return report.refuse(node.line, path, reason);
     }
-    Some(shares.into_iter().collect())
+    Some(shares.into_iter().map(|(revision, share)| (revision.into(), share)).collect())
 }
 
 /// What scopes and health decide; the rest is default.

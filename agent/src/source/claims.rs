@@ -1,6 +1,6 @@
 use std::{collections::HashMap, hash::Hash};
 
-use evermesh_model::{Policy, Service, ServiceKey, VirtualIp, Workload, WorkloadUid};
+use evermesh_model::{Policy, Service, ServiceKey, SmolStr, VirtualIp, Workload, WorkloadUid};
 
 use super::{
     path::Path,
@@ -14,7 +14,7 @@ pub(super) struct Claims {
     services: HashMap<ServiceKey, Place>,
     virtual_ips: HashMap<VirtualIp, (ServiceKey, Place)>,
     workloads: HashMap<WorkloadUid, Place>,
-    policies: HashMap<(String, String), Place>,
+    policies: HashMap<(SmolStr, SmolStr), Place>,
 }
 
 impl Claims {

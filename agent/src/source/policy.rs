@@ -22,8 +22,8 @@ pub(super) fn policy(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> O
     let dry_run = fields.optional("dryRun", report, truth).unwrap_or_default();
     fields.finish(report);
     Some(Policy {
-        name: short?,
-        namespace: namespace?,
+        name: short?.into(),
+        namespace: namespace?.into(),
         scope: scope?,
         action: action?,
         dry_run,

@@ -24,8 +24,8 @@ pub(super) fn service(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> 
     let balancing = balancing(&mut fields, report);
     not_kept(&mut fields, report);
     fields.finish(report);
-    let key = ServiceKey { namespace: namespace?, hostname: hostname? };
-    Some(Service { name: short?, key, vips: vips?, ports: ports?, balancing })
+    let key = ServiceKey { namespace: namespace?.into(), hostname: hostname?.into() };
+    Some(Service { name: short?.into(), key, vips: vips?, ports: ports?, balancing })
 }
 
 fn vips(fields: &mut Fields<'_>, report: &mut Report) -> Option<Vec<VirtualIp>> {

@@ -120,7 +120,7 @@ pub(super) fn virtual_ip(node: &Node<'_>, path: &Path<'_>, report: &mut Report) 
     }
     let (network, address) = text.split_once('/').unwrap_or(("", &text));
     let address = usable(address, node.line, path, report)?;
-    Some(VirtualIp { network: network.to_owned(), address })
+    Some(VirtualIp { network: network.into(), address })
 }
 
 fn usable(text: &str, line: u32, path: &Path<'_>, report: &mut Report) -> Option<IpAddr> {

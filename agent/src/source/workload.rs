@@ -31,16 +31,16 @@ pub(super) fn workload(node: &Node<'_>, path: &Path<'_>, report: &mut Report) ->
     fields.finish(report);
     Some(Workload {
         uid: uid?,
-        name: name.unwrap_or_default(),
-        namespace: namespace?,
-        addresses: addresses?,
-        node: node.unwrap_or_default(),
-        cluster: cluster.unwrap_or_default(),
+        name: name.unwrap_or_default().into(),
+        namespace: namespace?.into(),
+        addresses: addresses?.into(),
+        node: node.unwrap_or_default().into(),
+        cluster: cluster.unwrap_or_default().into(),
         locality: locality.unwrap_or_default(),
-        network: network.unwrap_or_default(),
+        network: network.unwrap_or_default().into(),
         health: health.unwrap_or_default(),
         capacity: capacity.unwrap_or(1),
-        revision: revision.unwrap_or_default(),
+        revision: revision.unwrap_or_default().into(),
         services: services.unwrap_or_default().into(),
     })
 }
@@ -59,8 +59,8 @@ fn uid(
 ) -> Option<WorkloadUid> {
     let given = fields.optional("uid", report, text);
     match (given.as_deref(), name.filter(|name| !name.is_empty())) {
-        (Some(uid), _) if !uid.is_empty() => Some(WorkloadUid(uid.to_owned())),
-        (_, Some(name)) => namespace.map(|namespace| WorkloadUid(format!("{namespace}/{name}"))),
+        (Some(uid), _) if !uid.is_empty() => Some(WorkloadUid::new(uid)),
+        (_, Some(name)) => namespace.map(|namespace| WorkloadUid::new(format!("{namespace}/{name}"))),
         _ => fields.refuse("uid", "is missing, and so is `name`: write one of the two", report),
     }
 }
@@ -72,7 +72,11 @@ const HEALTH: [(&str, Health); 3] =
 fn locality(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Locality> {
     let mut fields = Fields::of(node, path, report)?;
     let mut part = |name| fields.optional(name, report, text).unwrap_or_default();
-    let locality = Locality { region: part("region"), zone: part("zone"), subzone: part("subzone") };
+    let locality = Locality {
+        region: part("region").into(),
+        zone: part("zone").into(),
+        subzone: part("subzone").into(),
+    };
     fields.finish(report);
     Some(locality)
 }

@@ -12,14 +12,14 @@ use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 pub use error::{ApplyError, StartError};
-pub use start::{How, Started};
+pub use start::{How, Standing, Started};
 
 use crate::{
     TableSizes, barrier,
     generation::{self, Adoption, Built, Decision, decide},
     lower::lower_all,
     object,
-    tables::{self, Change, State, Store},
+    tables::{self, Change, State, Store, TableWriter},
 };
 use live::Live;
 
@@ -79,6 +79,7 @@ impl DataPlane {
         let (place, change) = self.difference(snapshot);
         let result = match change {
             Some(change) => self.write(change),
+            None if self.state_known => self.write(Change::everything(snapshot, &place)),
             None => self.rewrite(snapshot, &place),
         };
         let result = match result {
@@ -135,8 +136,8 @@ impl DataPlane {
             self.adopt()?;
         }
         let (sizes, state) = self.next_state(snapshot)?;
-        let changed = generation::build(&self.config.pins, number, sizes, &state.as_stores())
-            .map_err(ApplyError::from)
+        let fill = |writer: &mut TableWriter| Ok(writer.execute(&state.as_stores()).map(drop)?);
+        let changed = generation::build::<ApplyError>(&self.config.pins, number, sizes, fill)
             .and_then(|built| self.switch_to(&built).map(|()| built));
         match changed {
             Ok(built) => self.take_over(built, state),
@@ -154,10 +155,8 @@ impl DataPlane {
         state.grow(sizes);
         state.reuse_at_once();
         if let Some(snapshot) = snapshot {
-            tables::plan(
-                &mut state,
-                Change::Everything(lower_all(snapshot, &Place::of_node(&self.config.node, snapshot))),
-            )?;
+            let place = Place::of_node(&self.config.node, snapshot);
+            tables::plan(&mut state, Change::everything(snapshot, &place))?;
             state.reuse_at_once();
         }
         Ok((sizes, state))
@@ -184,7 +183,9 @@ impl DataPlane {
         let pins = &self.config.pins;
         let undone = Inventory::read(pins).map_err(StartError::from).and_then(|inventory| {
             match decide(&inventory, &object::digest()) {
-                Decision::Adopt(adoption) => start::clean_up(pins, &inventory, &adoption).map(drop),
+                Decision::Adopt(adoption) => {
+                    start::clean_up(pins, &inventory, &self.live.pins, &adoption).map(drop)
+                }
                 Decision::Build { .. } => Ok(()),
             }
         });
@@ -194,7 +195,7 @@ impl DataPlane {
     }
 
     /// Plans and executes; the state is known again only if this succeeds.
-    fn write(&mut self, change: Change) -> Result<u64, ApplyError> {
+    fn write(&mut self, change: Change<'_>) -> Result<u64, ApplyError> {
         self.state_known = false;
         let stores = tables::plan(&mut self.state, change)?;
         let writes = self.execute(&stores)?;
@@ -213,7 +214,7 @@ impl DataPlane {
     /// Plans on what the tables say, not on what they are believed to say.
     fn rewrite(&mut self, snapshot: &Snapshot, place: &Place) -> Result<u64, ApplyError> {
         self.adopt()?;
-        self.write(Change::Everything(lower_all(snapshot, place)))
+        self.write(Change::everything(snapshot, place))
     }
 
     fn adopt(&mut self) -> Result<(), ApplyError> {
@@ -239,7 +240,7 @@ impl DataPlane {
     fn settled(&mut self, snapshot: &Snapshot, place: Place, writes: u64) -> Result<Applied, ApplyError> {
         if cfg!(debug_assertions) {
             self.live.read_frontends(&self.config.pins)?;
-            tables::check(&lower_all(snapshot, &place), &self.live.view)?;
+            tables::check(&lower_all(snapshot, &place).collect(), &self.live.view)?;
         }
         self.applied = Some((snapshot.clone(), place));
         Ok(self.counted(writes))
@@ -247,7 +248,7 @@ impl DataPlane {
 
     /// Where this node is by this snapshot, and what differs from what was applied last. `None`: that is not known, or
     /// everything may differ.
-    fn difference(&self, snapshot: &Snapshot) -> (Place, Option<Change>) {
+    fn difference(&self, snapshot: &Snapshot) -> (Place, Option<Change<'static>>) {
         let node = &self.config.node;
         let Some((before, was)) = self.applied.as_ref().filter(|_| self.state_known) else {
             return (Place::of_node(node, snapshot), None);

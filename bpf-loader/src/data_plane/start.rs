@@ -1,6 +1,6 @@
 use std::fmt;
 
-use evermesh_pins::Table;
+use evermesh_pins::{GenerationPins, Table};
 
 use super::*;
 
@@ -43,22 +43,87 @@ impl fmt::Display for How {
     }
 }
 
-impl DataPlane {
-    /// Adopts what stands, then reconciles it with `snapshot`; `None`: nothing is known yet, and nothing is
-    /// changed but for what an interrupted change of generation left behind. No failure here detaches anything.
-    pub fn start(config: Config, snapshot: Option<&Snapshot>) -> Result<(Self, Started), StartError> {
+/// What stands on this node, read and checked. Nothing is changed yet, and nobody else may write meanwhile.
+#[derive(Debug)]
+pub struct Standing {
+    config: Config,
+    lock: WriterLock,
+    inventory: Inventory,
+    found: Found,
+}
+
+#[derive(Debug)]
+enum Found {
+    /// Nothing that is live: the number of the generation to be made, and those to be removed before.
+    Nothing {
+        number: u32,
+        remove: Vec<u32>,
+    },
+    Live(Box<Adopted>),
+}
+
+/// The live generation, and what its tables say.
+#[derive(Debug)]
+struct Adopted {
+    adoption: Adoption,
+    live: Live,
+    state: State,
+}
+
+impl Standing {
+    /// Waits for a writer that is about to end, reads the pins, checks them, and adopts the tables that are live.
+    pub fn read(config: Config) -> Result<Self, StartError> {
         let path = config.pins.root().to_owned();
         std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path, source })?;
-        let lock = WriterLock::acquire(&config.pins, Self::PATIENCE)?;
-        let inventory = Inventory::read(&config.pins)?;
+        let lock = WriterLock::acquire(&config.pins, DataPlane::PATIENCE)?;
+        let mut inventory = Inventory::read(&config.pins)?;
         let findings = evermesh_pins::verify(&config.pins, &inventory, &config.cgroup);
         if !findings.is_empty() {
             return Err(StartError::Findings(findings));
         }
-        match decide(&inventory, &object::digest()) {
-            Decision::Build { number, remove } => Self::fresh(config, lock, number, &remove, snapshot),
-            Decision::Adopt(adoption) => Self::take(config, lock, inventory, adoption, snapshot),
+        let found = match decide(&inventory, &object::digest()) {
+            Decision::Build { number, remove } => Found::Nothing { number, remove },
+            Decision::Adopt(adoption) => {
+                let pins = inventory.generations.remove(&adoption.live).unwrap_or_default();
+                let live = Live::open(&config.pins, adoption.live, pins)?;
+                let state = tables::adopt(&live.view);
+                Found::Live(Box::new(Adopted { adoption, live, state }))
+            }
+        };
+        Ok(Self { config, lock, inventory, found })
+    }
+
+    /// Undoes what an interrupted change of generation left behind, and leads the tables to `snapshot`; `None`: nothing
+    /// is known yet, and they stay as they are. No failure here detaches anything.
+    pub fn lead_to(self, snapshot: Option<&Snapshot>) -> Result<(DataPlane, Started), StartError> {
+        let Self { config, lock, inventory, found } = self;
+        match found {
+            Found::Nothing { number, remove } => DataPlane::fresh(config, lock, number, &remove, snapshot),
+            Found::Live(adopted) => {
+                let Adopted { adoption, live, state } = *adopted;
+                let notes = clean_up(&config.pins, &inventory, &live.pins, &adoption)?;
+                let control = Control::open(&config.pins)?;
+                control.initialise()?;
+                let plane = DataPlane {
+                    config,
+                    control,
+                    live,
+                    state,
+                    state_known: true,
+                    applied: None,
+                    barrier_due: true,
+                    _lock: lock,
+                };
+                plane.take(&adoption, notes, snapshot)
+            }
         }
+    }
+}
+
+impl DataPlane {
+    /// Adopts what stands, then reconciles it with `snapshot`: [`Standing::read`] and [`Standing::lead_to`].
+    pub fn start(config: Config, snapshot: Option<&Snapshot>) -> Result<(Self, Started), StartError> {
+        Standing::read(config)?.lead_to(snapshot)
     }
 
     fn fresh(
@@ -74,16 +139,20 @@ impl DataPlane {
         let mut state = State::empty(config.sizes);
         let at = |snapshot| (snapshot, Place::of_node(&config.node, snapshot));
         let applied = snapshot.map(at);
-        let wanted = applied.as_ref().map(|(snapshot, place)| lower_all(snapshot, place)).unwrap_or_default();
-        let contents = tables::plan(&mut state, Change::Everything(wanted)).map_err(ApplyError::from)?;
-        let built = generation::build(&config.pins, number, config.sizes, &contents)?;
+        let mut writes = 0;
+        let built = generation::build(&config.pins, number, config.sizes, |writer| {
+            let Some((snapshot, place)) = &applied else { return Ok(()) };
+            tables::plan_in_parts(&mut state, Change::everything(snapshot, place), |part| {
+                writes += writer.execute(part)?;
+                Ok::<_, ApplyError>(())
+            })
+        })?;
         let control = Control::open(&config.pins)?;
         control.initialise()?;
         generation::make_live(&config.pins, number)?;
         generation::attach_missing(&config.pins, &config.cgroup, &built.pins, &evermesh_pins::Hook::ALL)?;
         let live = Live::open(&config.pins, number, built.pins)?;
         let applied = applied.map(|(snapshot, place)| (snapshot.clone(), place));
-        let writes = contents.len() as u64;
         let plane = Self {
             config,
             control,
@@ -100,41 +169,24 @@ impl DataPlane {
     }
 
     fn take(
-        config: Config,
-        lock: WriterLock,
-        mut inventory: Inventory,
-        adoption: Adoption,
+        mut self,
+        adoption: &Adoption,
+        notes: Vec<String>,
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
-        let notes = clean_up(&config.pins, &inventory, &adoption)?;
-        let pins = inventory.generations.remove(&adoption.live).unwrap_or_default();
-        let live = Live::open(&config.pins, adoption.live, pins)?;
-        let control = Control::open(&config.pins)?;
-        control.initialise()?;
-        let state = tables::adopt(&live.view);
-        let mut plane = Self {
-            config,
-            control,
-            live,
-            state,
-            state_known: true,
-            applied: None,
-            barrier_due: true,
-            _lock: lock,
-        };
-        let (how, applied) = match plane.why_change(&adoption) {
+        let (how, applied) = match self.why_change(adoption) {
             Some(reason) => {
-                plane.change_to(adoption.next, snapshot)?;
-                plane.applied = snapshot.map(|it| (it.clone(), Place::of_node(&plane.config.node, it)));
-                (How::Changed { from: adoption.live, reason }, plane.counted(0))
+                self.change_to(adoption.next, snapshot)?;
+                self.applied = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
+                (How::Changed { from: adoption.live, reason }, self.counted(0))
             }
-            None => (How::Adopted, plane.reconcile(snapshot)?),
+            None => (How::Adopted, self.reconcile(snapshot)?),
         };
-        let (pins, cgroup) = (&plane.config.pins, &plane.config.cgroup);
-        generation::attach_missing(pins, cgroup, &plane.live.pins, &adoption.attach)?;
-        plane.begin_lease()?;
-        let generation = plane.generation();
-        Ok((plane, Started { generation, how, applied, notes }))
+        let (pins, cgroup) = (&self.config.pins, &self.config.cgroup);
+        generation::attach_missing(pins, cgroup, &self.live.pins, &adoption.attach)?;
+        self.begin_lease()?;
+        let generation = self.generation();
+        Ok((self, Started { generation, how, applied, notes }))
     }
 
     /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
@@ -159,10 +211,10 @@ impl DataPlane {
 pub(super) fn clean_up(
     pins: &PinDir,
     inventory: &Inventory,
+    live: &GenerationPins,
     adoption: &Adoption,
 ) -> Result<Vec<String>, StartError> {
     let mut notes = Vec::new();
-    let Some(live) = inventory.generations.get(&adoption.live) else { return Ok(notes) };
     for (hook, other) in &adoption.switch_back {
         if let Some(from) = inventory.generations.get(other) {
             generation::switch_links(pins, &[*hook], from, live)?;

@@ -11,7 +11,7 @@ use evermesh_pins::{
 
 use crate::{
     TableSizes, object,
-    tables::{Store, TableWriter, WriteError},
+    tables::{TableWriter, WriteError},
 };
 
 /// A generation that is complete but for traffic: maps, programs, contents, manifest.
@@ -74,9 +74,23 @@ pub enum BuildError {
     Manifest(#[from] ManifestError),
 }
 
-/// Makes generation `number`: maps of these sizes, programs over them and over the frozen maps, the contents,
-/// and last the manifest.
-pub fn build(pins: &PinDir, number: u32, sizes: TableSizes, contents: &[Store]) -> Result<Built, BuildError> {
+/// Makes generation `number`: maps of these sizes, programs over them and over the frozen maps, the contents as `fill`
+/// writes them, and last the manifest.
+pub fn build<E: From<BuildError>>(
+    pins: &PinDir,
+    number: u32,
+    sizes: TableSizes,
+    fill: impl FnOnce(&mut TableWriter) -> Result<(), E>,
+) -> Result<Built, E> {
+    let mut built = make(pins, number, sizes)?;
+    fill(&mut TableWriter::new(|table| built.tables.get(&table)).map_err(BuildError::from)?)?;
+    let manifest = manifest(number, &built);
+    manifest.write(&pins.manifest(number)).map_err(BuildError::from)?;
+    built.manifest = Some(manifest);
+    Ok(Built { number, pins: built })
+}
+
+fn make(pins: &PinDir, number: u32, sizes: TableSizes) -> Result<GenerationPins, BuildError> {
     for path in [pins.frozen(), pins.links(), pins.tables(number), pins.programs(number)] {
         fs::create_dir_all(&path).map_err(|source| BuildError::Directory { path, source })?;
     }
@@ -86,12 +100,7 @@ pub fn build(pins: &PinDir, number: u32, sizes: TableSizes, contents: &[Store]) 
         load_program(&mut object, hook)?;
         pin_program(pins, number, &object, hook)?;
     }
-    let mut built = read_back(pins, number)?;
-    TableWriter::new(|table| built.tables.get(&table))?.execute(contents)?;
-    let manifest = manifest(number, &built);
-    manifest.write(&pins.manifest(number))?;
-    built.manifest = Some(manifest);
-    Ok(Built { number, pins: built })
+    read_back(pins, number)
 }
 
 /// Frozen maps are taken from their pins, or made and pinned where there are none.

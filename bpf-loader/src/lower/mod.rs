@@ -4,7 +4,7 @@ mod choose;
 mod members;
 mod weights;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use evermesh_abi::{
     ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, Address, FrontendKey, PROTOCOL_TCP,
@@ -29,7 +29,7 @@ pub struct LoweredPort {
     pub frontends: Vec<FrontendKey>,
     /// Whether everyone who is given flows has a capacity of 1, which one slot each does not tell.
     pub weigh_one: bool,
-    /// Who stands behind it, by workload uid.
+    /// Who stands behind it, in the order of their uids.
     pub endpoints: Vec<LoweredEndpoint>,
 }
 
@@ -65,15 +65,25 @@ pub struct Lowered {
 }
 
 /// Lowers every service of a snapshot, for a node at this place.
-pub fn lower_all(snapshot: &Snapshot, place: &Place) -> BTreeMap<ServiceKey, Lowered> {
-    snapshot.services().map(|service| (service.key.clone(), lower(snapshot, place, service))).collect()
+pub fn lower_all<'a>(
+    snapshot: &'a Snapshot,
+    place: &'a Place,
+) -> impl Iterator<Item = (ServiceKey, Lowered)> + 'a {
+    snapshot
+        .services_with_members()
+        .map(|(service, members)| (service.key.clone(), lower(service, members, place)))
 }
 
-/// Lowers one service of a snapshot, for a node at this place.
-pub fn lower(snapshot: &Snapshot, place: &Place, service: &Service) -> Lowered {
+/// Lowers one service and the workloads behind it, for a node at this place.
+pub fn lower<'a>(
+    service: &Service,
+    members: impl Iterator<Item = &'a Arc<Workload>>,
+    place: &Place,
+) -> Lowered {
     if service.balancing.mode == Mode::Passthrough {
         return Lowered::default();
     }
+    let members: Vec<&Workload> = members.map(AsRef::as_ref).collect();
     let mut lowered = Lowered::default();
     for family in [Family::V4, Family::V6] {
         let vips = vips_of(service, family);
@@ -83,7 +93,7 @@ pub fn lower(snapshot: &Snapshot, place: &Place, service: &Service) -> Lowered {
         }
         let ports = service.ports.iter();
         lowered.ports.extend(ports.map(|(&number, port)| {
-            let candidates = candidates(snapshot, service, number, port, family);
+            let candidates = candidates(&members, service, number, port, family);
             let chosen = choose(&service.balancing, place, candidates);
             LoweredPort {
                 meta: meta(&service.key, number, family),
@@ -146,7 +156,7 @@ fn frontends(vips: &[Address], number: u16, port: &Port) -> Vec<FrontendKey> {
 }
 
 fn candidates<'a>(
-    snapshot: &'a Snapshot,
+    members: &[&'a Workload],
     service: &Service,
     number: u16,
     port: &Port,
@@ -157,8 +167,8 @@ fn candidates<'a>(
         1 => workload.services.values().next(),
         _ => workload.services.get(&service.key),
     };
-    let members = snapshot.members(&service.key);
-    members.filter_map(|workload| candidate(workload, own(workload)?, number, port, family)).collect()
+    let all = members.iter();
+    all.filter_map(|&workload| candidate(workload, own(workload)?, number, port, family)).collect()
 }
 
 /// The workload, if it can be reached: on this network, with an address of the family and a target port. `own` are the
@@ -183,6 +193,6 @@ fn endpoints(service: &Service, Chosen { flows, draining }: Chosen<'_>) -> Vec<L
 
 fn endpoint((candidate, slots): (Candidate<'_>, u32)) -> LoweredEndpoint {
     let Candidate { workload, address, port } = candidate;
-    let workload = Digest::of_workload(&workload.uid).get();
+    let workload = workload.uid.digest().get();
     LoweredEndpoint { workload, address: address.into(), port: port.to_be(), slots }
 }

@@ -15,7 +15,7 @@ mod writer;
 pub use adopt::adopt;
 pub use invariant::{Violation, check};
 pub use meaning::{Meaning, Target};
-pub use plan::{Change, Full, plan};
+pub use plan::{Change, Full, plan, plan_in_parts};
 pub use read::{MemoryTables, TableRead};
 pub use state::{Retired, State};
 pub use store::Store;

@@ -4,7 +4,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use evermesh_abi::{Endpoint, ServiceMeta};
+use evermesh_abi::{Endpoint, FrontendKey, ServiceMeta};
 use evermesh_pins::{
     MapPin, Table,
     sys::{self, WriteMapping},
@@ -76,11 +76,28 @@ impl TableWriter {
             None => Mapped::new(&self.maps)?,
         };
         let mapped = self.mapped.insert(mapped);
-        for store in stores {
-            perform(&self.maps, mapped, store)?;
+        for run in stores.chunk_by(|one, next| frontend(one).and(frontend(next)).is_some()) {
+            match run {
+                [store] => perform(&self.maps, mapped, store)?,
+                run => set_frontends(&self.maps, run)?,
+            }
         }
         Ok(stores.len() as u64)
     }
+}
+
+/// The key and value of a frontend that is set: of these, those in a row are set by one system call.
+fn frontend(store: &Store) -> Option<(FrontendKey, u64)> {
+    match *store {
+        Store::SetFrontend { key, value } => Some((key, value.0)),
+        _ => None,
+    }
+}
+
+fn set_frontends(maps: &Maps, run: &[Store]) -> Result<(), WriteError> {
+    let pairs: Vec<_> = run.iter().filter_map(frontend).collect();
+    sys::map_update_all(maps.frontends.as_fd(), &pairs)
+        .map_err(|source| WriteError { table: Table::Frontends, source })
 }
 
 impl Mapped {

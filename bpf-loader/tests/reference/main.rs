@@ -6,6 +6,7 @@ mod agreement;
 mod kernel;
 mod mistakes;
 mod node;
+mod watched;
 
 use evermesh_model::Place;
 use evermesh_reference::history::{Mesh, NODE, Step};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evermesh_loader::tables::Store;
-use evermesh_model::{Algorithm, Health, HealthPolicy, Place, Service, Snapshot, Workload};
+use evermesh_model::{Algorithm, Health, HealthPolicy, Place, Service, Snapshot, Workload, WorkloadUid};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -56,7 +56,7 @@ fn misread_services_and_workloads_are_noticed() {
         }),
         ("algorithm", |mesh| with(mesh, |one| one.balancing.algorithm = Algorithm::Random, |_| ())),
         ("split", |mesh| with(mesh, |one| one.balancing.split.truncate(1), |_| ())),
-        ("uid", |mesh| with(mesh, |_| (), |one| one.uid.0.push('x'))),
+        ("uid", |mesh| with(mesh, |_| (), |one| one.uid = WorkloadUid::new(format!("{}x", one.uid)))),
     ];
     for (what, snapshot) in mistakes {
         assert!(is_noticed(Mistake { snapshot, ..NO_MISTAKE }), "{what}");

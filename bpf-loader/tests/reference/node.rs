@@ -2,12 +2,15 @@
 
 use evermesh_loader::{
     TableSizes, lower_all,
-    tables::{self, Change, MemoryTables, State, Store},
+    tables::{self, Change, Meaning, MemoryTables, State, Store},
 };
 use evermesh_model::{Delta, Place, Snapshot};
 use evermesh_reference::history::NODE;
 
 const SIZES: TableSizes = TableSizes { services: 64, endpoints: 24_576 };
+
+/// Its stores are too many to look at the tables after each.
+const A_MAGLEV_TABLE: usize = 4000;
 
 /// What the agent does besides leading the tables to the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub const NO_MISTAKE: Mistake = Mistake { snapshot: Snapshot::clone, place: |pla
 
 pub struct Node {
     pub image: MemoryTables,
+    /// Whether the tables are looked at after every single store, which takes long.
+    pub watched: bool,
+    /// What led neither where it had led before a step nor where it leads after it, if that was watched.
+    pub stray: Option<String>,
     mistake: Mistake,
     state: State,
     applied: Option<(Snapshot, Place)>,
@@ -42,7 +49,14 @@ pub struct Node {
 
 impl Node {
     pub fn new(mistake: Mistake) -> Self {
-        Self { image: MemoryTables::new(SIZES), mistake, state: State::empty(SIZES), applied: None }
+        Self {
+            image: MemoryTables::new(SIZES),
+            watched: false,
+            stray: None,
+            mistake,
+            state: State::empty(SIZES),
+            applied: None,
+        }
     }
 
     pub fn step(&mut self, snapshot: &Snapshot, work: Work) {
@@ -63,13 +77,29 @@ impl Node {
             Some((before, was)) if *was == place => {
                 Change::of(&self.state, Delta::between(before, &snapshot), &snapshot, &place)
             }
-            _ => Change::Everything(lower_all(&snapshot, &place)),
+            _ => Change::everything(&snapshot, &place),
         };
         let mut stores = tables::plan(&mut self.state, change).unwrap();
         (self.mistake.stores)(&mut stores);
-        for store in stores {
-            assert!(self.image.store(&store), "{store:?} is beyond the table");
+        match self.watched && stores.len() < A_MAGLEV_TABLE {
+            true => {
+                self.store_and_watch(&stores, &Meaning::of_model(&lower_all(&snapshot, &place).collect()))
+            }
+            false => stores.iter().for_each(|store| self.store(store)),
         }
         self.applied = Some((snapshot, place));
+    }
+
+    fn store_and_watch(&mut self, stores: &[Store], after: &Meaning) {
+        let before = Meaning::of_tables(&self.image);
+        for store in stores {
+            self.store(store);
+            let stray = || Meaning::of_tables(&self.image).stray(&before, after);
+            self.stray = self.stray.take().or_else(stray);
+        }
+    }
+
+    fn store(&mut self, store: &Store) {
+        assert!(self.image.store(store), "{store:?} is beyond the table");
     }
 }

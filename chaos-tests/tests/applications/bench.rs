@@ -68,11 +68,14 @@ impl Frontend {
     }
 
     fn key(&self) -> ServiceKey {
-        ServiceKey { namespace: "demo".into(), hostname: format!("{}.demo.svc.cluster.local", self.name) }
+        ServiceKey {
+            namespace: "demo".into(),
+            hostname: format!("{}.demo.svc.cluster.local", self.name).into(),
+        }
     }
 
     fn service(&self) -> Service {
-        let vip = |text: &str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
+        let vip = |text: &str| VirtualIp { network: String::new().into(), address: text.parse().unwrap() };
         let port = |port| Port { target_port: target(port), protocols: vec![Protocol::Tcp, Protocol::Udp] };
         let ports = [ECHO, SILENT, DNS, HTTP, QUIC].map(|number| (number, port(number)));
         Service {
@@ -165,10 +168,10 @@ fn mesh<'a>(web: impl IntoIterator<Item = &'a Pod>, other: &Pod) -> Snapshot {
 
 fn workload(pod: &Pod, frontends: &[Frontend]) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("demo/{}", pod.name())),
+        uid: WorkloadUid::new(format!("demo/{}", pod.name())),
         name: pod.name().into(),
         namespace: "demo".into(),
-        addresses: pod.addresses().to_vec(),
+        addresses: pod.addresses().to_vec().into(),
         services: frontends.iter().map(|frontend| (frontend.key(), BTreeMap::new())).collect(),
         ..Workload::default()
     }

@@ -50,8 +50,7 @@ fn with_port(workload: Workload, target_port: u16) -> Workload {
 /// On the network of the host workloads share an address.
 #[test]
 fn two_workloads_of_one_address_are_told_by_their_ports() {
-    let on_host =
-        |name: &str, port| with_port(Workload { uid: WorkloadUid(name.into()), ..workload(1) }, port);
+    let on_host = |name: &str, port| with_port(Workload { uid: WorkloadUid::new(name), ..workload(1) }, port);
     let (bench, _plane) =
         ready(service(Balancing::default()), vec![on_host("a", TARGET), on_host("b", OTHER_TARGET)]);
     assert_eq!(met(&bench, VIP4, PORT), exactly([("10.250.0.1", TARGET), ("10.250.0.1", OTHER_TARGET)]));
@@ -86,7 +85,7 @@ fn workloads_behind_a_virtual_ip_are_met_at_their_own_addresses_too() {
 #[test]
 fn every_virtual_ip_leads_to_the_same_workloads() {
     let mut service = service(Balancing::default());
-    service.vips.push(VirtualIp { network: String::new(), address: ANOTHER_VIP.parse().unwrap() });
+    service.vips.push(VirtualIp { network: String::new().into(), address: ANOTHER_VIP.parse().unwrap() });
     let (bench, _plane) = ready(service, vec![workload(1), workload(2)]);
     for vip in [VIP4, ANOTHER_VIP] {
         assert_eq!(met(&bench, vip, PORT), exactly([("10.250.0.1", TARGET), ("10.250.0.2", TARGET)]));

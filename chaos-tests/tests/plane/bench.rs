@@ -67,7 +67,7 @@ pub fn key() -> ServiceKey {
 
 /// A service on [`PORT`] with these virtual IPs.
 pub fn service_at(key: ServiceKey, vips: &[&str]) -> Service {
-    let vip = |text: &&str| VirtualIp { network: String::new(), address: text.parse().unwrap() };
+    let vip = |text: &&str| VirtualIp { network: String::new().into(), address: text.parse().unwrap() };
     let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
     let vips = vips.iter().map(vip).collect();
     Service { name: "service".into(), key, vips, ports: BTreeMap::from([(PORT, port)]), ..Service::default() }
@@ -90,10 +90,10 @@ pub fn inside<T: Send>(bench: &Bench, pod: &Pod, work: impl FnOnce() -> T + Send
 
 fn workload(pod: &Pod) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("demo/{}", pod.name())),
+        uid: WorkloadUid::new(format!("demo/{}", pod.name())),
         name: pod.name().into(),
         namespace: "demo".into(),
-        addresses: pod.addresses().to_vec(),
+        addresses: pod.addresses().to_vec().into(),
         services: [(key(), BTreeMap::new())].into(),
         ..Workload::default()
     }

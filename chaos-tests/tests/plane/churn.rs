@@ -10,7 +10,7 @@ use std::{
 };
 
 use evermesh_loader::{
-    barrier, lower_all,
+    barrier,
     tables::{self, Change, State, Store, TableWriter},
 };
 use evermesh_model::{Place, Snapshot, Workload, WorkloadUid};
@@ -143,7 +143,7 @@ fn change_all_the_time(
 }
 
 fn change(state: &mut State, writer: &mut TableWriter, mesh: &Snapshot, discipline: Discipline) {
-    let mut stores = tables::plan(state, Change::Everything(lower_all(mesh, &Place::default()))).unwrap();
+    let mut stores = tables::plan(state, Change::everything(mesh, &Place::default())).unwrap();
     (discipline.arrange)(&mut stores);
     writer.execute(&stores).unwrap();
     let retired = state.take_retired();
@@ -168,10 +168,10 @@ fn mesh(bench: &Bench, turn: usize, workloads: usize) -> Snapshot {
 
 fn workload(name: &str, address: &str, service: evermesh_model::ServiceKey) -> Workload {
     Workload {
-        uid: WorkloadUid(name.into()),
+        uid: WorkloadUid::new(name),
         name: name.into(),
         namespace: "demo".into(),
-        addresses: vec![address.parse().unwrap()],
+        addresses: vec![address.parse().unwrap()].into(),
         services: [(service, Default::default())].into(),
         ..Workload::default()
     }

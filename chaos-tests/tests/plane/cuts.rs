@@ -41,7 +41,7 @@ impl Tables {
     fn stores_to(&mut self, mesh: &Snapshot) -> Vec<Store> {
         self.meaning();
         let mut state = tables::adopt(&self.view);
-        tables::plan(&mut state, Change::Everything(lowered(mesh))).unwrap()
+        tables::plan(&mut state, Change::everything(mesh, &Place::default())).unwrap()
     }
 
     /// Stores one by one; after each, every destination reaches its old or its new endpoints.
@@ -55,7 +55,7 @@ impl Tables {
 }
 
 fn lowered(mesh: &Snapshot) -> BTreeMap<ServiceKey, Lowered> {
-    lower_all(mesh, &Place::default())
+    lower_all(mesh, &Place::default()).collect()
 }
 
 /// Member `n` of the first service where bit `n` is set in `first`; the second likewise, absent if 0.
@@ -74,12 +74,13 @@ fn mesh(first: u32, second: u32) -> Snapshot {
 
 fn workload(n: u32, services: Memberships) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("demo/{n}")),
-        name: n.to_string(),
+        uid: WorkloadUid::new(format!("demo/{n}")),
+        name: n.to_string().into(),
         namespace: "demo".into(),
         addresses: [format!("10.244.9.{n}"), format!("fd00:244:9::{n}")]
             .map(|ip| ip.parse().unwrap())
-            .to_vec(),
+            .to_vec()
+            .into(),
         services,
         ..Workload::default()
     }

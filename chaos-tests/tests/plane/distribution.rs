@@ -60,7 +60,7 @@ fn meshes() -> [(&'static str, Snapshot); 4] {
         node: node.into(),
         ..workload(n)
     };
-    let split = vec![("v1".to_owned(), 99), ("v2".to_owned(), 1)];
+    let split = vec![("v1".into(), 99), ("v2".into(), 1)];
     let near = Balancing { mode: Mode::Failover, scopes: vec![Scope::Zone], ..Balancing::default() };
     [
         ("equal", mesh(Balancing::default(), (1..=10).map(workload).collect())),

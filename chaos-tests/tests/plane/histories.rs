@@ -14,7 +14,7 @@ use std::{
 
 use evermesh_chaos_tests::faults;
 use evermesh_loader::{
-    DataPlane, barrier, lower_all,
+    DataPlane, barrier,
     tables::{self, Change, Store, TableWriter},
 };
 use evermesh_model::{Place, Protocol, Snapshot};
@@ -108,6 +108,15 @@ impl Course {
         }
     }
 
+    /// Waits until whoever connects all the time has been everywhere.
+    fn await_a_round(&self) {
+        let round = 2 * self.states.lock().unwrap()[0].len() as u64;
+        let enough = self.met.load(Ordering::Relaxed) + round;
+        while self.met.load(Ordering::Relaxed) < enough {
+            thread::yield_now();
+        }
+    }
+
     fn is_clean(&self) -> bool {
         self.strangers.lock().unwrap().is_empty()
     }
@@ -124,7 +133,12 @@ fn ready() -> (Bench, DataPlane) {
 }
 
 /// Runs histories while connections are made; ends at the first stranger that is met, or when `patience` is over.
-fn run(bench: &Bench, histories: u64, patience: Duration, mut apply: impl FnMut(&Snapshot) + Send) -> Course {
+fn run(
+    bench: &Bench,
+    histories: u64,
+    patience: Duration,
+    mut apply: impl FnMut(&Snapshot, &Course) + Send,
+) -> Course {
     let (course, began) = (Course::new(), Instant::now());
     inside(bench, &bench.client, || {
         let _listeners = Listeners::new(&[&TARGET_PORTS[..], &SERVICE_PORTS[..]].concat());
@@ -134,7 +148,7 @@ fn run(bench: &Bench, histories: u64, patience: Duration, mut apply: impl FnMut(
                 if !course.is_clean() || began.elapsed() > patience {
                     break;
                 }
-                course.change(expected(&mesh), || apply(&mesh));
+                course.change(expected(&mesh), || apply(&mesh, &course));
                 every_destination_is_right(&course);
             }
             course.over.store(true, Ordering::Relaxed);
@@ -161,7 +175,7 @@ fn history(seed: u64) -> Vec<Snapshot> {
 #[test]
 fn whoever_connects_meets_what_the_reference_says() {
     let (bench, mut plane) = ready();
-    let course = run(&bench, HISTORIES, Duration::from_mins(5), |mesh| {
+    let course = run(&bench, HISTORIES, Duration::from_mins(5), |mesh, _| {
         plane.apply(mesh).unwrap();
         plane.reclaim().unwrap();
     });
@@ -178,7 +192,7 @@ fn holes(bench: &Bench) -> u64 {
     counters.iter().find(|(name, _)| *name == "holes").unwrap().1
 }
 
-/// What a writer would do that has the service's word before the slots.
+/// What a writer would do that has the service's word before the slots, and is held up between them.
 #[test]
 fn whoever_connects_notices_slots_that_come_too_late() {
     let (bench, plane) = ready();
@@ -187,11 +201,14 @@ fn whoever_connects_notices_slots_that_come_too_late() {
     let generation = &inventory.generations[&1];
     let mut writer = TableWriter::new(|table| generation.tables.get(&table)).unwrap();
     let mut state = tables::adopt(&TablesView::open(&bench.pins(), 1, generation).unwrap());
-    let course = run(&bench, u64::MAX, Duration::from_mins(2), |mesh| {
-        let lowered = lower_all(mesh, &Place::of_node(NODE, mesh));
-        let mut stores = tables::plan(&mut state, Change::Everything(lowered)).unwrap();
-        stores.sort_by_key(|store| matches!(store, Store::Slot { .. }));
-        writer.execute(&stores).unwrap();
+    let course = run(&bench, HISTORIES, Duration::from_mins(2), |mesh, course| {
+        let place = Place::of_node(NODE, mesh);
+        let stores = tables::plan(&mut state, Change::everything(mesh, &place)).unwrap();
+        let (slots, others): (Vec<_>, Vec<_>) =
+            stores.into_iter().partition(|store| matches!(store, Store::Slot { .. }));
+        writer.execute(&others).unwrap();
+        course.await_a_round();
+        writer.execute(&slots).unwrap();
         let retired = state.take_retired();
         barrier().unwrap();
         state.reuse(retired);

@@ -60,10 +60,11 @@ pub fn service(balancing: Balancing) -> Service {
 /// Behind that service, at addresses of its own on [`NETWORKS`].
 pub fn workload(n: u8) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("demo/w{n}")),
+        uid: WorkloadUid::new(format!("demo/w{n}")),
         addresses: [format!("10.250.0.{n}"), format!("fd00:250::{n:x}")]
             .map(|ip| ip.parse().unwrap())
-            .to_vec(),
+            .to_vec()
+            .into(),
         services: [(key(), Default::default())].into(),
         ..Workload::default()
     }

@@ -108,10 +108,10 @@ fn address(n: u8) -> Ipv4Addr {
 
 fn workload(n: u8) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("demo/{n}")),
-        name: n.to_string(),
+        uid: WorkloadUid::new(format!("demo/{n}")),
+        name: n.to_string().into(),
         namespace: "demo".into(),
-        addresses: vec![IpAddr::V4(address(n))],
+        addresses: vec![IpAddr::V4(address(n))].into(),
         services: [(key(), Default::default())].into(),
         ..Workload::default()
     }
@@ -123,7 +123,7 @@ fn change_all_the_time(plane: &mut DataPlane, mut snapshot: Snapshot, left: &Lef
     let (mut goes, mut comes) = (0, MEMBERS);
     for done in 1..=CHANGES / 2 {
         left.set(comes, MEMBER);
-        let uid = |n: u8| WorkloadUid(format!("demo/{n}"));
+        let uid = |n: u8| WorkloadUid::new(format!("demo/{n}"));
         let workloads = vec![(uid(goes), None), (uid(comes), Some(Arc::new(workload(comes))))];
         snapshot = snapshot.with(Changes { workloads, ..Changes::default() }).unwrap();
         plane.apply(&snapshot).unwrap();

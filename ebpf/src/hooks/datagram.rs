@@ -17,14 +17,20 @@ pub fn sendmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
     let Some(pod) = pod::of(ctx) else { return Verdict::Proceed };
     let asked = F::read(ctx);
     let socket = origin::cookie(ctx);
-    if let Some(backend) = backend_connected_to(ctx, socket, &asked) {
+    let origin = origin::of(socket);
+    if let Some(backend) = origin.as_deref().and_then(|origin| backend_connected_to(ctx, origin, &asked)) {
         F::write(ctx, &backend);
         return Verdict::Proceed;
     }
     match resolve(&asked.frontend(PROTOCOL_UDP)) {
         Resolved::Service(service) => translate::<F>(ctx, &Client { pod, socket }, service, &asked),
         Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
-        Resolved::Unknown => Verdict::Proceed,
+        Resolved::Unknown => {
+            if origin.is_some_and(|origin| origin.udp_origins > 0) {
+                udp_origin::asked_itself(socket, &asked);
+            }
+            Verdict::Proceed
+        }
     }
 }
 
@@ -74,8 +80,7 @@ fn translate<F: Family>(
 /// A socket that has been disconnected or destroyed since, which enters no hook, keeps to its backend like any other:
 /// the kernel gives its IPv6 kind nothing but what comes from there.
 #[inline(always)]
-fn backend_connected_to(ctx: &SockAddrContext, socket: u64, asked: &Destination) -> Option<Destination> {
-    let origin = origin::of(socket)?;
+fn backend_connected_to(ctx: &SockAddrContext, origin: &Origin, asked: &Destination) -> Option<Destination> {
     let backend = origin::backend_of(origin, asked)?;
     let keeps = is_connected(ctx) || pick::is_member(origin.endpoint, origin.service, &backend);
     keeps.then_some(backend)
@@ -90,8 +95,12 @@ fn is_connected(ctx: &SockAddrContext) -> bool {
 #[inline(always)]
 fn backend_in_use(socket: u64, service: u32, asked: &Destination) -> Option<Destination> {
     let pair = udp_origin::by_frontend(socket, asked)?;
-    let backend = Destination { address: pair.backend, port: pair.backend_port };
-    (pair.service == service && pick::is_member(pair.endpoint, service, &backend)).then_some(backend)
+    let backend = udp_origin::backend(pair);
+    let stays = pair.service == service && pick::is_member(pair.endpoint, service, &backend);
+    stays.then(|| {
+        udp_origin::use_again(socket, pair);
+        backend
+    })
 }
 
 #[inline(always)]
@@ -99,6 +108,5 @@ fn asked_for(socket: u64, origin: &Origin, sender: &Destination) -> Option<Desti
     if origin.udp_origins == 0 {
         return None;
     }
-    let pair = udp_origin::by_backend(socket, sender)?;
-    Some(Destination { address: pair.frontend, port: pair.frontend_port })
+    udp_origin::by_backend(socket, sender).map(udp_origin::frontend)
 }

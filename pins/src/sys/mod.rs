@@ -23,7 +23,8 @@ pub use array::{WordArray, array_create};
 pub use attached::{AttachFlags, programs_attached, programs_effective};
 pub use link::{LinkInfo, link_create, link_detach, link_info, link_update};
 pub use map::{
-    MapInfo, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update, possible_cpus,
+    MapInfo, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update, map_update_all,
+    possible_cpus,
 };
 pub use mapping::{Element, ReadMapping, WriteMapping};
 pub use membarrier::membarrier_is_global;

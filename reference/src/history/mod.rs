@@ -108,7 +108,7 @@ fn address(n: u8, ipv4: bool) -> IpAddr {
 }
 
 fn key(n: u8) -> ServiceKey {
-    ServiceKey { namespace: "demo".into(), hostname: format!("s{n}") }
+    ServiceKey { namespace: "demo".into(), hostname: format!("s{n}").into() }
 }
 
 fn pick<T: Clone>(from: &[T], number: u32) -> T {

@@ -1,12 +1,17 @@
 use std::collections::BTreeMap;
 
-use evermesh_model::{Algorithm, HealthPolicy, Mode, Port, Protocol, Scope, Service};
+use evermesh_model::{Algorithm, HealthPolicy, Mode, Port, Protocol, Scope, Service, SmolStr};
 
 use super::{PORTS, What, key, pick};
 
 pub(super) fn new(n: u8) -> Service {
     let port = Port { target_port: 8080, protocols: vec![Protocol::Tcp, Protocol::Udp] };
-    Service { name: format!("s{n}"), key: key(n), ports: BTreeMap::from([(80, port)]), ..Service::default() }
+    Service {
+        name: format!("s{n}").into(),
+        key: key(n),
+        ports: BTreeMap::from([(80, port)]),
+        ..Service::default()
+    }
 }
 
 /// Maglev's tables are large, so only the first service may have one, now and then.
@@ -53,7 +58,7 @@ fn scopes(number: u32) -> Vec<Scope> {
     pick(&all, number)
 }
 
-fn split(number: u32) -> Vec<(String, u32)> {
+fn split(number: u32) -> Vec<(SmolStr, u32)> {
     let all: [&[(&str, u32)]; 8] = [
         &[],
         &[],
@@ -64,5 +69,5 @@ fn split(number: u32) -> Vec<(String, u32)> {
         &[("v1", u32::MAX), ("v2", 7)],
         &[("v1", 333), ("v2", 333), ("", 334)],
     ];
-    pick(&all, number).iter().map(|(revision, share)| ((*revision).to_owned(), *share)).collect()
+    pick(&all, number).iter().map(|(revision, share)| ((*revision).into(), *share)).collect()
 }

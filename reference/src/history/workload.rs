@@ -7,8 +7,8 @@ use super::{NODE, PORTS, SERVICES, What, address, bit, key, pick};
 /// With some memberships.
 pub(super) fn new(n: u8, number: u32) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("demo/w{n}")),
-        addresses: vec![address(n, true), address(n, false)],
+        uid: WorkloadUid::new(format!("demo/w{n}")),
+        addresses: vec![address(n, true), address(n, false)].into(),
         services: memberships(number).into(),
         ..Workload::default()
     }
@@ -27,18 +27,18 @@ pub(super) fn change(workload: &mut Workload, what: What, n: u8, number: u32) {
         What::Revision => workload.revision = pick(&["", "v1", "v1", "v2", "v3"], number).into(),
         What::Membership => workload.services = memberships(number).into(),
         What::Network => workload.network = pick(&["", "", "elsewhere"], number).into(),
-        _ => workload.addresses = addresses(n, number),
+        _ => workload.addresses = addresses(n, number).into(),
     }
 }
 
 fn move_to(workload: &mut Workload, number: u32) {
     let name = |names: [&str; 3], shift: u32| pick(&names, number >> shift).to_owned();
-    workload.node = name([NODE, "node-2", ""], 0);
-    workload.cluster = name(["c1", "c2", ""], 4);
+    workload.node = name([NODE, "node-2", ""], 0).into();
+    workload.cluster = name(["c1", "c2", ""], 4).into();
     workload.locality = Locality {
-        region: name(["r1", "r1", ""], 8),
-        zone: name(["z1", "z2", ""], 12),
-        subzone: name(["s1", "s2", ""], 16),
+        region: name(["r1", "r1", ""], 8).into(),
+        zone: name(["z1", "z2", ""], 12).into(),
+        subzone: name(["s1", "s2", ""], 16).into(),
     };
 }
 

@@ -8,19 +8,20 @@ use super::{
     State, Store,
     state::{Footprint, ServiceState, known},
 };
-use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_members};
+use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_all, lower_members};
 
+mod ahead;
 mod layout;
 mod maglev;
 mod members;
 
+use ahead::made_ahead;
 pub(super) use layout::{Weighted, slots};
 
 /// What the tables should hold from now on.
-#[derive(Debug)]
-pub enum Change {
-    /// Exactly this; whatever else stands there goes.
-    Everything(BTreeMap<ServiceKey, Lowered>),
+pub enum Change<'a> {
+    /// Exactly this; whatever else stands there goes. Each service is lowered when its turn comes.
+    Everything(Box<dyn Iterator<Item = (ServiceKey, Lowered)> + Send + 'a>),
     /// Only this; all else stays.
     Services {
         /// Services that are as given, or gone where nothing is given.
@@ -30,7 +31,12 @@ pub enum Change {
     },
 }
 
-impl Change {
+impl<'a> Change<'a> {
+    /// All of a snapshot, for a node at this place.
+    pub fn everything(snapshot: &'a Snapshot, place: &'a Place) -> Self {
+        Self::Everything(Box::new(lower_all(snapshot, place)))
+    }
+
     /// What leads from the snapshot that `state` holds to `after`, given what differs between the two.
     pub fn of(state: &State, delta: Delta, after: &Snapshot, place: &Place) -> Self {
         let (mut services, mut members) = (BTreeMap::new(), Vec::new());
@@ -41,7 +47,10 @@ impl Change {
                 service.zip(replaced).and_then(|(service, replaced)| lower_members(service, replaced));
             match changes.filter(|all| all.iter().all(|one| state.has_equal_endpoints(one.digest))) {
                 Some(changes) => members.extend(changes),
-                None => drop(services.insert(key, service.map(|service| lower(after, place, service)))),
+                None => {
+                    let lowered = service.map(|service| lower(service, after.members(&key), place));
+                    services.insert(key, lowered);
+                }
             }
         }
         services.extend(delta.removed.into_iter().map(|key| (key, None)));
@@ -70,9 +79,24 @@ impl Full {
 }
 
 /// The stores that lead from `state` to `change`, in an order in which every prefix leaves each destination
-/// meaning what it meant or what it will: records before slots, slots before the service's word, services before their
-/// keys; and keys go before the services they led to.
-pub fn plan(state: &mut State, change: Change) -> Result<Vec<Store>, Full> {
+/// meaning what it meant or what it will: keys that go first of all, records before slots, slots before the service's
+/// word, services before their keys, and services that no key leads to last.
+pub fn plan(state: &mut State, change: Change<'_>) -> Result<Vec<Store>, Full> {
+    let mut stores = Vec::new();
+    plan_in_parts(state, change, |part| {
+        stores.extend_from_slice(part);
+        Ok::<_, Full>(())
+    })?;
+    Ok(stores)
+}
+
+/// Like [`plan`], but each part is performed when it is planned: quicker, and for tables that nothing runs on yet, since a
+/// table that turns out to be full has been changed by then.
+pub fn plan_in_parts<E: From<Full>>(
+    state: &mut State,
+    change: Change<'_>,
+    mut perform: impl FnMut(&[Store]) -> Result<(), E>,
+) -> Result<(), E> {
     let mut plan = Plan { stores: std::mem::take(&mut state.strays), ..Plan::default() };
     let (services, members, mut gone) = match change {
         Change::Everything(services) => (services, Vec::new(), everything(state)),
@@ -81,27 +105,41 @@ pub fn plan(state: &mut State, change: Change) -> Result<Vec<Store>, Full> {
             (services, members, gone)
         }
     };
-    let ports = services.values().flat_map(|lowered| &lowered.ports);
-    plan.stores.reserve(ports.map(|port| 2 * port.endpoints.len() + 2).sum());
+    let services = match gone.is_empty() {
+        true => services,
+        false => {
+            let services: Vec<_> = services.collect();
+            services.iter().for_each(|(_, lowered)| gone.keep(lowered));
+            plan.remove_frontends(state, &gone);
+            Box::new(services.into_iter())
+        }
+    };
     for change in &members {
         plan.members(state, change)?;
     }
-    let mut wanted = Footprint::default();
-    for (key, lowered) in services {
-        let footprint = plan.service(state, &lowered)?;
-        wanted.digests.extend(&footprint.digests);
-        wanted.frontends.extend(&footprint.frontends);
-        wanted.addresses.extend(&footprint.addresses);
-        state.lowered.insert(key, footprint);
-    }
-    gone.remove(&wanted);
-    plan.frontends(state, &wanted.addresses, &gone)?;
+    let mut addresses = Vec::new();
+    made_ahead(services, |services| {
+        for (key, lowered) in services {
+            if plan.stores.len() >= PART {
+                perform(&plan.stores)?;
+                plan.stores.clear();
+            }
+            let footprint = plan.service(state, &lowered)?;
+            addresses.extend(&footprint.addresses);
+            state.lowered.insert(key, footprint);
+        }
+        Ok::<_, E>(())
+    })?;
+    plan.frontends(state, &addresses)?;
     for digest in gone.digests {
         plan.dismantle(state, digest);
     }
     plan.stores.append(&mut plan.retire);
-    Ok(plan.stores)
+    perform(&plan.stores)
 }
+
+/// Stores that are performed together: few enough to stay in a processor's cache.
+const PART: usize = 2048;
 
 /// What is to go, less what is wanted after all.
 #[derive(Default)]
@@ -118,16 +156,20 @@ impl Gone {
         self.addresses.extend(&footprint.addresses);
     }
 
-    fn remove(&mut self, wanted: &Footprint) {
-        for digest in &wanted.digests {
-            self.digests.remove(digest);
-        }
-        for key in &wanted.frontends {
-            self.frontends.remove(key);
+    fn keep(&mut self, wanted: &Lowered) {
+        for port in &wanted.ports {
+            self.digests.remove(&port.meta.digest);
+            for key in &port.frontends {
+                self.frontends.remove(key);
+            }
         }
         for address in &wanted.addresses {
             self.addresses.remove(address);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.digests.is_empty() && self.frontends.is_empty() && self.addresses.is_empty()
     }
 }
 
@@ -143,14 +185,14 @@ fn everything(state: &mut State) -> Gone {
 fn some(
     state: &mut State,
     services: BTreeMap<ServiceKey, Option<Lowered>>,
-) -> (BTreeMap<ServiceKey, Lowered>, Gone) {
+) -> (Box<dyn Iterator<Item = (ServiceKey, Lowered)> + Send>, Gone) {
     let mut gone = Gone::default();
     for key in services.keys() {
         if let Some(footprint) = state.lowered.remove(key) {
             gone.add(&footprint);
         }
     }
-    (services.into_iter().filter_map(|(key, lowered)| Some((key, lowered?))).collect(), gone)
+    (Box::new(services.into_iter().filter_map(|(key, lowered)| Some((key, lowered?)))), gone)
 }
 
 /// The stores so far.
@@ -197,7 +239,7 @@ impl Plan {
         Ok(())
     }
 
-    fn frontends(&mut self, state: &mut State, addresses: &[Address], gone: &Gone) -> Result<(), Full> {
+    fn frontends(&mut self, state: &mut State, addresses: &[Address]) -> Result<(), Full> {
         for (key, value) in std::mem::take(&mut self.frontends) {
             if state.frontends.insert(key, value) != Some(value) {
                 self.stores.push(Store::SetFrontend { key, value });
@@ -211,7 +253,6 @@ impl Plan {
         if state.frontends.len() + state.addresses.len() > state.frontend_limit as usize {
             return Err(Full::of(Table::Frontends));
         }
-        self.remove_frontends(state, gone);
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{BufWriter, Write as _},
     net::{IpAddr, Ipv4Addr},
+    path::Path,
     sync::Arc,
 };
 
@@ -34,6 +37,29 @@ impl Fleet {
         Ok(Snapshot::of_shared(self.services.iter().cloned(), self.workloads.iter().cloned(), [])?)
     }
 
+    /// As a file of the agent's.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut file = BufWriter::new(File::create(path)?);
+        writeln!(file, "services:")?;
+        for Service { name, key, vips, .. } in self.services.iter().map(AsRef::as_ref) {
+            let (namespace, hostname, vips) =
+                (&key.namespace, &key.hostname, vips.iter().map(ToString::to_string));
+            let vips: Vec<String> = vips.collect();
+            writeln!(file, "- name: {name}\n  namespace: {namespace}\n  hostname: {hostname}")?;
+            writeln!(file, "  vips: {vips:?}\n  ports: {{80: 8080}}")?;
+        }
+        writeln!(file, "workloads:")?;
+        for Workload { uid, name, namespace, addresses, node, services, .. } in
+            self.workloads.iter().map(AsRef::as_ref)
+        {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            writeln!(file, "- uid: {uid}\n  name: {name}\n  namespace: {namespace}\n  node: {node}")?;
+            writeln!(file, "  workloadIps: {addresses:?}\n  services:")?;
+            services.keys().try_for_each(|key| writeln!(file, "    {key}: {{}}"))?;
+        }
+        Ok(file.flush()?)
+    }
+
     /// As a control plane sends it again: nothing is shared with what was there before.
     pub fn fresh(&self) -> Result<Snapshot> {
         let services = self.services.iter().map(|it| Arc::new(Service::clone(it)));
@@ -46,7 +72,7 @@ impl Fleet {
         let mut changes = Changes::default();
         if let Some(workload) = self.workloads.get_mut(n as usize) {
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + self.serial));
-            *workload = Arc::new(Workload { addresses: vec![address], ..Workload::clone(workload) });
+            *workload = Arc::new(Workload { addresses: vec![address].into(), ..Workload::clone(workload) });
             changes.workloads.push((workload.uid.clone(), Some(workload.clone())));
         }
         changes
@@ -54,15 +80,15 @@ impl Fleet {
 }
 
 fn key(n: u32) -> ServiceKey {
-    ServiceKey { namespace: "scale".into(), hostname: format!("service-{n}.scale.svc.cluster.local") }
+    ServiceKey { namespace: "scale".into(), hostname: format!("service-{n}.scale.svc.cluster.local").into() }
 }
 
 fn service(n: u32) -> Service {
     let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a60_0000 + n));
     Service {
-        name: format!("service-{n}"),
+        name: format!("service-{n}").into(),
         key: key(n),
-        vips: vec![VirtualIp { network: String::new(), address }],
+        vips: vec![VirtualIp { network: String::new().into(), address }],
         ports: BTreeMap::from([(80, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })]),
         ..Service::default()
     }
@@ -70,11 +96,11 @@ fn service(n: u32) -> Service {
 
 fn workload(n: u32, address: u32, service: u32) -> Workload {
     Workload {
-        uid: WorkloadUid(format!("cluster-1//Pod/scale/service-{service}-{n:08x}")),
-        name: format!("service-{service}-{n:08x}"),
+        uid: WorkloadUid::new(format!("cluster-1//Pod/scale/service-{service}-{n:08x}")),
+        name: format!("service-{service}-{n:08x}").into(),
         namespace: "scale".into(),
-        addresses: vec![IpAddr::V4(Ipv4Addr::from_bits(0x0c00_0000 + address))],
-        node: format!("node-{}", n % 1000),
+        addresses: vec![IpAddr::V4(Ipv4Addr::from_bits(0x0c00_0000 + address))].into(),
+        node: format!("node-{}", n % 1000).into(),
         services: [(key(service), BTreeMap::new())].into(),
         ..Workload::default()
     }

@@ -92,7 +92,7 @@ fn enter(cgroup: &Cgroup) -> Result<()> {
 fn snapshot(pod: &Pod, mut fleet: Fleet) -> Result<Snapshot> {
     let key = ServiceKey { namespace: "bench".into(), hostname: "web.bench".into() };
     let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
-    let vips = vec![VirtualIp { network: String::new(), address: VIP.parse()? }];
+    let vips = vec![VirtualIp { network: String::new().into(), address: VIP.parse()? }];
     let service = Service {
         name: "web".into(),
         key: key.clone(),
@@ -101,10 +101,10 @@ fn snapshot(pod: &Pod, mut fleet: Fleet) -> Result<Snapshot> {
         ..Service::default()
     };
     let workload = Workload {
-        uid: WorkloadUid("bench/web".into()),
+        uid: WorkloadUid::new("bench/web"),
         name: "web".into(),
         namespace: "bench".into(),
-        addresses: pod.addresses().to_vec(),
+        addresses: pod.addresses().to_vec().into(),
         services: [(key, BTreeMap::new())].into(),
         ..Workload::default()
     };

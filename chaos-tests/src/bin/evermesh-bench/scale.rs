@@ -3,31 +3,34 @@
 use std::{
     fs,
     hint::black_box,
+    os::fd::AsFd as _,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
+use evermesh_agent::source;
 use evermesh_chaos_tests::sandbox::Sandbox;
 use evermesh_loader::{Config, DataPlane, TableSizes, lower_all, tables};
 use evermesh_model::Place;
-use evermesh_pins::{Inventory, PinDir, TablesView, host};
+use evermesh_pins::{Inventory, PinDir, TablesView, host, probe::charged};
 
 use crate::fleet::{ENDPOINTS_EACH, Fleet, LARGE};
 
 const CHANGES: u32 = 200;
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 12] = [
     "services",
     "endpoints",
+    "parse ms",
     "lower ms",
-    "plan ms",
-    "lay ms",
+    "model to tables ms",
     "raw floor ms",
     "one change us",
     "one of 10,000 us",
     "new list, 1% changed ms",
     "adopt ms",
     "RSS MB",
+    "kernel maps MB",
 ];
 
 /// One row for each number of services.
@@ -58,21 +61,29 @@ fn row(count: u32) -> Result<Vec<String>> {
     let before = resident()?;
     let snapshot = parts.snapshot()?;
     let place = Place::default();
-    let (lowered, lower) = timed(|| lower_all(&snapshot, &place));
-    let mut state = tables::State::empty(config.sizes);
-    let (stores, plan) = timed(|| tables::plan(&mut state, tables::Change::Everything(lowered)));
-    let stores = stores?;
+    let ((), lower) = timed(|| lower_all(&snapshot, &place).for_each(|lowered| drop(black_box(lowered))));
     let (mut plane, _) = DataPlane::start(config.clone(), None)?;
-    let ((), lay) = {
+    let lay = {
         let inventory = Inventory::read(&pins)?;
         let pins = inventory.generations.get(&1).context("the generation just made")?;
         let mut writer = tables::TableWriter::new(|table| pins.tables.get(&table))?;
         writer.execute(&[tables::Store::Slot { slot: 0, endpoint: 0 }])?;
-        let (done, lay) = timed(|| writer.execute(&stores).map(drop));
-        (done?, lay)
+        let mut state = tables::State::empty(config.sizes);
+        let everything = tables::Change::everything(&snapshot, &place);
+        let lay = || {
+            tables::plan_in_parts(&mut state, everything, |part| -> Result<()> {
+                writer.execute(part)?;
+                Ok(())
+            })
+        };
+        let (done, lay) = timed(lay);
+        done?;
+        lay
     };
-    let floor = floor(&stores);
-    drop((state, stores));
+    let floor = {
+        let mut state = tables::State::empty(config.sizes);
+        floor(&tables::plan(&mut state, tables::Change::everything(&snapshot, &place))?)
+    };
     plane.apply(&snapshot)?;
 
     let mut now = snapshot;
@@ -94,10 +105,21 @@ fn row(count: u32) -> Result<Vec<String>> {
     done?;
     let resident = resident()? - before;
     drop(plane);
+    let inventory = Inventory::read(&pins)?;
+    let live = inventory.generations.get(&1).context("the live generation")?;
     let adopt = {
-        let inventory = Inventory::read(&pins)?;
-        let view = TablesView::open(&pins, 1, inventory.generations.get(&1).context("the live generation")?)?;
+        let view = TablesView::open(&pins, 1, live)?;
         timed(|| black_box(tables::adopt(&view))).1
+    };
+    let maps = live.tables.values().chain(inventory.frozen.values());
+    let maps: u64 = maps.map(|pin| charged(pin.fd.as_fd())).sum::<Result<_, _>>()?;
+    drop(inventory);
+    let parse = {
+        let path = sandbox.dir().join("mesh.yaml");
+        parts.write(&path)?;
+        let (parsed, parse) = timed(|| source::read(&path)?.parse());
+        drop(parsed?);
+        parse
     };
     sandbox.close()?;
     let ms = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
@@ -105,8 +127,8 @@ fn row(count: u32) -> Result<Vec<String>> {
     Ok(vec![
         count.to_string(),
         endpoints.to_string(),
+        ms(parse),
         ms(lower),
-        ms(plan),
         ms(lay),
         ms(floor),
         us(of_few),
@@ -114,6 +136,7 @@ fn row(count: u32) -> Result<Vec<String>> {
         ms(relist),
         ms(adopt),
         (resident / 1_000_000).to_string(),
+        (maps / 1_000_000).to_string(),
     ])
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn key(host: &str) -> ServiceKey {
-    ServiceKey { namespace: "demo".into(), hostname: format!("{host}.demo.svc") }
+    ServiceKey { namespace: "demo".into(), hostname: format!("{host}.demo.svc").into() }
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -32,7 +32,7 @@ fn service(host: &str, port: u16, family: u8, vip: &str, protocols: &[u8], slots
 }
 
 fn endpoint(uid: &str, service: u32, address: &str, port: u16) -> Endpoint {
-    let workload = Digest::of_workload(&WorkloadUid(uid.into())).get();
+    let workload = WorkloadUid::new(uid).digest().get();
     Endpoint { address: ip(address).into(), port: port.to_be(), service, workload, ..Endpoint::default() }
 }
 
@@ -64,15 +64,15 @@ pub fn names() -> Names {
     let service = |host: &str, port, address: &str| evermesh_model::Service {
         name: host.into(),
         key: key(host),
-        vips: vec![VirtualIp { network: String::new(), address: ip(address) }],
+        vips: vec![VirtualIp { network: String::new().into(), address: ip(address) }],
         ports: [(port, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })].into(),
         balancing: Balancing::default(),
     };
     let workload = |uid: &str| Workload {
-        uid: WorkloadUid(uid.into()),
+        uid: WorkloadUid::new(uid),
         name: uid.into(),
         namespace: "demo".into(),
-        addresses: vec![],
+        addresses: vec![].into(),
         services: [].into(),
         ..Workload::default()
     };

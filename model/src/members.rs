@@ -1,0 +1,58 @@
+use std::{borrow::Borrow, cmp::Ordering, sync::Arc};
+
+use imbl::OrdSet;
+
+use crate::{Workload, WorkloadUid};
+
+/// The workloads that stand behind one service, in the order of their uids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members(OrdSet<Member>);
+
+impl Members {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Workload>> {
+        self.0.iter().map(|member| &member.0)
+    }
+
+    /// In the place of whoever has the same uid.
+    pub fn put(&mut self, workload: Arc<Workload>) {
+        self.0.insert(Member(workload));
+    }
+
+    pub fn remove(&mut self, uid: &WorkloadUid) {
+        self.0.remove(uid);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A workload that is known by its uid: half as large as one with its uid beside it, and there are many.
+#[derive(Clone, Debug)]
+struct Member(Arc<Workload>);
+
+impl Borrow<WorkloadUid> for Member {
+    fn borrow(&self) -> &WorkloadUid {
+        &self.0.uid
+    }
+}
+
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.uid == other.0.uid
+    }
+}
+
+impl Eq for Member {}
+
+impl PartialOrd for Member {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Member {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.uid.cmp(&other.0.uid)
+    }
+}
