@@ -1,12 +1,12 @@
-use std::path::PathBuf;
+use std::{num::NonZero, panic::resume_unwind, path::PathBuf, sync::Arc, thread};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::Error as _};
 
-use crate::Snapshot;
+use crate::{Policy, Service, Snapshot, Workload};
 
 /// The configuration that was applied last, as it is kept on disk: with it an agent starts without its source, and
 /// the command line knows names without an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastApplied {
     /// Where it came from.
     pub source: PathBuf,
@@ -20,32 +20,116 @@ pub struct LastApplied {
     pub snapshot: Snapshot,
 }
 
+/// The first line of a record. Each other line is a list of workloads.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    source: PathBuf,
+    digest: [u8; 32],
+    applied_unix_ms: u64,
+    warnings: Vec<String>,
+    services: Vec<Arc<Service>>,
+    policies: Vec<Arc<Policy>>,
+}
+
+/// Workloads of a line: few enough that the lines of a large mesh keep every processor busy.
+const WORKLOADS: usize = 1024;
+
 impl LastApplied {
     /// Name of the record in the state directory.
     pub const RECORD: &str = "last-applied";
 
-    /// As bytes, for a record.
+    /// As bytes, for a record: lines of JSON.
     pub fn encode(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(self)
+        let snapshot = &self.snapshot;
+        let head = Head {
+            source: self.source.clone(),
+            digest: self.digest,
+            applied_unix_ms: self.applied_unix_ms,
+            warnings: self.warnings.clone(),
+            services: snapshot.services().cloned().collect(),
+            policies: snapshot.policies().cloned().collect(),
+        };
+        let mut bytes = serde_json::to_vec(&head)?;
+        let workloads: Vec<_> = snapshot.workloads().collect();
+        for line in workloads.chunks(WORKLOADS) {
+            bytes.push(b'\n');
+            serde_json::to_writer(&mut bytes, line)?;
+        }
+        Ok(bytes)
     }
 
     /// From the bytes of a record. The mesh is checked again.
     pub fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+        let (head, lines) = lines(bytes);
+        let head: Head = serde_json::from_slice(head)?;
+        let snapshot = Snapshot::of_shared(head.services, side_by_side(&lines)?, head.policies)
+            .map_err(serde_json::Error::custom)?;
+        let Head { source, digest, applied_unix_ms, warnings, .. } = head;
+        Ok(Self { source, digest, applied_unix_ms, warnings, snapshot })
     }
+}
+
+fn lines(bytes: &[u8]) -> (&[u8], Vec<&[u8]>) {
+    let mut begin = 0;
+    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    let mut lines = ends.map(|end| &bytes[std::mem::replace(&mut begin, end + 1)..end]);
+    (lines.next().unwrap_or_default(), lines.collect())
+}
+
+/// The workloads of all lines, which all processors read: most of a start is this.
+fn side_by_side(lines: &[&[u8]]) -> Result<Vec<Arc<Workload>>, serde_json::Error> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let read = |line: &&[u8]| serde_json::from_slice::<Vec<Arc<Workload>>>(line);
+    thread::scope(|scope| {
+        let share = lines.len().div_ceil(threads).max(1);
+        let start = |lines| scope.spawn(move || <[&[u8]]>::iter(lines).map(read).collect::<Result<Vec<_>, _>>());
+        let readers: Vec<_> = lines.chunks(share).map(start).collect();
+        let join = |reader: thread::ScopedJoinHandle<'_, Result<Vec<Vec<_>>, _>>| {
+            reader.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        let shares: Result<Vec<_>, _> = readers.into_iter().map(join).collect();
+        Ok(shares?.into_iter().flatten().flatten().collect())
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::samples;
 
-    #[test]
-    fn it_survives_being_written_and_read() {
-        let snapshot = Snapshot::new([samples::service("web", &["10.96.0.10"])], [], []).unwrap();
+    fn record(snapshot: Snapshot) -> LastApplied {
         let source = PathBuf::from("/etc/mesh.yaml");
-        let warnings = vec!["a warning".to_owned()];
-        let record = LastApplied { source, digest: [7; 32], applied_unix_ms: 1, warnings, snapshot };
-        assert_eq!(LastApplied::decode(&record.encode().unwrap()).unwrap(), record);
+        let warnings = vec!["a warning\nof two lines".to_owned()];
+        LastApplied { source, digest: [7; 32], applied_unix_ms: 1, warnings, snapshot }
+    }
+
+    proptest! {
+        #[test]
+        fn it_survives_being_written_and_read(snapshot in samples::snapshot()) {
+            let record = record(snapshot);
+            prop_assert_eq!(LastApplied::decode(&record.encode().unwrap()).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn it_survives_though_it_is_large() {
+        for count in [0, 1, WORKLOADS - 1, WORKLOADS, WORKLOADS + 1, 5 * WORKLOADS] {
+            let workloads = (0..count).map(|n| samples::workload(&format!("w{n}"), &["web"]));
+            let services = [samples::service("web", &["10.96.0.10"])];
+            let record = record(Snapshot::new(services, workloads, []).unwrap());
+            assert_eq!(LastApplied::decode(&record.encode().unwrap()).unwrap(), record, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_no_mesh_is_refused() {
+        let one = record(Snapshot::new([], [samples::workload("w1", &[])], []).unwrap()).encode().unwrap();
+        let line = one.split(|byte| *byte == b'\n').next_back().unwrap();
+        let error = LastApplied::decode(&[&one, &b"\n"[..], line].concat()).unwrap_err();
+        assert!(error.to_string().contains("workload uid `w1` is given twice"), "{error}");
+        assert!(LastApplied::decode(&one[..one.len() - 1]).is_err());
+        assert!(LastApplied::decode(b"").is_err());
     }
 }

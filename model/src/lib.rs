@@ -12,7 +12,6 @@ mod invalid;
 mod last_applied;
 mod members;
 mod memberships;
-mod parts;
 mod place;
 mod policy;
 mod service;
