@@ -76,20 +76,21 @@ fn lines(bytes: &[u8]) -> (&[u8], Vec<&[u8]>) {
     (lines.next().unwrap_or_default(), lines.collect())
 }
 
+type Read<T> = Result<T, serde_json::Error>;
+
 /// The workloads of all lines, which all processors read: most of a start is this.
-fn side_by_side(lines: &[&[u8]]) -> Result<Vec<Arc<Workload>>, serde_json::Error> {
+fn side_by_side(lines: &[&[u8]]) -> Read<Vec<Arc<Workload>>> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let read = |line: &&[u8]| serde_json::from_slice::<Vec<Arc<Workload>>>(line);
+    let share = lines.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let share = lines.len().div_ceil(threads).max(1);
-        let start = |lines| scope.spawn(move || <[&[u8]]>::iter(lines).map(read).collect::<Result<Vec<_>, _>>());
-        let readers: Vec<_> = lines.chunks(share).map(start).collect();
-        let join = |reader: thread::ScopedJoinHandle<'_, Result<Vec<Vec<_>>, _>>| {
-            reader.join().unwrap_or_else(|panic| resume_unwind(panic))
-        };
-        let shares: Result<Vec<_>, _> = readers.into_iter().map(join).collect();
-        Ok(shares?.into_iter().flatten().flatten().collect())
+        let readers: Vec<_> = lines.chunks(share).map(|lines| scope.spawn(|| one_by_one(lines))).collect();
+        let shares = readers.into_iter().map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        Ok(shares.collect::<Read<Vec<_>>>()?.into_iter().flatten().flatten().collect())
     })
+}
+
+fn one_by_one(lines: &[&[u8]]) -> Read<Vec<Vec<Arc<Workload>>>> {
+    lines.iter().map(|line| serde_json::from_slice(line)).collect()
 }
 
 #[cfg(test)]
