@@ -31,23 +31,23 @@ pub struct Begun {
     pub refused: Option<String>,
 }
 
-/// What a start may lead the tables to, the best first; none of a choice: they stay as they are.
-pub type Choices = Vec<Option<Arc<LastApplied>>>;
+/// What a start may lead the tables to; `None`: they stay as they are.
+pub type Choice = Option<Arc<LastApplied>>;
 
 /// A thread that waits to be told what to start with.
 #[derive(Debug)]
 pub struct Opening {
-    choices: mpsc::SyncSender<Choices>,
+    choices: mpsc::SyncSender<Vec<Choice>>,
     told: mpsc::Receiver<Result<Begun, StartError>>,
     jobs: mpsc::Sender<Job>,
 }
 
 impl Opening {
-    /// Starts with the first choice whose tables can be written. Blocks until that is done.
-    pub fn start(self, choices: Choices) -> Result<(Plane, Begun), AgentError> {
-        let gone = |_| AgentError::DataPlaneGone;
-        self.choices.send(choices).map_err(|_| AgentError::DataPlaneGone)?;
-        Ok((Plane(self.jobs), self.told.recv().map_err(gone)??))
+    /// Starts with the first choice, the best, whose tables can be written. Blocks until that is done.
+    pub fn start(self, choices: Vec<Choice>) -> Result<(Plane, Begun), AgentError> {
+        self.choices.send(choices).or(Err(AgentError::DataPlaneGone))?;
+        let begun = self.told.recv().or(Err(AgentError::DataPlaneGone))??;
+        Ok((Plane(self.jobs), begun))
     }
 }
 
@@ -56,7 +56,7 @@ impl Plane {
     pub fn open(config: Config, ahead: bool) -> Result<Opening, AgentError> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::sync_channel(1);
-        let (choose, chosen) = mpsc::sync_channel::<Choices>(1);
+        let (choose, chosen) = mpsc::sync_channel::<Vec<Choice>>(1);
         let work = move || {
             let standing = ahead.then(|| Standing::read(config.clone()));
             let Ok(choices) = chosen.recv() else { return };
@@ -116,7 +116,7 @@ impl Plane {
 fn begin(
     config: &Config,
     mut standing: Option<Result<Standing, StartError>>,
-    choices: &[Option<Arc<LastApplied>>],
+    choices: &[Choice],
 ) -> Result<(DataPlane, Begun), StartError> {
     let mut refused = None;
     let mut left = choices.iter();

@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::{
     AgentError, Options, admin, clock,
     core::{Beginning, Found},
-    data_plane::Plane,
+    data_plane::{Choice, Plane},
     last_words::LastWords,
     message,
     record::Record,
@@ -107,8 +107,6 @@ fn understand(raw: source::Raw, known: Option<&LastApplied>) -> Result<Found, So
 fn is_bare(pins: &PinDir) -> bool {
     Inventory::read(pins).is_ok_and(|inventory| inventory.live.is_none() && inventory.links.is_empty())
 }
-
-type Choice = Option<Arc<LastApplied>>;
 
 /// What may be started with, the best first, and why the newest is not among it.
 fn choices(

@@ -127,15 +127,15 @@ impl DataPlane {
     pub fn change_generation(&mut self) -> Result<u32, ApplyError> {
         let next = self.live.number + 1;
         let applied = self.applied.clone();
-        self.change_to(next, applied.as_ref().map(|(snapshot, _)| snapshot))?;
+        self.change_to(next, applied.as_ref())?;
         Ok(next)
     }
 
-    fn change_to(&mut self, number: u32, snapshot: Option<&Snapshot>) -> Result<(), ApplyError> {
+    fn change_to(&mut self, number: u32, wanted: Option<&(Snapshot, Place)>) -> Result<(), ApplyError> {
         if !self.state_known {
             self.adopt()?;
         }
-        let (sizes, state) = self.next_state(snapshot)?;
+        let (sizes, state) = self.next_state(wanted)?;
         let fill = |writer: &mut TableWriter| Ok(writer.execute(&state.as_stores()).map(drop)?);
         let changed = generation::build::<ApplyError>(&self.config.pins, number, sizes, fill)
             .and_then(|built| self.switch_to(&built).map(|()| built));
@@ -149,14 +149,13 @@ impl DataPlane {
     }
 
     /// What the next generation's tables will hold, in their sizes. Nothing runs on them yet, so what is free is free at once.
-    fn next_state(&self, snapshot: Option<&Snapshot>) -> Result<(TableSizes, State), ApplyError> {
+    fn next_state(&self, wanted: Option<&(Snapshot, Place)>) -> Result<(TableSizes, State), ApplyError> {
         let mut state = self.state.clone();
         let sizes = self.config.sizes.max(state.sizes_in_use());
         state.grow(sizes);
         state.reuse_at_once();
-        if let Some(snapshot) = snapshot {
-            let place = Place::of_node(&self.config.node, snapshot);
-            tables::plan(&mut state, Change::everything(snapshot, &place))?;
+        if let Some((snapshot, place)) = wanted {
+            tables::plan(&mut state, Change::everything(snapshot, place))?;
             state.reuse_at_once();
         }
         Ok((sizes, state))

@@ -137,8 +137,7 @@ impl DataPlane {
             remove_generation(&config.pins, unfinished)?;
         }
         let mut state = State::empty(config.sizes);
-        let at = |snapshot| (snapshot, Place::of_node(&config.node, snapshot));
-        let applied = snapshot.map(at);
+        let applied = snapshot.map(|it| (it.clone(), Place::of_node(&config.node, it)));
         let mut writes = 0;
         let built = generation::build(&config.pins, number, config.sizes, |writer| {
             let Some((snapshot, place)) = &applied else { return Ok(()) };
@@ -152,7 +151,6 @@ impl DataPlane {
         generation::make_live(&config.pins, number)?;
         generation::attach_missing(&config.pins, &config.cgroup, &built.pins, &evermesh_pins::Hook::ALL)?;
         let live = Live::open(&config.pins, number, built.pins)?;
-        let applied = applied.map(|(snapshot, place)| (snapshot.clone(), place));
         let plane = Self {
             config,
             control,
@@ -176,8 +174,9 @@ impl DataPlane {
     ) -> Result<(Self, Started), StartError> {
         let (how, applied) = match self.why_change(adoption) {
             Some(reason) => {
-                self.change_to(adoption.next, snapshot)?;
-                self.applied = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
+                let wanted = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
+                self.change_to(adoption.next, wanted.as_ref())?;
+                self.applied = wanted;
                 (How::Changed { from: adoption.live, reason }, self.counted(0))
             }
             None => (How::Adopted, self.reconcile(snapshot)?),

@@ -63,7 +63,7 @@ const MANY: usize = 64;
 fn known(state: &State, service: &ServiceState, one: &LoweredEndpoint) -> Option<u32> {
     let is_it = |id: &u32| {
         let record = state.endpoints.get(*id);
-        record.is_some_and(|record| identity(record) == (one.workload, one.address, one.port))
+        record.is_some_and(|record| identity(record) == wanted_identity(one))
     };
     match &service.index {
         Some(index) => index.get(&one.workload).copied().filter(is_it),
@@ -94,6 +94,10 @@ fn identity(record: &Endpoint) -> Identity {
     (record.workload, record.address, record.port)
 }
 
+fn wanted_identity(one: &LoweredEndpoint) -> Identity {
+    (one.workload, one.address, one.port)
+}
+
 fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint]) -> Difference {
     let mut members = BTreeMap::new();
     let mut gone = Vec::new();
@@ -103,9 +107,8 @@ fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint])
     }
     let (mut added, mut kept) = (Vec::new(), BTreeMap::new());
     for one in wanted {
-        let identity = (one.workload, one.address, one.port);
-        match members.remove(&identity) {
-            Some(id) => drop(kept.insert(identity, id)),
+        match members.remove_entry(&wanted_identity(one)) {
+            Some((identity, id)) => drop(kept.insert(identity, id)),
             // What only drains has nothing to drain here.
             None if one.slots == 0 => {}
             None => added.push(*one),
@@ -151,10 +154,10 @@ fn anew(
 ) -> Result<(), Full> {
     for one in &added {
         let id = new_endpoint(plan, state, service, one)?;
-        kept.insert((one.workload, one.address, one.port), id);
+        kept.insert(wanted_identity(one), id);
     }
     let weights: BTreeMap<Identity, u32> =
-        wanted.endpoints.iter().map(|one| ((one.workload, one.address, one.port), one.slots)).collect();
+        wanted.endpoints.iter().map(|one| (wanted_identity(one), one.slots)).collect();
     let weighted = |(identity, &id): (&Identity, &u32)| {
         let slots = *weights.get(identity)?;
         Some(Weighted { id, workload: identity.0, slots })
