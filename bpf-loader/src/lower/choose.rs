@@ -9,10 +9,9 @@ pub(super) struct Chosen<'a> {
     pub draining: Vec<Candidate<'a>>,
 }
 
-/// The split decides first, then health, then place.
-pub(super) fn choose<'a>(balancing: &Balancing, place: &Place, candidates: Vec<Candidate<'a>>) -> Chosen<'a> {
-    let (draining, mut flows): (Vec<_>, Vec<_>) =
-        candidates.into_iter().partition(|c| is_draining(c.workload));
+/// Of the candidates in `flows`: the split decides first, then health, then place.
+pub(super) fn choose<'a>(balancing: &Balancing, place: &Place, mut flows: Vec<Candidate<'a>>) -> Chosen<'a> {
+    let draining = flows.extract_if(.., |candidate| is_draining(candidate.workload)).collect();
     if !balancing.split.is_empty() {
         flows.retain(|candidate| share(balancing, candidate.workload) > 0);
     }

@@ -167,8 +167,10 @@ fn candidates<'a>(
         1 => workload.services.values().next(),
         _ => workload.services.get(&service.key),
     };
+    let mut candidates = Vec::with_capacity(members.len());
     let all = members.iter();
-    all.filter_map(|&workload| candidate(workload, own(workload)?, number, port, family)).collect()
+    candidates.extend(all.filter_map(|&workload| candidate(workload, own(workload)?, number, port, family)));
+    candidates
 }
 
 /// The workload, if it can be reached: on this network, with an address of the family and a target port. `own` are the

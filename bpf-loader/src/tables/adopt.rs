@@ -115,7 +115,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
     }
 
     fn finish(mut self, entries: TableEntries) -> State {
-        let mut endpoints = Records::default();
+        let mut endpoints = Records::new(entries.endpoints);
         for &id in self.owners.keys() {
             endpoints.insert(id, self.tables.endpoint(id).unwrap_or_default());
         }

@@ -1,7 +1,7 @@
 use evermesh_abi::Endpoint;
 
 /// The records of endpoints by their ids, as the table holds them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Records {
     /// A free id has a record of service 0.
     by_id: Vec<Endpoint>,
@@ -9,6 +9,11 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// For ids below `ids`.
+    pub fn new(ids: u32) -> Self {
+        Self { by_id: Vec::with_capacity(ids as usize), len: 0 }
+    }
+
     pub fn get(&self, id: u32) -> Option<&Endpoint> {
         self.by_id.get(id as usize).filter(|record| record.service != 0)
     }

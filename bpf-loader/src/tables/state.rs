@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use evermesh_abi::{ALGORITHM_MAGLEV, Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_model::ServiceKey;
 use evermesh_pins::Table;
+use smallvec::SmallVec;
 
 use super::{Store, id_pool::IdPool, records::Records, slot_pool::SlotPool};
 use crate::TableSizes;
@@ -84,9 +85,9 @@ impl ServiceState {
 /// What a service of the model occupies.
 #[derive(Clone, Debug, Default)]
 pub struct Footprint {
-    pub digests: Vec<u64>,
-    pub frontends: Vec<FrontendKey>,
-    pub addresses: Vec<Address>,
+    pub digests: SmallVec<[u64; 1]>,
+    pub frontends: SmallVec<[FrontendKey; 1]>,
+    pub addresses: SmallVec<[Address; 1]>,
 }
 
 /// What nothing in the tables refers to any more, but a program run that began earlier may still hold.
@@ -110,7 +111,7 @@ impl State {
     pub fn empty(sizes: TableSizes) -> Self {
         Self {
             services: BTreeMap::new(),
-            endpoints: Records::default(),
+            endpoints: Records::new(sizes.entries(Table::Endpoints)),
             frontends: BTreeMap::new(),
             addresses: BTreeSet::new(),
             lowered: BTreeMap::new(),

@@ -2,6 +2,8 @@ use std::{
     io,
     mem::offset_of,
     os::fd::{AsFd, OwnedFd},
+    panic::resume_unwind,
+    thread,
 };
 
 use evermesh_abi::{Endpoint, FrontendKey, ServiceMeta};
@@ -76,7 +78,7 @@ impl TableWriter {
             None => Mapped::new(&self.maps)?,
         };
         let mapped = self.mapped.insert(mapped);
-        for run in stores.chunk_by(|one, next| frontend(one).and(frontend(next)).is_some()) {
+        for run in stores.chunk_by(together) {
             match run {
                 [store] => perform(&self.maps, mapped, store)?,
                 run => set_frontends(&self.maps, run)?,
@@ -86,7 +88,12 @@ impl TableWriter {
     }
 }
 
-/// The key and value of a frontend that is set: of these, those in a row are set by one system call.
+/// Whether it does not matter which of the two is performed first, nor when the other is: keys that follow each other are
+/// set together, and marks of known addresses, which wait for the keys, are too.
+fn together(one: &Store, next: &Store) -> bool {
+    frontend(one).zip(frontend(next)).is_some_and(|((one, _), (next, _))| one.is_mark() == next.is_mark())
+}
+
 fn frontend(store: &Store) -> Option<(FrontendKey, u64)> {
     match *store {
         Store::SetFrontend { key, value } => Some((key, value.0)),
@@ -94,10 +101,21 @@ fn frontend(store: &Store) -> Option<(FrontendKey, u64)> {
     }
 }
 
+/// From so many on, half of the frontends are worth a thread.
+const WORTH_A_THREAD: usize = 8192;
+
+/// By a system call for all of them, or by two at the same time.
 fn set_frontends(maps: &Maps, run: &[Store]) -> Result<(), WriteError> {
-    let pairs: Vec<_> = run.iter().filter_map(frontend).collect();
-    sys::map_update_all(maps.frontends.as_fd(), &pairs)
-        .map_err(|source| WriteError { table: Table::Frontends, source })
+    let set = |part: &[Store]| sys::map_update_all(maps.frontends.as_fd(), part.iter().filter_map(frontend));
+    let set_both = |(one, other): (&[Store], &[Store])| {
+        thread::scope(|scope| {
+            let one = scope.spawn(|| set(one));
+            let other = set(other);
+            one.join().unwrap_or_else(|panic| resume_unwind(panic)).and(other)
+        })
+    };
+    let done = if run.len() < WORTH_A_THREAD { set(run) } else { set_both(run.split_at(run.len() / 2)) };
+    done.map_err(|source| WriteError { table: Table::Frontends, source })
 }
 
 impl Mapped {

@@ -32,6 +32,12 @@ impl FrontendKey {
         Self::new(address, 0, 0)
     }
 
+    /// Whether this is a [`Self::known_address`].
+    #[inline(always)]
+    pub const fn is_mark(&self) -> bool {
+        self.protocol == 0
+    }
+
     /// FNV-1a over the words of the key. It stands in the value, so a reader that was handed the element of
     /// another key (freed and reused between look-up and load) notices.
     #[inline(always)]

@@ -75,15 +75,18 @@ pub fn map_update<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K, value: &V) -
     unsafe { bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr) }.map(drop)
 }
 
-/// Sets the values of keys in their order, by `BPF_MAP_UPDATE_BATCH` (kernel 5.6): one system call instead of many. On an
+/// Sets the values of these keys, by `BPF_MAP_UPDATE_BATCH` (kernel 5.6): one system call instead of many. On an
 /// error those before are set. `E2BIG`: the map is full.
-pub fn map_update_all<K: Plain, V: Plain>(map: BorrowedFd<'_>, pairs: &[(K, V)]) -> io::Result<()> {
-    let (keys, values): (Vec<K>, Vec<V>) = pairs.iter().copied().unzip();
+pub fn map_update_all<K: Plain, V: Plain>(
+    map: BorrowedFd<'_>,
+    pairs: impl Iterator<Item = (K, V)>,
+) -> io::Result<()> {
+    let (keys, values): (Vec<K>, Vec<V>) = pairs.unzip();
     let mut attr = attributes();
     attr.batch.map_fd = raw(map);
     attr.batch.keys = keys.as_ptr() as u64;
     attr.batch.values = values.as_ptr() as u64;
-    attr.batch.count = u32::try_from(pairs.len()).map_err(io::Error::other)?;
+    attr.batch.count = u32::try_from(keys.len()).map_err(io::Error::other)?;
     // SAFETY: both vectors hold `count` elements of the map's sizes.
     unsafe { bpf(bpf_cmd::BPF_MAP_UPDATE_BATCH, &mut attr) }.map(drop)
 }

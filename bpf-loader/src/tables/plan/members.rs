@@ -105,7 +105,8 @@ fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint])
         let twin = state.endpoints.get(id).and_then(|record| members.insert(identity(record), id));
         gone.extend(twin);
     }
-    let (mut added, mut kept) = (Vec::new(), BTreeMap::new());
+    let mut added = Vec::with_capacity(wanted.len().saturating_sub(members.len()));
+    let mut kept = BTreeMap::new();
     for one in wanted {
         match members.remove_entry(&wanted_identity(one)) {
             Some((identity, id)) => drop(kept.insert(identity, id)),
@@ -235,7 +236,8 @@ impl Layout<'_> {
     }
 
     fn exchange(mut self, gone: &[usize], added: &[LoweredEndpoint]) -> Result<(), Full> {
-        let (mut slots, mut left) = (Vec::with_capacity(self.service.slots.len()), Vec::new());
+        let room = self.service.slots.len() - gone.len() + added.len();
+        let (mut slots, mut left) = (Vec::with_capacity(room), Vec::with_capacity(gone.len()));
         for (position, &endpoint) in self.service.slots.iter().enumerate() {
             if gone.binary_search(&position).is_ok() { left.push(endpoint) } else { slots.push(endpoint) }
         }

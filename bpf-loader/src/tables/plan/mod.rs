@@ -118,19 +118,17 @@ pub fn plan_in_parts<E: From<Full>>(
         plan.members(state, change)?;
     }
     let mut addresses = Vec::new();
-    made_ahead(services, |services| {
-        for (key, lowered) in services {
-            if plan.stores.len() >= PART {
-                perform(&plan.stores)?;
-                plan.stores.clear();
-            }
-            let footprint = plan.service(state, &lowered)?;
-            addresses.extend(&footprint.addresses);
-            state.lowered.insert(key, footprint);
+    made_ahead(services, |(key, lowered)| {
+        if plan.stores.len() >= PART {
+            perform(&plan.stores)?;
+            plan.stores.clear();
         }
+        let footprint = plan.service(state, lowered)?;
+        addresses.extend(&footprint.addresses);
+        state.lowered.insert(key.clone(), footprint);
         Ok::<_, E>(())
     })?;
-    plan.frontends(state, &addresses)?;
+    plan.frontends(state, addresses)?;
     for digest in gone.digests {
         plan.dismantle(state, digest);
     }
@@ -207,12 +205,13 @@ struct Plan {
 
 impl Plan {
     fn service(&mut self, state: &mut State, lowered: &Lowered) -> Result<Footprint, Full> {
-        let mut footprint = Footprint { addresses: lowered.addresses.clone(), ..Footprint::default() };
+        let mut footprint =
+            Footprint { addresses: lowered.addresses.as_slice().into(), ..Footprint::default() };
         for port in &lowered.ports {
             let id = self.port(state, port)?;
             self.frontends.extend(port.frontends.iter().map(|key| (*key, FrontendValue::new(id, key))));
             footprint.digests.push(port.meta.digest);
-            footprint.frontends.extend(&port.frontends);
+            footprint.frontends.extend(port.frontends.iter().copied());
         }
         Ok(footprint)
     }
@@ -239,17 +238,16 @@ impl Plan {
         Ok(())
     }
 
-    fn frontends(&mut self, state: &mut State, addresses: &[Address]) -> Result<(), Full> {
-        for (key, value) in std::mem::take(&mut self.frontends) {
-            if state.frontends.insert(key, value) != Some(value) {
-                self.stores.push(Store::SetFrontend { key, value });
-            }
-        }
-        for &address in addresses {
-            if state.addresses.insert(address) {
-                self.stores.push(known(address));
-            }
-        }
+    /// Each key once: keys may be set in any order.
+    fn frontends(&mut self, state: &mut State, addresses: Vec<Address>) -> Result<(), Full> {
+        let wanted: BTreeMap<_, _> = std::mem::take(&mut self.frontends).into_iter().collect();
+        let is_new = |(key, value): &(&FrontendKey, &FrontendValue)| state.frontends.get(key) != Some(value);
+        let new = wanted.iter().filter(is_new).map(|(&key, &value)| Store::SetFrontend { key, value });
+        self.stores.extend(new);
+        state.frontends.extend(wanted);
+        let addresses: BTreeSet<_> = addresses.into_iter().collect();
+        self.stores.extend(addresses.difference(&state.addresses).copied().map(known));
+        state.addresses.extend(addresses);
         if state.frontends.len() + state.addresses.len() > state.frontend_limit as usize {
             return Err(Full::of(Table::Frontends));
         }
