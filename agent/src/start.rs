@@ -60,7 +60,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let (plane, begun) = opening.start(choices)?;
 
     let beginning = Beginning {
-        source: options.config.clone(),
+        source: options.config.display().to_string(),
         now_unix_ms: clock::unix_ms(),
         started: begun.started,
         saved: begun.applied.as_ref().is_none_or(|applied| known.as_ref() == Some(applied)),
@@ -128,7 +128,7 @@ fn choices(
 
 fn candidate(config: &Path, loaded: source::Loaded) -> LastApplied {
     let source::Loaded { snapshot, digest, warnings, files: _ } = loaded;
-    let source = config.to_owned();
+    let source = config.display().to_string();
     LastApplied { source, digest, applied_unix_ms: clock::unix_ms(), warnings, snapshot }
 }
 

@@ -70,7 +70,7 @@ fn service(n: u8, shape: &Shape) -> Service {
     let port = |&number: &u16| (number, Port { target_port: number + 1, protocols: protocols.clone() });
     let ports = shape.ports.iter().map(port).collect();
     let balancing = Balancing { algorithm: shape.algorithm, ..Balancing::default() };
-    Service { name: format!("s{n}").into(), key: key(n), vips, ports, balancing }
+    Service { name: format!("s{n}").into(), key: key(n), vips, ports, balancing, withheld: false }
 }
 
 fn workload(n: u8) -> Workload {

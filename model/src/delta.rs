@@ -115,6 +115,7 @@ mod tests {
             let changes = crate::Changes {
                 services: services.map(|key| (key.clone(), new.service(key).cloned())).collect(),
                 workloads: delta.workloads.iter().map(|it| (uid(it), it.after.clone())).collect(),
+                ..crate::Changes::default()
             };
             let made = old.with(changes).unwrap();
             prop_assert_eq!(view(&made), view(&new));

@@ -1,4 +1,4 @@
-use std::{num::NonZero, panic::resume_unwind, path::PathBuf, sync::Arc, thread};
+use std::{num::NonZero, panic::resume_unwind, sync::Arc, thread};
 
 use serde::{Deserialize, Serialize, de::Error as _};
 
@@ -9,7 +9,7 @@ use crate::{Policy, Service, Snapshot, Workload};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastApplied {
     /// Where it came from.
-    pub source: PathBuf,
+    pub source: String,
     /// SHA-256 of the source when it was read.
     pub digest: [u8; 32],
     /// When it was applied: wall clock, milliseconds since 1970.
@@ -23,7 +23,7 @@ pub struct LastApplied {
 /// The first line of a record. Each other line is a list of workloads.
 #[derive(Serialize, Deserialize)]
 struct Head {
-    source: PathBuf,
+    source: String,
     digest: [u8; 32],
     applied_unix_ms: u64,
     warnings: Vec<String>,
@@ -101,7 +101,7 @@ mod tests {
     use crate::samples;
 
     fn record(snapshot: Snapshot) -> LastApplied {
-        let source = PathBuf::from("/etc/mesh.yaml");
+        let source = "/etc/mesh.yaml".to_owned();
         let warnings = vec!["a warning\nof two lines".to_owned()];
         LastApplied { source, digest: [7; 32], applied_unix_ms: 1, warnings, snapshot }
     }

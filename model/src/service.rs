@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::Balancing;
+use crate::{Balancing, InvalidSnapshot, check, workload::not};
 
 /// A service's name: unique in the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,4 +92,14 @@ pub struct Service {
     pub ports: BTreeMap<u16, Port>,
     /// How its flows are shared out.
     pub balancing: Balancing,
+    /// Its flows are refused, because what is asked for on the way to it cannot be done.
+    #[serde(default, skip_serializing_if = "not")]
+    pub withheld: bool,
+}
+
+impl Service {
+    /// Says what is wrong with it by itself, if anything is.
+    pub fn check(&self) -> Result<(), InvalidSnapshot> {
+        check::service(self)
+    }
 }

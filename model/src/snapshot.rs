@@ -28,6 +28,8 @@ pub struct Changes {
     pub services: Vec<(ServiceKey, Option<Arc<Service>>)>,
     /// New or other workloads; those of `None` are gone.
     pub workloads: Vec<(WorkloadUid, Option<Arc<Workload>>)>,
+    /// All policies, where they differ.
+    pub policies: Option<Vec<Arc<Policy>>>,
 }
 
 impl Snapshot {
@@ -72,6 +74,9 @@ impl Snapshot {
     /// This snapshot with some changes: virtual IPs may move from one changed service to another.
     pub fn with(&self, changes: Changes) -> Result<Self, InvalidSnapshot> {
         let mut snapshot = self.clone();
+        if let Some(policies) = changes.policies {
+            snapshot.policies = Arc::new(unique_policies(policies)?);
+        }
         for (key, _) in &changes.services {
             snapshot.remove_service(key);
         }
@@ -83,6 +88,16 @@ impl Snapshot {
             workload.map_or(Ok(()), |workload| snapshot.put_workload(workload))?;
         }
         Ok(snapshot)
+    }
+
+    /// How many services there are.
+    pub fn service_count(&self) -> usize {
+        self.services.len()
+    }
+
+    /// How many workloads there are.
+    pub fn workload_count(&self) -> usize {
+        self.workloads.len()
     }
 
     /// All services, by name.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use crate::{Digest, Locality, Memberships};
+use crate::{Digest, InvalidSnapshot, Locality, Memberships, check};
 
 /// A workload's name: unique in the mesh, stable while the workload lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,6 +87,9 @@ pub struct Workload {
     pub capacity: u32,
     /// Whether it may be given traffic.
     pub health: Health,
+    /// No flows are led to it, because what is asked for on the way to it cannot be done.
+    #[serde(default, skip_serializing_if = "not")]
+    pub withheld: bool,
     /// Short name.
     pub name: SmolStr,
     /// Kubernetes namespace.
@@ -113,6 +116,7 @@ impl Default for Workload {
             locality: Locality::default(),
             network: SmolStr::default(),
             health: Health::default(),
+            withheld: false,
             capacity: 1,
             revision: SmolStr::default(),
             services: Memberships::default(),
@@ -120,7 +124,18 @@ impl Default for Workload {
     }
 }
 
+/// Most say no, which is left out where they are written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(crate) fn not(value: &bool) -> bool {
+    !value
+}
+
 impl Workload {
+    /// Says what is wrong with it by itself, if anything is.
+    pub fn check(&self) -> Result<(), InvalidSnapshot> {
+        check::workload(self)
+    }
+
     /// For people: names need not be unique.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)

@@ -71,7 +71,7 @@ fn led<'a>(balancing: &Balancing, chosen: Vec<choice::Able<'a>>) -> Answer<'a> {
     }
 }
 
-/// Who stands behind the port and can be reached: over the family of the virtual IP, and without a gateway.
+/// Who stands behind the port and may and can be reached: over the family of the virtual IP, and without a gateway.
 fn able<'a>(
     snapshot: &'a Snapshot,
     service: &Service,
@@ -84,7 +84,8 @@ fn able<'a>(
         let Some(deviations) = workload.services.get(&service.key) else { continue };
         let address = workload.addresses.iter().find(|address| address.is_ipv4() == ipv4);
         let target = deviations.get(&port).copied().unwrap_or(offer.target_port);
-        if let (Some(&address), true, true) = (address, target != 0, workload.network.is_empty()) {
+        let led_to = workload.network.is_empty() && !workload.withheld && !service.withheld;
+        if let (Some(&address), true, true) = (address, target != 0, led_to) {
             able.push((workload.as_ref(), (address, target)));
         }
     }

@@ -1,1 +1,13 @@
 //! Istio's workload API by delta xDS: what a control plane says, as a mesh that outlives it.
+
+mod convert;
+mod demand;
+mod kind;
+mod mesh;
+#[cfg(test)]
+mod samples;
+
+pub use convert::{Conversion, InvalidResource, Meaning, OnUnsupported, Understood};
+pub use demand::{Demand, Demands};
+pub use kind::Kind;
+pub use mesh::{Mesh, Name, Refused, Rejected, Said, Taken};

@@ -12,7 +12,7 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use evermesh_loader::{Applied, Started};
 use evermesh_model::LastApplied;
@@ -119,7 +119,7 @@ pub struct Refused {
 /// What the start of an agent has come to.
 #[derive(Debug)]
 pub struct Beginning {
-    pub source: PathBuf,
+    pub source: String,
     pub now_unix_ms: u64,
     pub started: Started,
     /// What the tables say, if that is known.
@@ -133,7 +133,7 @@ pub struct Beginning {
 /// All that the agent knows.
 #[derive(Debug)]
 pub struct Core {
-    source: PathBuf,
+    source: String,
     pid: u32,
     started_unix_ms: u64,
     started: Started,

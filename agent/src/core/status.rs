@@ -12,7 +12,7 @@ impl Core {
             release: env!("CARGO_PKG_VERSION").into(),
             pid: self.pid,
             started_unix_ms: self.started_unix_ms,
-            source: self.source.display().to_string(),
+            source: self.source.clone(),
             configuration: self.applied.as_ref().map(|applied| self.configuration(applied)),
             refused: self.refused.clone().map(admin::Refusal::from),
             data_plane: Some(self.data_plane()),
@@ -27,8 +27,7 @@ impl Core {
 
     pub(super) fn applied_counts(&self) -> String {
         let Some(applied) = &self.applied else { return "configuration not known".into() };
-        let (services, workloads) =
-            (applied.snapshot.services().count(), applied.snapshot.workloads().count());
+        let (services, workloads) = (applied.snapshot.service_count(), applied.snapshot.workload_count());
         format!("{services} services, {workloads} workloads, {} endpoints", self.counts.endpoints)
     }
 
@@ -37,8 +36,8 @@ impl Core {
         admin::Configuration {
             digest: applied.digest.to_vec(),
             applied_unix_ms: applied.applied_unix_ms,
-            services: count(snapshot.services().count()),
-            workloads: count(snapshot.workloads().count()),
+            services: count(snapshot.service_count()),
+            workloads: count(snapshot.workload_count()),
             endpoints: count(self.counts.endpoints),
             warnings: applied.warnings.clone(),
             policies: snapshot.policies().map(|policy| shown(policy)).collect(),

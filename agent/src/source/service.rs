@@ -25,7 +25,7 @@ pub(super) fn service(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> 
     not_kept(&mut fields, report);
     fields.finish(report);
     let key = ServiceKey { namespace: namespace?.into(), hostname: hostname?.into() };
-    Some(Service { name: short?.into(), key, vips: vips?, ports: ports?, balancing })
+    Some(Service { name: short?.into(), key, vips: vips?, ports: ports?, balancing, withheld: false })
 }
 
 fn vips(fields: &mut Fields<'_>, report: &mut Report) -> Option<Vec<VirtualIp>> {

@@ -42,6 +42,7 @@ pub(super) fn workload(node: &Node<'_>, path: &Path<'_>, report: &mut Report) ->
         capacity: capacity.unwrap_or(1),
         revision: revision.unwrap_or_default().into(),
         services: services.unwrap_or_default().into(),
+        withheld: false,
     })
 }
 

@@ -19,6 +19,7 @@ pub struct MemberChange {
 /// depends on the others, so the service must be lowered as a whole.
 pub fn lower_members(service: &Service, replaced: &[Replaced]) -> Option<Vec<MemberChange>> {
     let each_by_itself = is_plain(&service.balancing)
+        && !service.withheld
         && replaced.iter().flat_map(Replaced::both).all(|workload| weighs_one(workload));
     each_by_itself.then(|| changes(service, replaced))
 }

@@ -83,7 +83,7 @@ pub fn lower<'a>(
     if service.balancing.mode == Mode::Passthrough {
         return Lowered::default();
     }
-    let members: Vec<&Workload> = members.map(AsRef::as_ref).collect();
+    let members: Vec<&Workload> = members.map(AsRef::as_ref).filter(|_| !service.withheld).collect();
     let mut lowered = Lowered::default();
     for family in [Family::V4, Family::V6] {
         let vips = vips_of(service, family);
@@ -173,7 +173,7 @@ fn candidates<'a>(
     candidates
 }
 
-/// The workload, if it can be reached: on this network, with an address of the family and a target port. `own` are the
+/// The workload, if it may and can be reached: on this network, with an address of the family and a target port. `own` are the
 /// ports on which it deviates.
 fn candidate<'a>(
     workload: &'a Workload,
@@ -184,7 +184,7 @@ fn candidate<'a>(
 ) -> Option<Candidate<'a>> {
     let address = *workload.addresses.iter().find(|ip| family.has(ip))?;
     let port = *own.get(&number).unwrap_or(&port.target_port);
-    (port != 0 && workload.network.is_empty()).then_some(Candidate { workload, address, port })
+    (port != 0 && workload.network.is_empty() && !workload.withheld).then_some(Candidate { workload, address, port })
 }
 
 fn endpoints(service: &Service, Chosen { flows, draining }: Chosen<'_>) -> Vec<LoweredEndpoint> {

@@ -29,6 +29,7 @@ pub(super) fn change(service: &mut Service, what: What, n: u8, number: u32) {
         What::HealthPolicy => {
             let all = [HealthPolicy::OnlyHealthy, HealthPolicy::PreferHealthy, HealthPolicy::AllowAll];
             balancing.health_policy = pick(&all, number);
+            service.withheld = pick(&[false, false, false, true], number >> 8);
         }
         _ => balancing.split = split(number),
     }

@@ -26,7 +26,10 @@ pub(super) fn change(workload: &mut Workload, what: What, n: u8, number: u32) {
         What::Locality => move_to(workload, number),
         What::Revision => workload.revision = pick(&["", "v1", "v1", "v2", "v3"], number).into(),
         What::Membership => workload.services = memberships(number).into(),
-        What::Network => workload.network = pick(&["", "", "elsewhere"], number).into(),
+        What::Network => {
+            workload.network = pick(&["", "", "elsewhere"], number).into();
+            workload.withheld = pick(&[false, false, false, true], number >> 8);
+        }
         _ => workload.addresses = addresses(n, number).into(),
     }
 }

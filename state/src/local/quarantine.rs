@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     SnapshotError,
-    snapshot_file::{names, remove},
+    snapshot_file::{names, remove_all},
 };
 
 /// Enough to see a pattern, too few to fill a disk.
@@ -33,7 +33,7 @@ impl<'a> Quarantine<'a> {
     /// Makes room: with the next one there are as many as are kept.
     pub fn forget_oldest(&self) -> Result<(), SnapshotError> {
         let surplus = (self.numbers.len() + 1).saturating_sub(KEPT);
-        self.numbers[..surplus].iter().try_for_each(|number| remove(&self.place(*number)))
+        self.numbers[..surplus].iter().try_for_each(|number| remove_all(&self.place(*number)))
     }
 
     fn place(&self, number: u64) -> PathBuf {

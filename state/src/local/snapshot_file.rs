@@ -130,6 +130,14 @@ pub(super) fn remove(path: &Path) -> Result<(), SnapshotError> {
     }
 }
 
+/// Removes a file or a directory with all that is in it, which may be gone already.
+pub(super) fn remove_all(path: &Path) -> Result<(), SnapshotError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path).map_err(failed(Step::Remove, path)),
+        _ => remove(path),
+    }
+}
+
 fn sync_directory(directory: &Path) -> Result<(), SnapshotError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(failed(Step::SyncDirectory, directory))
 }

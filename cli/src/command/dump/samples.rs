@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use evermesh_abi::{Endpoint, FrontendKey, PROTOCOL_TCP, PROTOCOL_UDP, ServiceMeta};
 use evermesh_model::{
-    Balancing, Digest, Port, Protocol, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
+    Digest, Port, Protocol, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
 };
 
 use crate::{
@@ -66,7 +66,7 @@ pub fn names() -> Names {
         key: key(host),
         vips: vec![VirtualIp { network: String::new().into(), address: ip(address) }],
         ports: [(port, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })].into(),
-        balancing: Balancing::default(),
+        ..evermesh_model::Service::default()
     };
     let workload = |uid: &str| Workload {
         uid: WorkloadUid::new(uid),

@@ -119,7 +119,7 @@ impl ConfigurationView {
     fn recorded(record: &LastApplied, now_unix_ms: u64) -> Self {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Self {
-            source: record.source.display().to_string(),
+            source: record.source.clone(),
             digest: hex(&record.digest),
             applied_unix_ms: record.applied_unix_ms,
             age_ms: now_unix_ms.saturating_sub(record.applied_unix_ms),

@@ -1,0 +1,82 @@
+use std::{io, path::PathBuf};
+
+/// Why a store could not be opened, read, written or moved away.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The files are not there for us, or make no sense to sled.
+    #[error("cannot open the store `{path}`: {source}")]
+    Open {
+        /// The directory.
+        path: PathBuf,
+        /// What sled says.
+        source: sled::Error,
+    },
+    /// A store that was open fails.
+    #[error("the store `{path}` fails: {source}; check the disk and the space left on it")]
+    Access {
+        /// The directory.
+        path: PathBuf,
+        /// What sled says.
+        source: sled::Error,
+    },
+    /// sled gave up.
+    #[error("the store `{path}` cannot be used: {reason}")]
+    Panicked {
+        /// The directory.
+        path: PathBuf,
+        /// Its last words.
+        reason: String,
+    },
+    /// It opens, and is not what was written.
+    #[error("the store `{path}` is damaged: {damage}")]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// How that shows.
+        damage: Damage,
+    },
+    /// Another release wrote it.
+    #[error("the store `{path}` is of format {found}, and this release knows format {known}")]
+    Format {
+        /// The directory.
+        path: PathBuf,
+        /// What it says.
+        found: u32,
+        /// What is known.
+        known: u32,
+    },
+    /// It could not be moved away.
+    #[error("cannot move the store `{path}` away: {source}")]
+    SetAside {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether another attempt may do: the files are held by another process, or the disk was full or away.
+    pub fn may_pass(&self) -> bool {
+        let of_disk = |source: &sled::Error| matches!(source, sled::Error::Io(_));
+        match self {
+            Self::Open { source, .. } | Self::Access { source, .. } => of_disk(source),
+            Self::SetAside { .. } => true,
+            Self::Panicked { .. } | Self::Damaged { .. } | Self::Format { .. } => false,
+        }
+    }
+}
+
+/// How it shows that a store is not what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// A value.
+    #[error("a record does not match its checksum")]
+    Checksum,
+    /// All of them.
+    #[error("its records are not those that belong together")]
+    Sum,
+    /// Its beginning.
+    #[error("it does not say its format")]
+    NoFormat,
+}

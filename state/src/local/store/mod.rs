@@ -1,0 +1,252 @@
+//! Many small records in one directory, changed together or not at all.
+//!
+//! [`sled`](https://docs.rs/sled) keeps them, and is treated as expendable: whatever it says, a record counts only with
+//! its checksum, and all of them only with their sum. A store that is not whole is refused as a whole, so that nobody
+//! works with half of what was written; [`Store::set_aside`] moves it away.
+
+mod checksum;
+mod error;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use sled::{Batch, Config, Db};
+
+use super::quarantine::Quarantine;
+use checksum::{Sum, seal, unseal};
+pub use error::{Damage, StoreError};
+
+/// Layout of keys and values; a store of another one is refused.
+const FORMAT: u32 = 1;
+/// Keys of our own. Those of records begin with [`RECORD`].
+const FORMAT_KEY: &[u8] = b"\0format";
+const SUM_KEY: &[u8] = b"\0sum";
+const RECORD: u8 = b'r';
+
+/// What is kept of what was read; more is read again.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// An open store. One process has it at a time.
+#[derive(Debug)]
+pub struct Store {
+    db: Db,
+    directory: PathBuf,
+    sum: Sum,
+}
+
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+impl Store {
+    /// Opens the store in `directory`, or makes an empty one, and reads all of it in the order of the keys. Nothing is
+    /// changed in one that is refused.
+    pub fn open(directory: &Path) -> Result<(Self, Vec<Entry>), StoreError> {
+        guarded(directory, || {
+            let is_new = !directory.exists();
+            let db = Config::new()
+                .path(directory)
+                .flush_every_ms(None)
+                .cache_capacity(CACHE_BYTES)
+                .open()
+                .map_err(|source| StoreError::Open { path: directory.to_owned(), source })?;
+            let mut store = Self { db, directory: directory.to_owned(), sum: Sum::default() };
+            if is_new {
+                store.begin()?;
+            }
+            let entries = store.read()?;
+            Ok((store, entries))
+        })
+    }
+
+    /// Sets the values of keys, and removes those of `None`. When this returns, all of it will outlast a loss of power; if
+    /// it fails, all or nothing of it was done, and which is told by the next [`open`](Self::open).
+    pub fn write(&mut self, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), StoreError> {
+        let directory = self.directory.clone();
+        guarded(&directory, || {
+            let mut sum = self.sum;
+            let mut batch = Batch::default();
+            for (key, value) in changes {
+                let key = record_key(&key);
+                let before = self.db.get(&key).map_err(|source| self.failed(source))?;
+                before.iter().for_each(|sealed| sum.remove(sealed));
+                match value {
+                    Some(value) => {
+                        let sealed = seal(&key, &value);
+                        sum.add(&sealed);
+                        batch.insert(key, sealed);
+                    }
+                    None => batch.remove(key),
+                }
+            }
+            batch.insert(SUM_KEY, sum.to_bytes().as_slice());
+            self.commit(batch)?;
+            self.sum = sum;
+            Ok(())
+        })
+    }
+
+    /// Bytes on the disk. What was overwritten is reclaimed, so it stays within a few times of what is in use.
+    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
+        self.db.size_on_disk().map_err(|source| self.failed(source))
+    }
+
+    /// Moves the store in `directory` away, so that the next one finds no trace of it, and says where it is now; nothing
+    /// where there is none. Keeps the last four that were moved away.
+    pub fn set_aside(directory: &Path) -> Result<Option<PathBuf>, StoreError> {
+        let failed = |source| StoreError::SetAside { path: directory.to_owned(), source };
+        let unnamed = || failed(io::ErrorKind::InvalidInput.into());
+        let parent = directory.parent().ok_or_else(unnamed)?;
+        let name = directory.file_name().and_then(|name| name.to_str()).ok_or_else(unnamed)?;
+        let quarantine = Quarantine::of(parent, name).map_err(|error| failed(io::Error::other(error)))?;
+        let target = quarantine.next();
+        match fs::rename(directory, &target) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            renamed => renamed.map_err(failed)?,
+        }
+        quarantine.forget_oldest().map_err(|error| failed(io::Error::other(error)))?;
+        Ok(Some(target))
+    }
+
+    fn begin(&self) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice());
+        batch.insert(SUM_KEY, Sum::default().to_bytes().as_slice());
+        self.commit(batch)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.db
+            .apply_batch(batch)
+            .and_then(|()| self.db.flush())
+            .map(drop)
+            .map_err(|source| self.failed(source))
+    }
+
+    fn read(&mut self) -> Result<Vec<Entry>, StoreError> {
+        self.require_format()?;
+        let wanted = self.own(SUM_KEY)?.and_then(|bytes| Sum::from_bytes(&bytes));
+        let mut entries = Vec::new();
+        for pair in self.db.scan_prefix([RECORD]) {
+            let (key, sealed) = pair.map_err(|source| self.failed(source))?;
+            let value = unseal(&key, &sealed).ok_or_else(|| self.damaged(Damage::Checksum))?;
+            self.sum.add(&sealed);
+            entries.push((key[1..].to_vec(), value.to_vec()));
+        }
+        match wanted == Some(self.sum) {
+            true => Ok(entries),
+            false => Err(self.damaged(Damage::Sum)),
+        }
+    }
+
+    fn require_format(&self) -> Result<(), StoreError> {
+        let bytes = self.own(FORMAT_KEY)?.ok_or_else(|| self.damaged(Damage::NoFormat))?;
+        match bytes.as_ref().try_into().map(u32::from_le_bytes) {
+            Ok(FORMAT) => Ok(()),
+            Ok(found) => Err(StoreError::Format { path: self.directory.clone(), found, known: FORMAT }),
+            Err(_) => Err(self.damaged(Damage::NoFormat)),
+        }
+    }
+
+    fn own(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        self.db.get(key).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: sled::Error) -> StoreError {
+        StoreError::Access { path: self.directory.clone(), source }
+    }
+
+    fn damaged(&self, damage: Damage) -> StoreError {
+        StoreError::Damaged { path: self.directory.clone(), damage }
+    }
+}
+
+fn record_key(key: &[u8]) -> Vec<u8> {
+    [&[RECORD], key].concat()
+}
+
+/// A panic below is an error like any other.
+fn guarded<T>(directory: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let reason = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it said nothing").to_owned();
+        Err(StoreError::Panicked { path: directory.to_owned(), reason })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(pairs: &[(&str, Option<&str>)]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        pairs
+            .iter()
+            .map(|(key, value)| (key.as_bytes().to_vec(), value.map(|v| v.as_bytes().to_vec())))
+            .collect()
+    }
+
+    fn texts(entries: &[Entry]) -> Vec<(&str, &str)> {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap();
+        entries.iter().map(|(key, value)| (text(key), text(value))).collect()
+    }
+
+    #[test]
+    fn what_was_written_is_read_in_the_order_of_the_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("xds");
+        let (mut store, entries) = Store::open(&path).unwrap();
+        assert!(entries.is_empty());
+        store.write(batch(&[("b", Some("2")), ("a", Some("1")), ("c", Some("3"))])).unwrap();
+        store.write(batch(&[("b", Some("4")), ("c", None), ("d", None)])).unwrap();
+        drop(store);
+        let (_, entries) = Store::open(&path).unwrap();
+        assert_eq!(texts(&entries), [("a", "1"), ("b", "4")]);
+    }
+
+    #[test]
+    fn a_value_that_another_key_had_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("xds");
+        let (mut store, _) = Store::open(&path).unwrap();
+        store.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
+        let of_b = store.db.get(b"rb").unwrap().unwrap();
+        store.db.insert(b"ra", of_b).unwrap();
+        drop(store);
+        assert!(matches!(Store::open(&path), Err(StoreError::Damaged { damage: Damage::Checksum, .. })));
+    }
+
+    #[test]
+    fn a_record_that_is_missing_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("xds");
+        let (mut store, _) = Store::open(&path).unwrap();
+        store.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
+        store.db.remove(b"ra").unwrap();
+        drop(store);
+        assert!(matches!(Store::open(&path), Err(StoreError::Damaged { damage: Damage::Sum, .. })));
+    }
+
+    #[test]
+    fn another_format_is_refused_and_can_be_moved_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("xds");
+        let (store, _) = Store::open(&path).unwrap();
+        store.db.insert(FORMAT_KEY, 9u32.to_le_bytes().as_slice()).unwrap();
+        drop(store);
+        assert!(matches!(Store::open(&path), Err(StoreError::Format { found: 9, .. })));
+        let moved = Store::set_aside(&path).unwrap().unwrap();
+        assert!(moved.exists() && !path.exists());
+        assert!(Store::open(&path).unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn what_is_open_is_not_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("xds");
+        let _open = Store::open(&path).unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Open { .. })));
+    }
+}

@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+
+use evermesh_model::{Balancing, HealthPolicy, Mode, Port, Protocol, Scope, Service, ServiceKey, VirtualIp};
+use evermesh_proto::workload::{self as wire, load_balancing, service::Visibility};
+
+use super::{
+    Conversion, InvalidResource, Meaning, Understood,
+    address::{bits, port, usable},
+    invalid::wrong,
+};
+use crate::demand::{Demand, Demands};
+
+/// The workload API does not say which transport a port is of.
+const BOTH: [Protocol; 2] = [Protocol::Tcp, Protocol::Udp];
+
+impl Conversion {
+    pub(super) fn service(&self, service: wire::Service) -> Result<Understood, InvalidResource> {
+        let wire::Service {
+            name,
+            namespace,
+            hostname,
+            addresses,
+            ports,
+            waypoint,
+            load_balancing,
+            weighted_waypoints,
+            visibility,
+            // Who a server says that it is, for TLS that is not spoken here.
+            subject_alt_names: _,
+            // Which families its addresses are of can be seen.
+            ip_families: _,
+            // For gateways, which are other nodes' business.
+            ingress_use_waypoint: _,
+            // Which of two services of one name a resolver prefers.
+            canonical: _,
+            extensions: _,
+        } = service;
+        let key = ServiceKey { namespace: namespace.into(), hostname: hostname.into() };
+        let (vips, ranges) = self.vips(addresses)?;
+        let demands = Demands::default()
+            .with(Demand::Waypoint, waypoint.is_some() || !weighted_waypoints.is_empty())
+            .with(Demand::Visibility, visibility == i32::from(Visibility::Namespace))
+            .with(Demand::Range, ranges);
+        let service = Service {
+            name: name.into(),
+            key,
+            vips,
+            ports: offers(ports)?,
+            balancing: load_balancing.map(balancing).transpose()?.unwrap_or_default(),
+            withheld: self.withholds(demands),
+        };
+        Ok(Understood { meaning: Meaning::Service(service), demands })
+    }
+
+    /// Each virtual IP once, and whether there are ranges besides.
+    fn vips(&self, addresses: Vec<wire::NetworkAddress>) -> Result<(Vec<VirtualIp>, bool), InvalidResource> {
+        let (mut vips, mut ranges) = (Vec::with_capacity(addresses.len()), false);
+        for wire::NetworkAddress { network, address, length } in addresses {
+            let address = usable("addresses.address", &address)?;
+            match length {
+                Some(length) if length > bits(address) => {
+                    return Err(wrong("addresses.length", format!("{address} has no {length} bits")));
+                }
+                Some(length) if length < bits(address) => ranges = true,
+                _ => {
+                    let vip = VirtualIp { network: self.network(network), address };
+                    if !vips.contains(&vip) {
+                        vips.push(vip);
+                    }
+                }
+            }
+        }
+        Ok((vips, ranges))
+    }
+}
+
+fn offers(ports: Vec<wire::Port>) -> Result<BTreeMap<u16, Port>, InvalidResource> {
+    let offer = |wire::Port { service_port, target_port, app_protocol: _ }| {
+        let target_port = match target_port {
+            // Each workload names its own.
+            0 => 0,
+            number => port("ports.target_port", number)?,
+        };
+        Ok((port("ports.service_port", service_port)?, Port { target_port, protocols: BOTH.to_vec() }))
+    };
+    ports.into_iter().map(offer).collect()
+}
+
+fn balancing(load_balancing: wire::LoadBalancing) -> Result<Balancing, InvalidResource> {
+    let wire::LoadBalancing { routing_preference, mode, health_policy } = load_balancing;
+    let mode = match load_balancing::Mode::try_from(mode) {
+        Ok(load_balancing::Mode::UnspecifiedMode) => Mode::Standard,
+        Ok(load_balancing::Mode::Strict) => Mode::Strict,
+        Ok(load_balancing::Mode::Failover) => Mode::Failover,
+        Ok(load_balancing::Mode::Passthrough) => Mode::Passthrough,
+        Err(_) => return Err(wrong("load_balancing.mode", format!("{mode} is not known"))),
+    };
+    let health_policy = match load_balancing::HealthPolicy::try_from(health_policy) {
+        Ok(load_balancing::HealthPolicy::OnlyHealthy) => HealthPolicy::OnlyHealthy,
+        Ok(load_balancing::HealthPolicy::AllowAll) => HealthPolicy::AllowAll,
+        Err(_) => return Err(wrong("load_balancing.health_policy", format!("{health_policy} is not known"))),
+    };
+    let scopes = routing_preference.into_iter().map(scope).collect::<Result<_, _>>()?;
+    Ok(Balancing { mode, health_policy, scopes, ..Balancing::default() })
+}
+
+fn scope(scope: i32) -> Result<Scope, InvalidResource> {
+    use load_balancing::Scope as Wire;
+    match Wire::try_from(scope) {
+        Ok(Wire::Region) => Ok(Scope::Region),
+        Ok(Wire::Zone) => Ok(Scope::Zone),
+        Ok(Wire::Subzone) => Ok(Scope::Subzone),
+        Ok(Wire::Node) => Ok(Scope::Node),
+        Ok(Wire::Cluster) => Ok(Scope::Cluster),
+        Ok(Wire::Network) => Ok(Scope::Network),
+        Ok(Wire::UnspecifiedScope) | Err(_) => {
+            Err(wrong("load_balancing.routing_preference", format!("{scope} is not known")))
+        }
+    }
+}

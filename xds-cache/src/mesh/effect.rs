@@ -1,0 +1,79 @@
+//! From what is known to the snapshot.
+
+use std::sync::Arc;
+
+use evermesh_model::{Changes, Policy, Service, ServiceKey, Workload, WorkloadUid};
+
+use super::{Kind, Mesh, Name, Part, Touched};
+
+impl Mesh {
+    /// Leads the snapshot to what is known of the touched parts.
+    pub(super) fn settle(&mut self, mut touched: Touched) {
+        let rivals: Vec<_> = {
+            let services = touched.services.iter().filter_map(|key| self.service(key));
+            services.flat_map(|service| self.claims.rivals(service)).cloned().collect()
+        };
+        touched.services.extend(rivals);
+        let changes = Changes {
+            services: touched.services.iter().filter_map(|key| self.other_service(key)).collect(),
+            workloads: touched.workloads.iter().filter_map(|uid| self.other_workload(uid)).collect(),
+            policies: touched.policies.then(|| self.policies()),
+        };
+        match self.snapshot.with(changes) {
+            Ok(snapshot) => self.snapshot = snapshot,
+            // Each part was checked, and claims were settled: nothing that a control plane says leads here.
+            Err(error) => {
+                tracing::error!(%error, "a defect: what was understood is no mesh, the one before it stays")
+            }
+        }
+    }
+
+    fn service(&self, key: &ServiceKey) -> Option<&Arc<Service>> {
+        match &self.address(&key.to_string())? {
+            Part::Service(service) => Some(service),
+            _ => None,
+        }
+    }
+
+    fn address(&self, name: &str) -> Option<&Part> {
+        let name = Name { kind: Kind::Address, name: name.into() };
+        self.known.get(&name).map(|known| &known.part)
+    }
+
+    /// What the service should be, where it is something else.
+    fn other_service(&self, key: &ServiceKey) -> Option<(ServiceKey, Option<Arc<Service>>)> {
+        let wanted = self.service(key).map(|service| self.with_its_own(service));
+        (self.snapshot.service(key) != wanted.as_ref()).then(|| (key.clone(), wanted))
+    }
+
+    /// Without the virtual IPs that belong to others.
+    fn with_its_own(&self, service: &Arc<Service>) -> Arc<Service> {
+        if service.vips.iter().all(|vip| self.claims.has(&service.key, vip)) {
+            return service.clone();
+        }
+        let mut own = Service::clone(service);
+        own.vips.retain(|vip| self.claims.has(&service.key, vip));
+        Arc::new(own)
+    }
+
+    fn other_workload(&self, uid: &WorkloadUid) -> Option<(WorkloadUid, Option<Arc<Workload>>)> {
+        let wanted = match self.address(uid.as_str()) {
+            Some(Part::Workload { workload, hostname: None }) => Some(workload.clone()),
+            Some(Part::Workload { workload, hostname: Some(hostname) }) => {
+                let addresses = self.answers.get(hostname).map(|all| all.iter().copied().collect());
+                let addresses = addresses.unwrap_or_default();
+                Some(Arc::new(Workload { addresses, ..Workload::clone(workload) }))
+            }
+            _ => None,
+        };
+        (self.snapshot.workload(uid) != wanted.as_ref()).then(|| (uid.clone(), wanted))
+    }
+
+    fn policies(&self) -> Vec<Arc<Policy>> {
+        let policy = |part: &Part| match part {
+            Part::Policy(policy) => Some(policy.clone()),
+            _ => None,
+        };
+        self.of(Kind::Authorization).filter_map(|(_, known)| policy(&known.part)).collect()
+    }
+}

@@ -1,0 +1,260 @@
+//! Everything that a control plane says, as far as it can be understood, and the mesh that follows from it.
+//!
+//! Pure. A copy costs nothing, so that what was applied stands beside what is wanted. The same resources make the same
+//! mesh, in whatever order they came: where two claim the same, a rule decides and not who was first.
+
+mod asked;
+mod claims;
+mod digest;
+mod effect;
+mod known;
+mod refused;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+use evermesh_model::{ServiceKey, SmolStr, Snapshot};
+use evermesh_proto::discovery::Resource;
+use imbl::{OrdMap, OrdSet};
+
+use crate::{Conversion, InvalidResource, Kind, Understood};
+use asked::Asked;
+use claims::Claims;
+use digest::Sum;
+use known::{Known, Part, fingerprint};
+pub use refused::{Refused, Rejected};
+
+/// Everything that a control plane says.
+#[derive(Clone, Debug, Default)]
+pub struct Mesh {
+    conversion: Arc<Conversion>,
+    known: OrdMap<Name, Known>,
+    claims: Claims,
+    /// The workloads whose addresses come from a hostname.
+    hostnames: OrdMap<SmolStr, OrdSet<SmolStr>>,
+    answers: OrdMap<SmolStr, Arc<[IpAddr]>>,
+    asked: Asked,
+    refused: Refused,
+    digest: Sum,
+    snapshot: Snapshot,
+}
+
+/// A resource's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name among those.
+    pub name: SmolStr,
+}
+
+/// What a control plane says of the resources of a kind.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Of which kind.
+    pub kind: Kind,
+    /// New ones, and those that may have changed.
+    pub resources: Vec<Resource>,
+    /// Names of those that are gone.
+    pub removed: Vec<String>,
+    /// There are no others.
+    pub everything: bool,
+}
+
+/// What became of what was said.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Resources that are not what they were: the new one, or nothing where it is gone.
+    pub changed: Vec<(Name, Option<Resource>)>,
+    /// Resources that could not be understood. What was known under their names stays.
+    pub rejected: Vec<Rejected>,
+}
+
+impl Mesh {
+    /// Of which nothing is known yet.
+    pub fn new(conversion: Conversion) -> Self {
+        Self { conversion: Arc::new(conversion), ..Self::default() }
+    }
+
+    /// The mesh that follows from what is known.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The same wherever the same resources are known, and different where they are not: SHA-256 of each, added up.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest.bytes()
+    }
+
+    /// How many resources of a kind are known.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.of(kind).count()
+    }
+
+    /// Names and versions of all resources of a kind.
+    pub fn versions(&self, kind: Kind) -> impl Iterator<Item = (&SmolStr, &SmolStr)> {
+        self.of(kind).map(|(name, known)| (&name.name, &known.version))
+    }
+
+    /// What could not be understood, and still could not where it was said again.
+    pub fn refused(&self) -> &Refused {
+        &self.refused
+    }
+
+    /// Hostnames that stand for the addresses of workloads.
+    pub fn hostnames(&self) -> impl Iterator<Item = &SmolStr> {
+        self.hostnames.keys()
+    }
+
+    /// What a user should know though it is not wrong, in a few sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        self.asked.sentences(&self.conversion).chain(self.claims.sentences()).collect()
+    }
+
+    /// Takes in what was said.
+    pub fn take(&mut self, said: Said) -> Taken {
+        let Said { kind, resources, removed, everything } = said;
+        let mut taken = Taken::default();
+        let mut touched = Touched::default();
+        for name in self.gone(kind, &resources, removed, everything) {
+            self.forget(&name, &mut touched);
+            taken.changed.push((name, None));
+        }
+        for resource in resources {
+            self.take_one(kind, resource, &mut taken, &mut touched);
+        }
+        self.settle(touched);
+        taken
+    }
+
+    /// Takes in where a hostname leads; nowhere is an answer too. Says whether that is new.
+    pub fn resolve(&mut self, hostname: &str, addresses: Vec<IpAddr>) -> bool {
+        let Some(workloads) = self.hostnames.get(hostname) else { return false };
+        if self.answers.get(hostname).is_some_and(|known| known[..] == addresses[..]) {
+            return false;
+        }
+        let workloads = workloads.iter().cloned().map(Into::into).collect();
+        self.answers.insert(hostname.into(), addresses.into());
+        self.settle(Touched { workloads, ..Touched::default() });
+        true
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = (&Name, &Known)> {
+        self.known.iter().filter(move |(name, _)| name.kind == kind)
+    }
+
+    /// Names of what is known and gone. What is said to be gone and given too is there.
+    fn gone(&self, kind: Kind, given: &[Resource], removed: Vec<String>, everything: bool) -> Vec<Name> {
+        let named = |name: String| Name { kind, name: name.into() };
+        let candidates: Vec<Name> = match everything {
+            true => self.of(kind).map(|(name, _)| name.clone()).collect(),
+            false => removed.into_iter().map(named).filter(|name| self.known.contains_key(name)).collect(),
+        };
+        if candidates.is_empty() {
+            return candidates;
+        }
+        let given: BTreeSet<&str> = given.iter().map(|resource| resource.name.as_str()).collect();
+        let mut gone = candidates;
+        gone.retain(|name| !given.contains(name.name.as_str()));
+        gone.sort_unstable();
+        gone.dedup();
+        gone
+    }
+
+    fn take_one(&mut self, kind: Kind, resource: Resource, taken: &mut Taken, touched: &mut Touched) {
+        let name = Name { kind, name: resource.name.as_str().into() };
+        let hash = resource.resource.as_ref().map(fingerprint);
+        if let Some(known) = self.known.get(&name).filter(|known| Some(known.hash) == hash) {
+            self.refused.forgive(&name);
+            if known.version != resource.version {
+                let known = Known { version: resource.version.as_str().into(), ..known.clone() };
+                self.known.insert(name.clone(), known);
+                taken.changed.push((name, Some(resource)));
+            }
+            return;
+        }
+        let packed = resource.resource.as_ref().ok_or(InvalidResource::Empty);
+        let understood = packed.and_then(|packed| self.conversion.understand(kind, &resource.name, packed));
+        match (understood, hash) {
+            (Ok(understood), Some(hash)) => {
+                self.forget(&name, touched);
+                self.learn(name.clone(), &resource.version, hash, understood, touched);
+                taken.changed.push((name, Some(resource)));
+            }
+            (understood, _) => {
+                let reason = understood.err().unwrap_or(InvalidResource::Empty);
+                let rejected = Rejected { name, reason: reason.to_string() };
+                self.refused.blame(&rejected);
+                taken.rejected.push(rejected);
+            }
+        }
+    }
+
+    fn learn(
+        &mut self,
+        name: Name,
+        version: &str,
+        hash: u128,
+        understood: Understood,
+        touched: &mut Touched,
+    ) {
+        let known = Known::new(version, hash, understood);
+        match &known.part {
+            Part::Service(service) => {
+                self.claims.add(service);
+                touched.services.insert(service.key.clone());
+            }
+            Part::Workload { workload, hostname } => {
+                if let Some(hostname) = hostname {
+                    self.hostnames.entry(hostname.clone()).or_default().insert(name.name.clone());
+                }
+                touched.workloads.insert(workload.uid.clone());
+            }
+            Part::Policy(_) => touched.policies = true,
+        }
+        self.asked.add(known.demands, &name.name);
+        self.digest.add(&name, hash);
+        self.refused.forgive(&name);
+        self.known.insert(name, known);
+    }
+
+    fn forget(&mut self, name: &Name, touched: &mut Touched) {
+        self.refused.forgive(name);
+        let Some(known) = self.known.remove(name) else { return };
+        self.asked.remove(known.demands, &name.name);
+        self.digest.remove(name, known.hash);
+        match known.part {
+            Part::Service(service) => {
+                touched.services.extend(self.claims.remove(&service));
+                touched.services.insert(service.key.clone());
+            }
+            Part::Workload { workload, hostname } => {
+                if let Some(hostname) = hostname {
+                    self.leave(&hostname, &name.name);
+                }
+                touched.workloads.insert(workload.uid.clone());
+            }
+            Part::Policy(_) => touched.policies = true,
+        }
+    }
+
+    /// An answer that nobody needs any more is forgotten.
+    fn leave(&mut self, hostname: &SmolStr, uid: &SmolStr) {
+        let Some(workloads) = self.hostnames.get_mut(hostname) else { return };
+        workloads.remove(uid);
+        if workloads.is_empty() {
+            self.hostnames.remove(hostname);
+            self.answers.remove(hostname);
+        }
+    }
+}
+
+/// What may not be in the snapshot as it should.
+#[derive(Default)]
+struct Touched {
+    services: BTreeSet<ServiceKey>,
+    workloads: BTreeSet<evermesh_model::WorkloadUid>,
+    policies: bool,
+}

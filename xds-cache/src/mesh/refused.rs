@@ -1,0 +1,38 @@
+use imbl::OrdMap;
+
+use super::Name;
+
+/// A resource that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Which.
+    pub name: Name,
+    /// Why.
+    pub reason: String,
+}
+
+/// What could not be understood and was not said otherwise since.
+#[derive(Clone, Debug, Default)]
+pub struct Refused(OrdMap<Name, String>);
+
+/// A control plane that says nothing but nonsense does not fill the memory.
+const REMEMBERED: usize = 100;
+
+impl Refused {
+    /// Names and reasons; of many, some.
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &str)> {
+        self.0.iter().map(|(name, reason)| (name, reason.as_str()))
+    }
+
+    pub(super) fn blame(&mut self, rejected: &Rejected) {
+        if self.0.len() < REMEMBERED || self.0.contains_key(&rejected.name) {
+            self.0.insert(rejected.name.clone(), rejected.reason.clone());
+        }
+    }
+
+    pub(super) fn forgive(&mut self, name: &Name) {
+        if !self.0.is_empty() {
+            self.0.remove(name);
+        }
+    }
+}
