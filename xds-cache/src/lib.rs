@@ -1,13 +1,18 @@
 //! Istio's workload API by delta xDS: what a control plane says, as a mesh that outlives it.
 
+pub mod cache;
+pub mod client;
 mod convert;
 mod demand;
 mod kind;
 mod mesh;
 #[cfg(test)]
 mod samples;
+mod session;
 
+pub use client::Whole;
 pub use convert::{Conversion, InvalidResource, Meaning, OnUnsupported, Understood};
 pub use demand::{Demand, Demands};
 pub use kind::Kind;
 pub use mesh::{Mesh, Name, Refused, Rejected, Said, Taken};
+pub use session::{Nonsense, Receipt, Received, Session, reasons};

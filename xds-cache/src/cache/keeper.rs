@@ -1,0 +1,244 @@
+use std::{
+    collections::BTreeMap,
+    mem,
+    net::IpAddr,
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use evermesh_proto::discovery::Resource;
+use evermesh_state::local::{Store, StoreError};
+use tracing::warn;
+
+use super::{entry, set_aside};
+use crate::{Kind, Name, Whole};
+
+/// A disk that was full or away is tried again that often.
+const AGAIN_EVERY: Duration = Duration::from_secs(5);
+/// That everything is still as it was said is written that often.
+const SYNCED_EVERY_MS: u64 = 60_000;
+
+/// Writes to the store what traffic obeys, on a thread of its own: nobody waits for the disk. What comes faster than the disk
+/// takes it is written together.
+#[derive(Debug)]
+pub struct Keeper {
+    staged: Batch,
+    staged_kinds: Whole,
+    synced_unix_ms: Option<u64>,
+    written_unix_ms: u64,
+    desk: Arc<Desk>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Batch = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Between the keeper and its thread.
+#[derive(Debug, Default)]
+struct Desk {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// To be written.
+    pending: Batch,
+    /// Being written.
+    busy: bool,
+    ended: bool,
+    /// Why it could not be written last.
+    failure: Option<String>,
+    /// Which kinds the store knows completely.
+    holds: Whole,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        directory: PathBuf,
+        store: Option<Store>,
+        holds: Whole,
+        synced_unix_ms: Option<u64>,
+    ) -> Self {
+        let desk = Arc::new(Desk::default());
+        desk.lock().holds = holds;
+        let work = Work { directory, store, desk: desk.clone() };
+        let spawned = thread::Builder::new().name("keeper".into()).spawn(|| work.run());
+        if let Err(error) = &spawned {
+            desk.lock().failure = Some(format!("no thread for it: {error}"));
+        }
+        Self {
+            staged: Batch::new(),
+            staged_kinds: Whole::default(),
+            synced_unix_ms,
+            written_unix_ms: synced_unix_ms.unwrap_or_default(),
+            desk,
+            thread: spawned.ok(),
+        }
+    }
+
+    /// When what is kept was last known to be what the control plane says.
+    pub fn synced_unix_ms(&self) -> Option<u64> {
+        self.synced_unix_ms
+    }
+
+    /// Which kinds the store knows completely. Of others it may lack what the mesh knows: all of it is to be remembered again.
+    pub fn holds(&self) -> Whole {
+        self.desk.lock().holds
+    }
+
+    /// Why the last write failed; it is tried again.
+    pub fn failure(&self) -> Option<String> {
+        self.desk.lock().failure.clone()
+    }
+
+    /// To be kept once it is applied.
+    pub fn remember(&mut self, changed: &[(Name, Option<Resource>)]) {
+        self.staged.extend(changed.iter().map(|(name, resource)| entry::resource(name, resource.as_ref())));
+    }
+
+    /// To be kept once it is applied.
+    pub fn remember_answer(&mut self, hostname: &str, addresses: &[IpAddr]) {
+        self.staged.extend([entry::answer(hostname, addresses)]);
+    }
+
+    /// All resources of a kind, to be kept once they are applied.
+    pub fn remember_all(&mut self, kind: Kind, resources: &[(Name, Option<Resource>)]) {
+        self.remember(resources);
+        self.staged_kinds.insert(kind);
+    }
+
+    /// What was remembered is applied: it is kept from now on.
+    pub fn keep(&mut self) {
+        let mut state = self.desk.lock();
+        let staged = mem::take(&mut self.staged_kinds);
+        Kind::ALL.into_iter().filter(|kind| staged.contains(*kind)).for_each(|kind| state.holds.insert(kind));
+        let holds = entry::whole(state.holds);
+        state.pending.extend(mem::take(&mut self.staged));
+        state.pending.extend([holds]);
+        self.desk.changed.notify_all();
+    }
+
+    /// What is kept is known to be what the control plane says.
+    pub fn synced(&mut self, unix_ms: u64) {
+        self.synced_unix_ms = Some(unix_ms);
+        if unix_ms.saturating_sub(self.written_unix_ms) >= SYNCED_EVERY_MS {
+            self.written_unix_ms = unix_ms;
+            self.desk.lock().pending.extend([entry::synced(unix_ms)]);
+            self.desk.changed.notify_all();
+        }
+    }
+
+    /// Waits until all of it is on the disk; `false`: it took too long.
+    pub fn wait(&self, longest: Duration) -> bool {
+        let deadline = Instant::now() + longest;
+        let mut state = self.desk.lock();
+        while state.busy || !state.pending.is_empty() {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            state = self.desk.wait(state, left);
+        }
+        true
+    }
+}
+
+/// What was handed over is still tried once.
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        if let Some(synced) = self.synced_unix_ms.filter(|synced| *synced > self.written_unix_ms) {
+            self.desk.lock().pending.extend([entry::synced(synced)]);
+        }
+        self.desk.lock().ended = true;
+        self.desk.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic was printed where it happened.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, longest: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+struct Work {
+    directory: PathBuf,
+    store: Option<Store>,
+    desk: Arc<Desk>,
+}
+
+impl Work {
+    fn run(mut self) {
+        while let Some(batch) = self.next() {
+            let written = self.write(batch.clone());
+            let mut state = self.desk.lock();
+            state.busy = false;
+            match written {
+                Ok(()) => state.failure = None,
+                Err(reason) => {
+                    if state.failure.as_ref() != Some(&reason) {
+                        warn!(reason, "what the control plane says is not kept");
+                    }
+                    state.failure = Some(reason);
+                    // What came meanwhile is newer.
+                    let newer = mem::replace(&mut state.pending, batch);
+                    state.pending.extend(newer);
+                    if state.ended {
+                        return;
+                    }
+                    state = self.desk.wait(state, AGAIN_EVERY);
+                }
+            }
+            drop(state);
+            self.desk.changed.notify_all();
+        }
+    }
+
+    /// `None`: it is over, and all is written.
+    fn next(&self) -> Option<Batch> {
+        let mut state = self.desk.lock();
+        loop {
+            if !state.pending.is_empty() {
+                state.busy = true;
+                return Some(mem::take(&mut state.pending));
+            }
+            if state.ended {
+                return None;
+            }
+            state = self.desk.wait(state, Duration::from_secs(3600));
+        }
+    }
+
+    /// A store that failed is opened anew, since nobody knows what it holds.
+    fn write(&mut self, mut batch: Batch) -> Result<(), String> {
+        let mut store = match self.store.take() {
+            Some(store) => store,
+            None => self.open(&mut batch).map_err(|error| error.to_string())?,
+        };
+        store.write(batch).map_err(|error| error.to_string())?;
+        self.store = Some(store);
+        Ok(())
+    }
+
+    /// One that is new holds nothing yet, whatever it is to be told.
+    fn open(&self, batch: &mut Batch) -> Result<Store, StoreError> {
+        let (store, entries) = match Store::open(&self.directory) {
+            Err(error) if !error.may_pass() => {
+                warn!("{}", set_aside(&self.directory, &error));
+                Store::open(&self.directory)?
+            }
+            opened => opened?,
+        };
+        if entries.is_empty() {
+            self.desk.lock().holds = Whole::default();
+            batch.extend([entry::whole(Whole::default())]);
+        }
+        Ok(store)
+    }
+}

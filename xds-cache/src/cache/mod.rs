@@ -1,0 +1,158 @@
+//! What a control plane said and traffic obeys, on disk: with it a node starts without the control plane.
+
+mod entry;
+mod keeper;
+
+use std::path::{Path, PathBuf};
+
+use evermesh_state::local::{Store, StoreError};
+
+use crate::{Conversion, Kind, Mesh, Rejected, Said, Whole};
+use entry::Stored;
+pub use keeper::Keeper;
+
+/// Name of the store in the state directory.
+pub const DIRECTORY: &str = "xds";
+
+/// What was found on disk.
+#[derive(Debug)]
+pub struct Opened {
+    /// The mesh that follows from it; empty where there is nothing of use.
+    pub mesh: Mesh,
+    /// Which kinds it knows completely.
+    pub whole: Whole,
+    /// What keeps it from now on.
+    pub keeper: Keeper,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Reads what is kept in the state directory. A store that is of no use is moved away, and a start never fails for it.
+pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
+    let directory = state_dir.join(DIRECTORY);
+    let mut notes = Vec::new();
+    let opened = match Store::open(&directory) {
+        Err(error) if !error.may_pass() => {
+            notes.push(set_aside(&directory, &error));
+            Store::open(&directory)
+        }
+        opened => opened,
+    };
+    let (store, entries) = match opened {
+        Ok((store, entries)) => (Some(store), entries),
+        Err(error) => {
+            notes.push(format!("what the control plane says is not kept: {error}"));
+            (None, Vec::new())
+        }
+    };
+    let Stored { resources, answers, whole, synced_unix_ms, unreadable } = entry::read(entries);
+    let mut mesh = Mesh::new(conversion);
+    for (kind, resources) in Kind::ALL.into_iter().zip(resources) {
+        let taken = mesh.take(Said { kind, resources, removed: Vec::new(), everything: true });
+        notes.extend(taken.rejected.iter().map(no_longer_understood));
+    }
+    for (hostname, addresses) in answers {
+        mesh.resolve(&hostname, addresses);
+    }
+    if unreadable > 0 {
+        notes.push(format!("{unreadable} entries of the store {} could not be read", directory.display()));
+    }
+    let keeper = Keeper::new(directory, store, whole, synced_unix_ms);
+    Opened { mesh, whole, keeper, notes }
+}
+
+fn no_longer_understood(rejected: &Rejected) -> String {
+    format!("{} was kept and is not understood by this release: {}", rejected.name.name, rejected.reason)
+}
+
+fn set_aside(directory: &Path, error: &StoreError) -> String {
+    let place = |path: PathBuf| format!("; it was moved to {}", path.display());
+    match Store::set_aside(directory) {
+        Ok(moved) => format!("{error}{}", moved.map(place).unwrap_or_default()),
+        Err(failed) => format!("{error}; {failed}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::samples::{of_service, of_workload, policy, said, service, workload};
+
+    fn keep(state_dir: &Path, said: Vec<Said>) -> Opened {
+        let mut opened = open(state_dir, Conversion::default());
+        for said in said {
+            let kind = said.kind;
+            let taken = opened.mesh.take(said);
+            opened.keeper.remember_all(kind, &taken.changed);
+        }
+        opened.keeper.keep();
+        opened
+    }
+
+    fn all() -> Vec<Said> {
+        let resources = vec![
+            of_service(service("web", &[[10, 96, 0, 1]])),
+            of_workload(workload("w1", [10, 0, 0, 1], &["web"])),
+            of_workload(workload("w2", [10, 0, 0, 2], &["web"])),
+        ];
+        vec![said(resources), Said { kind: Kind::Authorization, ..said(vec![policy("p1")]) }]
+    }
+
+    #[test]
+    fn what_was_kept_is_the_mesh_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = keep(dir.path(), all());
+        let (digest, snapshot) = (first.mesh.digest(), first.mesh.snapshot().clone());
+        drop(first);
+        let gone = Said { removed: vec!["w1".into()], ..said(vec![]) };
+        let again = keep(dir.path(), vec![gone]);
+        assert_ne!(again.mesh.digest(), digest);
+        assert_eq!(snapshot.workload_count(), 2);
+        drop(again);
+        let last = open(dir.path(), Conversion::default());
+        assert_eq!((last.mesh.snapshot().workload_count(), last.mesh.count(Kind::Authorization)), (1, 1));
+        assert!(last.whole.is_all() && last.notes.is_empty(), "{:?}", last.notes);
+    }
+
+    #[test]
+    fn what_was_not_applied_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut opened = keep(dir.path(), all());
+        let taken = opened.mesh.take(said(vec![of_workload(workload("w3", [10, 0, 0, 3], &["web"]))]));
+        opened.keeper.remember(&taken.changed);
+        drop(opened);
+        assert_eq!(open(dir.path(), Conversion::default()).mesh.snapshot().workload_count(), 2);
+    }
+
+    #[test]
+    fn a_store_that_is_damaged_is_moved_away_and_a_new_one_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(keep(dir.path(), all()));
+        let db = dir.path().join(DIRECTORY).join("db");
+        let mut bytes = std::fs::read(&db).unwrap();
+        bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+        std::fs::write(&db, bytes).unwrap();
+        let opened = open(dir.path(), Conversion::default());
+        assert!(opened.notes[0].contains("xds.quarantine.1"), "{:?}", opened.notes);
+        assert_eq!((opened.mesh.snapshot().workload_count(), opened.whole.is_all()), (0, false));
+        assert!(!opened.keeper.holds().is_all());
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_written_is_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let in_the_way = dir.path().join(DIRECTORY);
+        std::fs::write(&in_the_way, b"a file").unwrap();
+        let mut opened = open(dir.path(), Conversion::default());
+        assert!(!opened.notes.is_empty());
+        std::fs::remove_file(&in_the_way).ok();
+        let taken = opened.mesh.take(all().remove(0));
+        opened.keeper.remember(&taken.changed);
+        opened.keeper.keep();
+        assert!(opened.keeper.wait(Duration::from_secs(20)), "{:?}", opened.keeper.failure());
+        drop(opened);
+        assert_eq!(open(dir.path(), Conversion::default()).mesh.snapshot().workload_count(), 2);
+    }
+}

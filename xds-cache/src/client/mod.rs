@@ -1,0 +1,307 @@
+//! Keeps a stream to a control plane open, and offers what follows from what it says.
+//!
+//! ```text
+//! control plane -> Session -> Mesh -> Offer -> whoever applies it
+//!                     ^                  |
+//!                     +--- ACK, NACK <---+--> Keeper -> disk
+//! ```
+//!
+//! A response is answered when traffic obeys it. The connection may be lost for as long as it likes: the mesh stays.
+
+mod backoff;
+mod connect;
+mod link;
+mod stream;
+
+use std::{convert::Infallible, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use evermesh_model::{SmolStr, Snapshot};
+use evermesh_proto::discovery::{Node, Resource};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until, timeout, timeout_at},
+};
+use tracing::{info, warn};
+
+use crate::{Kind, Mesh, Name, Receipt, Rejected, Said, cache::Keeper, reasons};
+use backoff::Backoff;
+pub use connect::{Address, AddressError, ConnectError, Roots};
+use link::Links;
+pub use link::{Link, Phase};
+use stream::{End, Stream};
+
+/// How a control plane is reached, and as whom.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it is.
+    pub address: Address,
+    /// Who vouches for it, where it is spoken to by TLS.
+    pub roots: Roots,
+    /// File with a bearer token, read at each connection.
+    pub token: Option<PathBuf>,
+    /// Who this node is.
+    pub node: Node,
+}
+
+/// A mesh that is to be applied.
+#[derive(Debug)]
+pub struct Offer {
+    /// The mesh.
+    pub snapshot: Snapshot,
+    /// See [`Mesh::digest`].
+    pub digest: [u8; 32],
+    /// What a user should know though it is not wrong.
+    pub warnings: Vec<String>,
+    /// To be told when traffic obeys it, or why it does not.
+    pub done: oneshot::Sender<Result<(), String>>,
+}
+
+/// Where a hostname leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The hostname.
+    pub hostname: SmolStr,
+    /// The addresses; none is an answer too.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What a client is connected to, on the side of this node.
+#[derive(Debug)]
+pub struct Ports {
+    /// Takes meshes.
+    pub offers: mpsc::Sender<Offer>,
+    /// Shows how the connection is.
+    pub links: watch::Sender<Link>,
+    /// Learns which hostnames are to be looked up.
+    pub hostnames: watch::Sender<Arc<[SmolStr]>>,
+    /// Says where they lead.
+    pub answers: mpsc::Receiver<Answer>,
+}
+
+/// A control plane that accepts and says nothing is as good as none.
+const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// See [the module](self).
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    mesh: Mesh,
+    /// Which kinds have ever been said completely: before that, what is missing says nothing.
+    whole: Whole,
+    keeper: Keeper,
+    ports: Ports,
+    links: Links,
+    told: Arc<[SmolStr]>,
+}
+
+/// Which kinds are known completely.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whole([bool; 2]);
+
+impl Whole {
+    /// This kind too.
+    pub fn insert(&mut self, kind: Kind) {
+        self.0[kind as usize] = true;
+    }
+
+    /// Whether this kind is.
+    pub fn contains(self, kind: Kind) -> bool {
+        self.0[kind as usize]
+    }
+
+    /// Whether every kind is.
+    pub fn is_all(self) -> bool {
+        Kind::ALL.into_iter().all(|kind| self.contains(kind))
+    }
+}
+
+/// Nobody takes offers any more: the agent ends.
+struct Ended;
+
+impl Client {
+    /// A client that knows this mesh, of which these kinds completely.
+    pub fn new(config: Config, mesh: Mesh, whole: Whole, keeper: Keeper, ports: Ports) -> Self {
+        let links = Links::new(config.address.to_string(), keeper.synced_unix_ms());
+        Self { config, mesh, whole, keeper, ports, links, told: Arc::from([]) }
+    }
+
+    /// Works until nobody takes offers any more.
+    pub async fn run(mut self) {
+        self.tell_hostnames();
+        let Err(Ended) = self.keep_connected().await;
+    }
+
+    async fn keep_connected(&mut self) -> Result<Infallible, Ended> {
+        let mut backoff = Backoff::default();
+        loop {
+            self.show(Links::connecting);
+            // What the disk lacks is to be said again.
+            let say = self.keeper.holds().is_all();
+            let end = match timeout(FIRST_ANSWER_MAX, Stream::open(&self.config, &self.mesh, say)).await {
+                Ok(Ok(stream)) => self.listen(stream, &mut backoff).await?,
+                Ok(Err(error)) => End::Connect(error),
+                Err(_) => End::Silent,
+            };
+            let (reason, pause) = (end.to_string(), backoff.next(rand::random()));
+            warn!(control_plane = %self.config.address, reason, retry_in = ?pause, "no stream to the control plane");
+            self.show(|links| links.lost(reason));
+            self.wait(pause).await?;
+        }
+    }
+
+    /// What hostnames lead to goes on changing while nobody is connected.
+    async fn wait(&mut self, pause: Duration) -> Result<(), Ended> {
+        let until = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => return Ok(()),
+                Some(answer) = self.ports.answers.recv() => self.hear(answer).await?,
+                () = self.ports.offers.closed() => return Err(Ended),
+            }
+        }
+    }
+
+    async fn listen(&mut self, mut stream: Stream, backoff: &mut Backoff) -> Result<End, Ended> {
+        info!(control_plane = %self.config.address, "connected to the control plane");
+        self.show(Links::connected);
+        let deadline = Instant::now() + FIRST_ANSWER_MAX;
+        let mut owed = Vec::new();
+        loop {
+            let synced = stream.session.is_synced();
+            let next = async {
+                match synced {
+                    true => Ok(stream.responses.message().await),
+                    false => timeout_at(deadline, stream.responses.message()).await,
+                }
+            };
+            let response = tokio::select! {
+                response = next => response,
+                Some(answer) = self.ports.answers.recv() => {
+                    self.hear(answer).await?;
+                    continue;
+                }
+                () = self.ports.offers.closed() => return Err(Ended),
+                () = self.links.due(), if synced => {
+                    self.still_synced();
+                    continue;
+                }
+            };
+            let response = match response {
+                Err(_) => return Ok(End::Silent),
+                Ok(Err(status)) => return Ok(End::Status(Box::new(status))),
+                Ok(Ok(None)) => return Ok(End::Closed),
+                Ok(Ok(Some(response))) => response,
+            };
+            match stream.session.receive(response) {
+                Ok(received) => {
+                    let (said, receipt) = received.into_parts();
+                    self.take(said, receipt, &mut owed, &mut stream).await?;
+                }
+                Err(nonsense) => return Ok(End::Nonsense(nonsense)),
+            }
+            if stream.session.is_synced() {
+                backoff.connected(stream.opened);
+                self.still_synced();
+            }
+        }
+    }
+
+    /// Takes in a response, has it applied, and answers it. What is not known completely is not applied, or what is not
+    /// said yet would look like gone: such a response is answered later.
+    async fn take(
+        &mut self,
+        said: Said,
+        receipt: Receipt,
+        owed: &mut Vec<(Receipt, Vec<Rejected>)>,
+        stream: &mut Stream,
+    ) -> Result<(), Ended> {
+        let before = self.mesh.digest();
+        let (kind, everything) = (said.kind, said.everything);
+        let all = (everything && !self.keeper.holds().contains(kind)).then(|| said.resources.clone());
+        let taken = self.mesh.take(said);
+        self.keeper.remember(&taken.changed);
+        if let Some(resources) = all {
+            self.remember_all(kind, resources, &taken.rejected);
+        }
+        if everything {
+            self.whole.insert(kind);
+        }
+        owed.push((receipt, taken.rejected));
+        self.tell_hostnames();
+        if !self.whole.is_all() {
+            return Ok(());
+        }
+        let applied = match before != self.mesh.digest() || self.links.is_behind() {
+            true => self.offer().await?,
+            false => Ok(()),
+        };
+        for (receipt, rejected) in owed.drain(..) {
+            let answer = match (&applied, rejected.is_empty()) {
+                (Ok(()), true) => receipt.ack(),
+                (Ok(()), false) => receipt.nack(reasons(&rejected)),
+                (Err(reason), _) => receipt.nack(reason.clone()),
+            };
+            self.show(|links| links.answered(&answer));
+            stream.send(answer);
+        }
+        let refused: Vec<(Name, String)> =
+            self.mesh.refused().iter().map(|(name, reason)| (name.clone(), reason.to_owned())).collect();
+        self.show(|links| links.refused(refused));
+        Ok(())
+    }
+
+    /// The store lacks what was known before.
+    fn remember_all(&mut self, kind: Kind, resources: Vec<Resource>, rejected: &[Rejected]) {
+        let is_good = |name: &Name| rejected.iter().all(|one| one.name != *name);
+        let named = |resource: Resource| (Name { kind, name: resource.name.as_str().into() }, Some(resource));
+        let all: Vec<_> = resources.into_iter().map(named).filter(|(name, _)| is_good(name)).collect();
+        self.keeper.remember_all(kind, &all);
+    }
+
+    async fn hear(&mut self, Answer { hostname, addresses }: Answer) -> Result<(), Ended> {
+        if self.mesh.resolve(&hostname, addresses.clone()) {
+            self.keeper.remember_answer(&hostname, &addresses);
+            if self.whole.is_all() {
+                // Nobody waits for an answer; what could not be applied is offered with the next change.
+                let _told = self.offer().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the mesh applied; what was applied is kept.
+    async fn offer(&mut self) -> Result<Result<(), String>, Ended> {
+        let (done, told) = oneshot::channel();
+        let offer = Offer {
+            snapshot: self.mesh.snapshot().clone(),
+            digest: self.mesh.digest(),
+            warnings: self.mesh.warnings(),
+            done,
+        };
+        self.ports.offers.send(offer).await.map_err(|_| Ended)?;
+        let applied = told.await.map_err(|_| Ended)?;
+        if applied.is_ok() {
+            self.keeper.keep();
+        }
+        self.links.behind(applied.is_err());
+        Ok(applied)
+    }
+
+    fn still_synced(&mut self) {
+        let now = self.links.synced();
+        self.keeper.synced(now);
+        self.ports.links.send_replace(self.links.link());
+    }
+
+    fn show(&mut self, change: impl FnOnce(&mut Links)) {
+        change(&mut self.links);
+        self.ports.links.send_replace(self.links.link());
+    }
+
+    fn tell_hostnames(&mut self) {
+        if !self.mesh.hostnames().eq(self.told.iter()) {
+            self.told = self.mesh.hostnames().cloned().collect();
+            self.ports.hostnames.send_replace(self.told.clone());
+        }
+    }
+}
