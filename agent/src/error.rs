@@ -27,6 +27,11 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
+    /// Nobody said where configuration comes from.
+    #[error(
+        "there is no source of configuration: name files with --config, or a control plane with --xds-address"
+    )]
+    NoSource,
     /// There is nothing to apply: no usable source, nothing applied earlier, nothing in the kernel.
     #[error("nothing to run with: {}", message::of(.0))]
     NothingKnown(#[source] SourceError),
@@ -56,7 +61,11 @@ impl AgentError {
         const FAILURE: u8 = 1;
         const CONFIG: u8 = 78;
         match self {
-            Self::Host(_) | Self::StateDir { .. } | Self::RunDir { .. } | Self::NothingKnown(_) => CONFIG,
+            Self::Host(_)
+            | Self::StateDir { .. }
+            | Self::RunDir { .. }
+            | Self::NothingKnown(_)
+            | Self::NoSource => CONFIG,
             Self::DataPlane(StartError::Findings(_) | StartError::Apply(ApplyError::Full(_))) => CONFIG,
             Self::DataPlane(_) | Self::Thread(_) | Self::DataPlaneGone | Self::Runtime { .. } => FAILURE,
         }

@@ -28,7 +28,8 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// Does what takes time, elsewhere, and says when it is done.
 #[derive(Debug)]
 pub struct Hands {
-    pub config: PathBuf,
+    /// Files that configuration comes from.
+    pub config: Option<PathBuf>,
     pub record: Record,
     pub pins: PinDir,
     pub plane: Plane,
@@ -37,7 +38,8 @@ pub struct Hands {
 
 impl Hands {
     pub fn read(&self, unless: Option<[u8; 32]>) {
-        let (config, events) = (self.config.clone(), self.events.clone());
+        let Some(config) = self.config.clone() else { return };
+        let events = self.events.clone();
         spawn_blocking(move || {
             let found = source::read(&config).and_then(|raw| match Some(raw.digest()) == unless {
                 true => Ok(Found::Same),

@@ -1,7 +1,7 @@
 //! The node agent: configuration to kernel tables. Composition only: what is hard is done by the crates below.
 //!
 //! ```text
-//! source (files) -> Snapshot -> data plane (one thread, evermesh-loader) -> kernel tables
+//! source (files, or a control plane) -> Snapshot -> data plane (one thread, evermesh-loader) -> kernel tables
 //!                      |
 //!                 core: what to do on which event; pure
 //!                      |
@@ -19,13 +19,16 @@ mod error;
 mod hands;
 mod last_words;
 mod message;
+mod news;
 mod options;
 mod record;
 mod runtime;
 pub mod source;
 mod start;
 mod supervisor;
+mod xds;
 
 pub use error::AgentError;
 pub use options::Options;
 pub use start::run;
+pub use xds::{Unsupported, XdsOptions};

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Parser, value_parser};
 use evermesh_loader::TableSizes;
 
-use crate::hands::HEARTBEAT_EVERY;
+use crate::{XdsOptions, hands::HEARTBEAT_EVERY};
 
 /// Keeps the kernel's tables as the mesh's configuration says. Started by evermesh-supervisor, by systemd or by hand;
 /// ending it changes nothing for traffic
@@ -11,8 +11,11 @@ use crate::hands::HEARTBEAT_EVERY;
 #[command(name = "evermesh-agent", version)]
 pub struct Options {
     /// The mesh: a YAML file, or a directory of them
-    #[arg(long, value_name = "PATH")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "xds_address")]
+    pub config: Option<PathBuf>,
+    /// Istio's control plane, instead of files
+    #[command(flatten)]
+    pub xds: XdsOptions,
     /// What outlives a reboot: the configuration applied last
     #[arg(long, value_name = "DIR", default_value = "/var/lib/evermesh")]
     pub state_dir: PathBuf,

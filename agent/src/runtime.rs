@@ -1,12 +1,13 @@
 //! Performs what the core says, and tells it what happened.
 
-use std::{collections::HashMap, io, os::unix::net::UnixListener, path::PathBuf, time::Duration};
+use std::{collections::HashMap, fmt, io, os::unix::net::UnixListener, path::PathBuf, time::Duration};
 
 use evermesh_pins::PinDir;
 use evermesh_proto::admin::v1::Status;
+use evermesh_xds_cache::client::Offer;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval, timeout},
 };
 use tracing::{info, warn};
@@ -15,13 +16,15 @@ use crate::{
     AgentError,
     admin::{Asked, Desk},
     clock,
-    core::{Action, Beginning, Core, Event, Ticket},
+    core::{Action, Beginning, Core, Event, Feed, Offered, Outcome, Ticket},
     data_plane::{Gone, Plane},
     hands::Hands,
     last_words::LastWords,
+    news::{Heard, News},
     record::Record,
     source::Watch,
     supervisor,
+    xds::ControlPlane,
 };
 
 const AUDIT_EVERY: Duration = Duration::from_secs(60);
@@ -33,7 +36,7 @@ const RELOADS: usize = 16;
 /// What the agent works with once it has started.
 #[derive(Debug)]
 pub struct Works {
-    pub config: PathBuf,
+    pub source: Source,
     pub record: Record,
     pub pins: PinDir,
     pub plane: Plane,
@@ -42,10 +45,46 @@ pub struct Works {
     pub admin: Option<UnixListener>,
 }
 
+/// Where configuration comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// Files at this path.
+    Files(PathBuf),
+    /// A control plane.
+    ControlPlane(Box<ControlPlane>),
+}
+
+impl Source {
+    pub fn feed(&self) -> Feed {
+        match self {
+            Self::Files(_) => Feed::Files,
+            Self::ControlPlane(_) => Feed::ControlPlane,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(path) => path.display().fmt(f),
+            Self::ControlPlane(control_plane) => f.write_str(&control_plane.source()),
+        }
+    }
+}
+
 /// Runs until SIGTERM or SIGINT; says that it is ready once it hears signals.
 pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     let mut signals = Signals::catch()?;
-    let watch = Watch::new(&works.config).map_err(runtime("watch the configuration"))?;
+    let (config, mut news) = match works.source {
+        Source::Files(path) => {
+            let watch = Watch::new(&path).map_err(runtime("watch the configuration"))?;
+            (Some(path), News::Files(Box::new(watch)))
+        }
+        Source::ControlPlane(control_plane) => {
+            let following = control_plane.follow().map_err(runtime("follow the control plane"))?;
+            (None, News::ControlPlane(following))
+        }
+    };
     let (core, first) = Core::new(beginning);
     let (status, published) = watch::channel(core.status());
     let (reloads, asked) = mpsc::channel(RELOADS);
@@ -53,8 +92,7 @@ pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
         tokio::spawn(Desk::new(published, reloads).serve(listener));
     }
     let (events, inbox) = mpsc::unbounded_channel();
-    let hands =
-        Hands { config: works.config, record: works.record, pins: works.pins, plane: works.plane, events };
+    let hands = Hands { config, record: works.record, pins: works.pins, plane: works.plane, events };
     hands.keep_alive();
     hands.keep_beating();
     let mut agent =
@@ -62,7 +100,9 @@ pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     agent.last_words.write(&agent.status.borrow());
     agent.perform(first);
     supervisor::ready(&agent.core.summary());
-    agent.serve(&mut signals, watch, inbox, asked).await
+    agent.serve(&mut signals, &mut news, inbox, asked).await?;
+    news.end().await;
+    Ok(())
 }
 
 /// What happens to the agent from outside.
@@ -85,13 +125,32 @@ impl Signals {
     }
 }
 
+/// Somebody who waits for an outcome.
+enum Waiting {
+    Reload(Asked),
+    Offer(oneshot::Sender<Result<(), String>>),
+}
+
+impl Waiting {
+    /// Whoever asked may be gone.
+    fn tell(self, outcome: Outcome) {
+        match self {
+            Self::Reload(asked) => drop(asked.send(outcome)),
+            Self::Offer(done) => drop(done.send(match outcome {
+                Outcome::Applied(_) | Outcome::Unchanged(_) => Ok(()),
+                Outcome::Refused(refused) => Err(refused.reason),
+            })),
+        }
+    }
+}
+
 /// The core and what it needs to be heard.
 struct Agent {
     core: Core,
     hands: Hands,
     status: watch::Sender<Status>,
     last_words: LastWords,
-    waiting: HashMap<Ticket, Asked>,
+    waiting: HashMap<Ticket, Waiting>,
     tickets: Ticket,
 }
 
@@ -99,7 +158,7 @@ impl Agent {
     async fn serve(
         &mut self,
         signals: &mut Signals,
-        mut watch: Watch,
+        news: &mut News,
         mut inbox: mpsc::UnboundedReceiver<Result<Event, Gone>>,
         mut asked: mpsc::Receiver<Asked>,
     ) -> Result<(), AgentError> {
@@ -115,7 +174,7 @@ impl Agent {
                 _ = signals.reload.recv() => Event::Changed,
                 _ = signals.audit.recv() => Event::Audit,
                 _ = audit.tick() => Event::Audit,
-                () = watch.changed() => Event::Changed,
+                news = news.next() => self.heard(news),
                 Some(asked) = asked.recv() => self.reload(asked),
                 Some(event) = inbox.recv() => event.map_err(|Gone| AgentError::DataPlaneGone)?,
             };
@@ -123,6 +182,8 @@ impl Agent {
         }
         supervisor::stopping();
         info!("the agent ends; the data path is kept");
+        let last = self.core.end();
+        self.perform(last);
         if timeout(SAVING_MAX, self.finish_saving(&mut inbox)).await.is_err() {
             warn!("what is applied did not get to the disk in time");
         }
@@ -157,9 +218,24 @@ impl Agent {
     }
 
     fn reload(&mut self, asked: Asked) -> Event {
+        Event::Reload(self.ticket(Waiting::Reload(asked)))
+    }
+
+    fn heard(&mut self, news: Heard) -> Event {
+        match news {
+            Heard::Changed => Event::Changed,
+            Heard::Link(link) => Event::Link(link),
+            Heard::Offer(Offer { snapshot, digest, warnings, done }) => {
+                let ticket = self.ticket(Waiting::Offer(done));
+                Event::Offered(Box::new(Offered { snapshot, digest, warnings }), ticket)
+            }
+        }
+    }
+
+    fn ticket(&mut self, waiting: Waiting) -> Ticket {
         self.tickets += 1;
-        self.waiting.insert(self.tickets, asked);
-        Event::Reload(self.tickets)
+        self.waiting.insert(self.tickets, waiting);
+        self.tickets
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
@@ -170,8 +246,9 @@ impl Agent {
                 Action::Save(applied) => self.hands.save(applied),
                 Action::Do(chore) => self.hands.do_chore(chore),
                 Action::Answer(ticket, outcome) => {
-                    // Whoever asked may be gone.
-                    let _unheard = self.waiting.remove(&ticket).map(|asked| asked.send(outcome));
+                    if let Some(waiting) = self.waiting.remove(&ticket) {
+                        waiting.tell(outcome);
+                    }
                 }
                 Action::Info(text) => info!("{text}"),
                 Action::Warn(text) => warn!("{text}"),

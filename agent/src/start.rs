@@ -1,11 +1,12 @@
 use std::{fs, panic::resume_unwind, path::Path, sync::Arc, thread, time::Duration};
 
 use evermesh_loader::Config;
-use evermesh_model::LastApplied;
+use evermesh_model::{LastApplied, Snapshot};
 use evermesh_pins::{
     Inventory, PinDir,
     host::{self, Cgroup, HostError},
 };
+use evermesh_xds_cache::client::Address;
 use nix::{
     sys::stat::{Mode, umask},
     unistd::{AccessFlags, access},
@@ -19,16 +20,17 @@ use crate::{
     last_words::LastWords,
     message,
     record::Record,
-    runtime::{self, Works},
+    runtime::{self, Source, Works},
     source::{self, SourceError},
+    xds::ControlPlane,
 };
 
 /// Runs the agent until SIGTERM. To be called by a process that does nothing else: files that it makes are for their
 /// owner alone from then on.
 ///
 /// 1. Checks that the host offers what is needed, and that what is applied can be kept.
-/// 2. Reads side by side what was applied last, the source, and what stands in the kernel; parses the source only where
-///    it differs.
+/// 2. Reads side by side what was applied last, the source, and what stands in the kernel; parses files only where
+///    they differ. A control plane is not asked: what it said last is on disk.
 /// 3. Leads what stands in the kernel to the newest of these that is usable.
 /// 4. Makes the admin socket, hears signals, says that it is ready, and works.
 ///
@@ -49,27 +51,25 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let bare = is_bare(&pins);
     let opening = Plane::open(config, !bare)?;
     let record = Record::new(&options.state_dir);
-    let (raw, (known, note)) = thread::scope(|scope| {
-        let raw = scope.spawn(|| source::read(&options.config));
-        let recorded = record.read();
-        (raw.join().unwrap_or_else(|panic| resume_unwind(panic)), recorded)
-    });
-    let known = known.map(Arc::new);
-    let found = raw.and_then(|raw| understand(raw, known.as_deref()));
-    let (choices, refused) = choices(&options.config, known.as_ref(), found, bare)?;
-    let (plane, begun) = opening.start(choices)?;
+    let prospect = match (&options.xds.xds_address, &options.config) {
+        (Some(address), _) => from_control_plane(options, address, &record, bare),
+        (None, Some(config)) => from_files(config, &record, bare)?,
+        (None, None) => return Err(AgentError::NoSource),
+    };
+    let (plane, begun) = opening.start(prospect.choices)?;
 
     let beginning = Beginning {
-        source: options.config.display().to_string(),
+        feed: prospect.source.feed(),
+        source: prospect.source.to_string(),
         now_unix_ms: clock::unix_ms(),
         started: begun.started,
-        saved: begun.applied.as_ref().is_none_or(|applied| known.as_ref() == Some(applied)),
+        saved: begun.applied.as_ref().is_none_or(|applied| prospect.known.as_ref() == Some(applied)),
         applied: begun.applied,
-        refused: refused.or(begun.refused),
-        notes: note.into_iter().collect(),
+        refused: prospect.refused.or(begun.refused),
+        notes: prospect.notes,
     };
     let works = Works {
-        config: options.config.clone(),
+        source: prospect.source,
         record,
         pins,
         plane,
@@ -77,6 +77,64 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         admin: bind(&options.run_dir),
     };
     work(works, beginning)
+}
+
+/// What an agent could start with.
+struct Prospect {
+    source: Source,
+    /// The best first.
+    choices: Vec<Choice>,
+    /// What the record on disk says.
+    known: Option<Arc<LastApplied>>,
+    /// Why the newest is not among the choices.
+    refused: Option<String>,
+    notes: Vec<String>,
+}
+
+fn from_files(config: &Path, record: &Record, bare: bool) -> Result<Prospect, AgentError> {
+    let (raw, (known, note)) = thread::scope(|scope| {
+        let raw = scope.spawn(|| source::read(config));
+        let recorded = record.read();
+        (raw.join().unwrap_or_else(|panic| resume_unwind(panic)), recorded)
+    });
+    let known = known.map(Arc::new);
+    let found = raw.and_then(|raw| understand(raw, known.as_deref()));
+    let (choices, refused) = choices(config, known.as_ref(), found, bare)?;
+    let source = Source::Files(config.to_owned());
+    Ok(Prospect { source, choices, known, refused, notes: note.into_iter().collect() })
+}
+
+/// What the control plane said last is on disk. Where that is lost, what stands in the kernel is newer than the record
+/// of everything, which is written only now and then; and where nothing stands, the record is the best there is.
+fn from_control_plane(options: &Options, address: &Address, record: &Record, bare: bool) -> Prospect {
+    let control_plane = ControlPlane::open(&options.xds, address, options.node(), &options.state_dir);
+    let mut notes = control_plane.notes();
+    let said = control_plane.said().map(Arc::new);
+    let known = match (&said, bare) {
+        (None, true) => {
+            let (known, note) = record.read();
+            notes.extend(note);
+            known.map(Arc::new)
+        }
+        _ => None,
+    };
+    let as_it_stands = (!bare).then_some(None);
+    let mut choices: Vec<Choice> =
+        said.into_iter().chain(known.clone()).map(Some).chain(as_it_stands).collect();
+    if choices.is_empty() {
+        choices.push(Some(Arc::new(nothing_yet(&control_plane))));
+    }
+    Prospect { source: Source::ControlPlane(Box::new(control_plane)), choices, known, refused: None, notes }
+}
+
+fn nothing_yet(control_plane: &ControlPlane) -> LastApplied {
+    LastApplied {
+        source: control_plane.source(),
+        digest: [0; 32],
+        applied_unix_ms: clock::unix_ms(),
+        warnings: Vec::new(),
+        snapshot: Snapshot::default(),
+    }
 }
 
 fn require_host(options: &Options) -> Result<Cgroup, HostError> {
@@ -153,8 +211,6 @@ fn work(works: Works, beginning: Beginning) -> Result<(), AgentError> {
 
 #[cfg(test)]
 mod tests {
-    use evermesh_model::Snapshot;
-
     use super::*;
 
     fn known() -> Arc<LastApplied> {

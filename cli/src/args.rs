@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use evermesh_handover::RunDir;
 use evermesh_pins::PinDir;
+use evermesh_xds_cache::client::Address;
 
 use crate::output::Output;
 
@@ -75,8 +76,10 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct Run {
     /// The mesh: a YAML file, or a directory of them; read again when it changes
-    #[arg(long, value_name = "PATH")]
-    pub config: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "xds_address")]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub control_plane: ControlPlane,
     /// How long the agent may be silent before it is replaced, in milliseconds
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub watchdog_ms: Option<u64>,
@@ -90,6 +93,29 @@ pub struct Run {
     /// What is logged, such as `info` or `warn,evermesh_agent=debug`
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
+}
+
+/// Istio's control plane; what is not said is the agent's choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct ControlPlane {
+    /// Istio's control plane, instead of files: HOST:PORT for TLS, http://HOST:PORT for plain text
+    #[arg(long, value_name = "ADDRESS", env = "XDS_ADDRESS", conflicts_with = "config")]
+    pub xds_address: Option<Address>,
+    /// Certificates that vouch for it [default: /var/run/secrets/istio/root-cert.pem if it is there, else the system's]
+    #[arg(long, value_name = "FILE", requires = "xds_address")]
+    pub xds_root: Option<PathBuf>,
+    /// A bearer token for it, read at each connection [default: /var/run/secrets/tokens/istio-token if it is there]
+    #[arg(long, value_name = "FILE", requires = "xds_address")]
+    pub xds_token: Option<PathBuf>,
+    /// Name of this node's network, as Istio knows it
+    #[arg(long, value_name = "NAME", requires = "xds_address")]
+    pub network: Option<String>,
+    /// Name of this node's cluster, as Istio knows it [default: Kubernetes]
+    #[arg(long, value_name = "NAME", requires = "xds_address")]
+    pub cluster_id: Option<String>,
+    /// Traffic for which the control plane asks for what cannot be done, such as a waypoint: let it pass, or refuse it
+    #[arg(long, value_name = "WHAT", value_parser = ["warn", "refuse"], requires = "xds_address")]
+    pub on_unsupported: Option<String>,
 }
 
 /// What this node is; what is not said is the agent's choice.

@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use evermesh_loader::Applied;
 use evermesh_model::LastApplied;
 
-use super::{Action, Chore, Core, Found, Outcome, Refused, Ticket};
+use super::{Action, Chore, Core, Feed, Found, Offered, Outcome, Refused, Ticket};
 use crate::source::Loaded;
 
 /// How far the newest configuration is on its way.
@@ -36,8 +36,32 @@ impl Core {
     }
 
     fn start_reading(&mut self, waiting: Vec<Ticket>) -> Vec<Action> {
+        let unless = self.applied.as_ref().map(|applied| applied.digest);
         self.loading = Loading { step: Step::Reading, waiting, again: None };
-        vec![Action::Read { unless: self.applied.as_ref().map(|applied| applied.digest) }]
+        match self.feed {
+            Feed::Files => vec![Action::Read { unless }],
+            Feed::ControlPlane => match self.following.refused.take() {
+                Some(wanted) => self.try_to_apply(wanted),
+                None => self.arrive(unless.map(Outcome::Unchanged)),
+            },
+        }
+    }
+
+    fn try_to_apply(&mut self, candidate: Arc<LastApplied>) -> Vec<Action> {
+        self.loading.step = Step::Applying(candidate.clone());
+        vec![Action::Apply(candidate)]
+    }
+
+    /// Whoever offers waits for the outcome before offering more, so at most what was refused earlier is in the way.
+    pub(super) fn offered(&mut self, offered: Offered, ticket: Ticket, now_unix_ms: u64) -> Vec<Action> {
+        let candidate = Arc::new(offered.candidate(&self.source, now_unix_ms));
+        self.following.refused = None;
+        if !matches!(self.loading.step, Step::Idle) {
+            self.following.next = Some((candidate, ticket));
+            return Vec::new();
+        }
+        self.loading.waiting = vec![ticket];
+        self.try_to_apply(candidate)
     }
 
     pub(super) fn read(&mut self, found: Result<Found, String>, now_unix_ms: u64) -> Vec<Action> {
@@ -53,10 +77,8 @@ impl Core {
     fn start_applying(&mut self, loaded: Loaded, now_unix_ms: u64) -> Vec<Action> {
         let Loaded { snapshot, digest, warnings, files: _ } = loaded;
         let source = self.source.clone();
-        let candidate =
-            Arc::new(LastApplied { source, digest, applied_unix_ms: now_unix_ms, warnings, snapshot });
-        self.loading.step = Step::Applying(candidate.clone());
-        vec![Action::Apply(candidate)]
+        let applied_unix_ms = now_unix_ms;
+        self.try_to_apply(Arc::new(LastApplied { source, digest, applied_unix_ms, warnings, snapshot }))
     }
 
     fn is_same(&mut self, digest: [u8; 32]) -> Vec<Action> {
@@ -69,7 +91,12 @@ impl Core {
         let Step::Applying(candidate) = mem::take(&mut self.loading.step) else { return Vec::new() };
         match result {
             Ok(counts) => self.take_in(candidate, counts),
-            Err(reason) => self.refuse_newest(reason, now_unix_ms),
+            Err(reason) => {
+                if self.feed == Feed::ControlPlane {
+                    self.following.refused = Some(candidate);
+                }
+                self.refuse_newest(reason, now_unix_ms)
+            }
         }
     }
 
@@ -78,11 +105,15 @@ impl Core {
         self.counts = counts;
         self.writes += counts.writes;
         let digest = applied.digest;
-        self.applied = Some(applied.clone());
-        let told = format!("applied with {} writes: {}", counts.writes, self.applied_counts());
-        let mut actions = vec![Action::Info(told)];
-        actions.extend(self.warnings());
-        actions.extend(self.save(applied));
+        let before = self.applied.replace(applied);
+        let mut actions = Vec::new();
+        // A control plane says something new all the time.
+        if self.feed == Feed::Files {
+            let told = format!("applied with {} writes: {}", counts.writes, self.applied_counts());
+            actions.push(Action::Info(told));
+        }
+        actions.extend(self.warnings(before.as_ref().map_or(&[], |before| &before.warnings)));
+        actions.extend(self.keep());
         actions.push(Action::Do(Chore::Reclaim));
         if counts.writes > 0 {
             actions.extend(self.look_for_orphans());
@@ -91,9 +122,10 @@ impl Core {
         actions
     }
 
-    pub(super) fn warnings(&self) -> Vec<Action> {
+    /// Those that were not told before.
+    pub(super) fn warnings(&self, told: &[String]) -> Vec<Action> {
         let warnings = self.applied.iter().flat_map(|applied| &applied.warnings);
-        warnings.cloned().map(Action::Warn).collect()
+        warnings.filter(|warning| !told.contains(warning)).cloned().map(Action::Warn).collect()
     }
 
     fn refuse_newest(&mut self, reason: String, now_unix_ms: u64) -> Vec<Action> {
@@ -117,7 +149,10 @@ impl Core {
         let Loading { waiting, again, .. } = mem::take(&mut self.loading);
         let answer = |ticket| outcome.clone().map(|outcome| Action::Answer(ticket, outcome));
         let mut actions: Vec<_> = waiting.into_iter().filter_map(answer).collect();
-        if let Some(waiting) = again {
+        if let Some((candidate, ticket)) = self.following.next.take() {
+            self.loading = Loading { waiting: vec![ticket], again, ..Loading::default() };
+            actions.extend(self.try_to_apply(candidate));
+        } else if let Some(waiting) = again {
             actions.extend(self.start_reading(waiting));
         }
         actions

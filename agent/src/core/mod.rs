@@ -4,6 +4,7 @@
 //! One configuration is on its way at a time. A change that is seen meanwhile is read afterwards, so the newest
 //! one always wins and nobody waits for more than two readings.
 
+mod control_plane;
 mod load;
 mod orphans;
 mod status;
@@ -16,8 +17,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use evermesh_loader::{Applied, Started};
 use evermesh_model::LastApplied;
+use evermesh_xds_cache::client::Link;
 
 use crate::source::Loaded;
+use control_plane::Following;
+pub use control_plane::{Feed, Offered};
 use load::Loading;
 use orphans::Looking;
 use upkeep::Saving;
@@ -34,6 +38,10 @@ pub enum Event {
     Reload(Ticket),
     /// [`Action::Read`] is done.
     Read(Result<Found, String>),
+    /// A control plane says that this is the mesh, and somebody waits for the outcome.
+    Offered(Box<Offered>, Ticket),
+    /// The connection to the control plane is so.
+    Link(Box<Link>),
     /// [`Action::Apply`] is done.
     Applied(Result<Applied, String>),
     /// [`Action::Save`] is done.
@@ -119,6 +127,7 @@ pub struct Refused {
 /// What the start of an agent has come to.
 #[derive(Debug)]
 pub struct Beginning {
+    pub feed: Feed,
     pub source: String,
     pub now_unix_ms: u64,
     pub started: Started,
@@ -133,6 +142,8 @@ pub struct Beginning {
 /// All that the agent knows.
 #[derive(Debug)]
 pub struct Core {
+    feed: Feed,
+    following: Following,
     source: String,
     pid: u32,
     started_unix_ms: u64,
@@ -153,9 +164,11 @@ pub struct Core {
 impl Core {
     /// The state after a start, and what is to be done first.
     pub fn new(beginning: Beginning) -> (Self, Vec<Action>) {
-        let Beginning { source, now_unix_ms, started, applied, saved, refused, mut notes } = beginning;
+        let Beginning { feed, source, now_unix_ms, started, applied, saved, refused, mut notes } = beginning;
         notes.extend(started.notes.iter().cloned());
         let mut core = Self {
+            feed,
+            following: Following::default(),
             source,
             pid: std::process::id(),
             started_unix_ms: now_unix_ms,
@@ -179,12 +192,12 @@ impl Core {
     fn begin(&mut self, saved: bool, refused: Option<String>, now_unix_ms: u64) -> Vec<Action> {
         let notes = self.notes.iter().cloned().map(Action::Info);
         let mut actions: Vec<_> = notes.chain([Action::Info(self.summary())]).collect();
-        actions.extend(self.warnings());
+        actions.extend(self.warnings(&[]));
         if let Some(reason) = refused {
             actions.extend(self.refuse(reason, now_unix_ms).1);
         }
-        if let Some(applied) = self.applied.clone().filter(|_| !saved) {
-            actions.extend(self.save(applied));
+        if !saved {
+            actions.extend(self.keep());
         }
         actions.push(Action::Do(Chore::Reclaim));
         // Endpoints may have gone while no agent ran.
@@ -198,6 +211,8 @@ impl Core {
             Event::Changed => self.changed(None),
             Event::Reload(ticket) => self.changed(Some(ticket)),
             Event::Read(found) => self.read(found, now_unix_ms),
+            Event::Offered(offered, ticket) => self.offered(*offered, ticket, now_unix_ms),
+            Event::Link(link) => self.linked(*link),
             Event::Applied(result) => self.was_applied(result, now_unix_ms),
             Event::Saved(result) => self.saved(result),
             Event::Audit => self.audit(),

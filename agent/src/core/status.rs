@@ -3,7 +3,7 @@
 use evermesh_model::{LastApplied, Policy};
 use evermesh_proto::admin::v1 as admin;
 
-use super::{Core, Outcome, Refused};
+use super::{Core, Outcome, Refused, control_plane::control_plane};
 
 impl Core {
     /// For the admin interface.
@@ -17,6 +17,7 @@ impl Core {
             refused: self.refused.clone().map(admin::Refusal::from),
             data_plane: Some(self.data_plane()),
             unsaved: self.saving.failed.clone(),
+            control_plane: self.following.link.as_deref().map(control_plane),
         }
     }
 

@@ -27,6 +27,7 @@ fn loaded(digest: u8) -> Event {
 
 fn beginning() -> Beginning {
     Beginning {
+        feed: Feed::Files,
         source: "/etc/mesh.yaml".into(),
         now_unix_ms: NOW,
         started: Started { generation: 1, how: How::Adopted, applied: counts(0), notes: vec![] },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evermesh_model::LastApplied;
 
-use super::{Action, Chore, Core};
+use super::{Action, Chore, Core, Feed};
 
 /// What is on its way to the disk. One record is written at a time, so an older one can never replace a newer one.
 #[derive(Debug, Default)]
@@ -13,11 +13,35 @@ pub(super) struct Saving {
     now: Option<Arc<LastApplied>>,
     /// Waits for that.
     next: Option<Arc<LastApplied>>,
+    /// What is applied is newer than what is there, and is written in its time.
+    late: bool,
     /// Why the last one did not get there.
     pub failed: Option<String>,
 }
 
 impl Core {
+    /// Brings what is applied to the disk. What a control plane says is kept by itself, change by change: a record of all of
+    /// it is for the day on which that is lost, and is written now and then.
+    pub(super) fn keep(&mut self) -> Option<Action> {
+        match self.feed {
+            Feed::Files => self.applied.clone().and_then(|applied| self.save(applied)),
+            Feed::ControlPlane => {
+                self.saving.late = true;
+                None
+            }
+        }
+    }
+
+    /// What is still to be done before the agent ends.
+    pub fn end(&mut self) -> Vec<Action> {
+        self.save_late().into_iter().collect()
+    }
+
+    fn save_late(&mut self) -> Option<Action> {
+        let late = std::mem::take(&mut self.saving.late);
+        self.applied.clone().filter(|_| late).and_then(|applied| self.save(applied))
+    }
+
     pub(super) fn save(&mut self, record: Arc<LastApplied>) -> Option<Action> {
         if self.saving.now.is_some() {
             self.saving.next = Some(record);
@@ -50,6 +74,7 @@ impl Core {
         if self.refused.is_some() {
             actions.extend(self.changed(None));
         }
+        actions.extend(self.save_late());
         if self.saving.failed.is_some() && self.saving.now.is_none() {
             actions.extend(self.applied.clone().and_then(|applied| self.save(applied)));
         }

@@ -36,14 +36,19 @@ fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>
     line.number("--watchdog-ms", asked.watchdog_ms);
     line.0.extend(asked.takeover.then(|| "--takeover".into()));
     line.0.push("--".into());
-    line.path("--config", &asked.config)?;
+    line.optional_path("--config", asked.config.as_deref())?;
+    let control_plane = &asked.control_plane;
+    line.text("--xds-address", control_plane.xds_address.as_ref().map(ToString::to_string));
+    line.optional_path("--xds-root", control_plane.xds_root.as_deref())?;
+    line.optional_path("--xds-token", control_plane.xds_token.as_deref())?;
+    line.text("--network", control_plane.network.clone());
+    line.text("--cluster-id", control_plane.cluster_id.clone());
+    line.text("--on-unsupported", control_plane.on_unsupported.clone());
     line.path("--state-dir", &directories.state_dir)?;
     line.path("--bpffs", &directories.bpffs)?;
-    if let Some(cgroup) = &directories.cgroup {
-        line.path("--cgroup", cgroup)?;
-    }
+    line.optional_path("--cgroup", directories.cgroup.as_deref())?;
     line.path("--run-dir", &directories.run_dir)?;
-    line.0.extend(asked.this_node.node.iter().flat_map(|name| ["--node".into(), name.into()]));
+    line.text("--node", asked.this_node.node.clone());
     line.number("--lease-ms", asked.this_node.lease_ms);
     line.number("--max-services", asked.room.max_services.map(u64::from));
     line.number("--max-endpoints", asked.room.max_endpoints.map(u64::from));
@@ -57,6 +62,14 @@ impl Line {
     fn path(&mut self, flag: &str, path: &Path) -> io::Result<()> {
         self.0.extend([flag.into(), absolute(path)?.into()]);
         Ok(())
+    }
+
+    fn optional_path(&mut self, flag: &str, path: Option<&Path>) -> io::Result<()> {
+        path.map_or(Ok(()), |path| self.path(flag, path))
+    }
+
+    fn text(&mut self, flag: &str, text: Option<String>) {
+        self.0.extend(text.into_iter().flat_map(|text| [flag.into(), text.into()]));
     }
 
     fn number(&mut self, flag: &str, number: Option<u64>) {
@@ -87,6 +100,14 @@ mod tests {
         insta::assert_snapshot!(handed_on(
             "evermesh run --config /m.yaml --state-dir /s --bpffs /b --cgroup /c --run-dir /r --watchdog-ms 300 \
              --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 --takeover --log debug"
+        ));
+    }
+
+    #[test]
+    fn a_control_plane_is_handed_on() {
+        insta::assert_snapshot!(handed_on(
+            "evermesh run --xds-address istiod.istio-system.svc:15012 --xds-root /root.pem --xds-token /token \
+             --network n1 --cluster-id c1 --on-unsupported refuse"
         ));
     }
 

@@ -26,6 +26,10 @@ pub struct Link {
     pub last_nack: Option<String>,
     /// What could not be understood, and why; of many, some.
     pub refused: Vec<(Name, String)>,
+    /// Why what it says is not on disk; it is tried again.
+    pub unkept: Option<String>,
+    /// Hostnames that stand for addresses of workloads, and lead nowhere; of many, some.
+    pub unresolved: Vec<String>,
 }
 
 /// Whether a control plane is reached.
@@ -102,6 +106,14 @@ impl Links {
 
     pub fn refused(&mut self, refused: Vec<(Name, String)>) {
         self.link.refused = refused;
+    }
+
+    pub fn unkept(&mut self, reason: Option<String>) {
+        self.link.unkept = reason;
+    }
+
+    pub fn unresolved(&mut self, hostnames: Vec<String>) {
+        self.link.unresolved = hostnames;
     }
 
     /// Whether what was offered last could not be applied.

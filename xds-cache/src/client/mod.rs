@@ -290,11 +290,13 @@ impl Client {
     fn still_synced(&mut self) {
         let now = self.links.synced();
         self.keeper.synced(now);
-        self.ports.links.send_replace(self.links.link());
+        self.show(|_| ());
     }
 
     fn show(&mut self, change: impl FnOnce(&mut Links)) {
         change(&mut self.links);
+        self.links.unkept(self.keeper.failure());
+        self.links.unresolved(self.mesh.unresolved());
         self.ports.links.send_replace(self.links.link());
     }
 

@@ -26,6 +26,9 @@ use digest::Sum;
 use known::{Known, Part, fingerprint};
 pub use refused::{Refused, Rejected};
 
+/// So many are named where there may be many.
+const NAMED: usize = 100;
+
 /// Everything that a control plane says.
 #[derive(Clone, Debug, Default)]
 pub struct Mesh {
@@ -106,6 +109,17 @@ impl Mesh {
     /// Hostnames that stand for the addresses of workloads.
     pub fn hostnames(&self) -> impl Iterator<Item = &SmolStr> {
         self.hostnames.keys()
+    }
+
+    /// Hostnames that lead nowhere, as far as is known; of many, some.
+    pub fn unresolved(&self) -> Vec<String> {
+        let leads = |hostname: &&SmolStr| self.answers.get(*hostname).is_some_and(|all| !all.is_empty());
+        self.hostnames
+            .keys()
+            .filter(|hostname| !leads(hostname))
+            .take(NAMED)
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// What a user should know though it is not wrong, in a few sentences.

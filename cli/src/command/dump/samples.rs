@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use evermesh_abi::{Endpoint, FrontendKey, PROTOCOL_TCP, PROTOCOL_UDP, ServiceMeta};
-use evermesh_model::{
-    Digest, Port, Protocol, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
-};
+use evermesh_model::{Digest, Port, Protocol, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid};
 
 use crate::{
     live::{Service, Tables},

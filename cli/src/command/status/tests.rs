@@ -58,6 +58,7 @@ fn agent_says() -> Status {
         }),
         refused: None,
         unsaved: None,
+        control_plane: None,
         data_plane: Some(DataPlane {
             generation: 3,
             how: "adopted".into(),
