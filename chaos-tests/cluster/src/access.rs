@@ -57,6 +57,15 @@ impl Access {
         self.near_api_server(programs::helm()?)
     }
 
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Beside the API server.
+    pub(crate) fn in_control_plane(&self) -> Result<Place> {
+        Place::in_cgroup(&self.cgroups.control_plane())?.in_netns(&self.layout.control_plane_netns())
+    }
+
     /// The API server is reached from its own network namespace alone.
     fn near_api_server(&self, program: PathBuf) -> Result<Command> {
         let mut command = Command::new(program);

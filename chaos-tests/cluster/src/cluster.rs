@@ -3,7 +3,7 @@ use std::{fs, path::Path, thread, time::Duration};
 use evermesh_chaos_tests::wait;
 
 use crate::{
-    Access, ClusterName, Component, Error, Node, Result, address, cgroups::Cgroups,
+    Access, ClusterName, Component, Error, Istiod, Node, Result, address, cgroups::Cgroups,
     control_plane::ControlPlane, held::Held, identity::Authority, image::Image, logs, programs, removal,
 };
 
@@ -139,6 +139,13 @@ impl Cluster {
         let Some(control_plane) = &mut self.control_plane else { return Ok(()) };
         control_plane.start_api_server()?;
         control_plane.await_api_server(&self.access)
+    }
+
+    /// Starts `program`, a real Istiod, beside the API server. Nothing of Istio is part of this project.
+    pub fn istiod(&self, program: &Path) -> Result<Istiod> {
+        let control_plane = self.control_plane.as_ref();
+        let control_plane = control_plane.ok_or_else(|| Error::Down { name: self.name().clone() })?;
+        Istiod::start(&self.access, control_plane.netns(), program)
     }
 
     /// Lets the cluster outlive this process.

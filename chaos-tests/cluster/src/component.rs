@@ -19,6 +19,8 @@ pub struct Component {
     what: String,
     program: PathBuf,
     arguments: Vec<OsString>,
+    environment: Vec<(&'static str, String)>,
+    directory: Option<PathBuf>,
     log: PathBuf,
     child: Option<Child>,
 }
@@ -27,13 +29,32 @@ impl Component {
     /// Known as `what`, not started yet.
     pub(crate) fn new(what: &str, program: PathBuf, log_dir: &std::path::Path) -> Self {
         let log = log_dir.join(format!("{what}.log"));
-        Self { what: what.to_owned(), program, arguments: Vec::new(), log, child: None }
+        Self {
+            what: what.to_owned(),
+            program,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: None,
+            log,
+            child: None,
+        }
     }
 
     /// With these arguments besides.
     pub(crate) fn arguments<T: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
+    }
+
+    /// With these variables besides.
+    pub(crate) fn environment(mut self, variables: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+
+    /// In this directory, where it finds and leaves files of relative names.
+    pub(crate) fn directory(self, directory: PathBuf) -> Self {
+        Self { directory: Some(directory), ..self }
     }
 
     /// Starts it in `place`; its output is added to its log.
@@ -43,6 +64,10 @@ impl Component {
         let errors = output.try_clone().map_err(Error::path("open", &self.log))?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(output).stderr(errors);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
         place.alone().take(&mut command);
         let child = command.spawn();
         self.child = Some(child.map_err(|source| Error::Spawn { program: self.program.clone(), source })?);

@@ -159,6 +159,17 @@ pub enum Error {
         /// Where it was looked for.
         dirs: Vec<PathBuf>,
     },
+    /// The definitions of Istio's resources are nowhere.
+    #[error(
+        "Istio's resources are not defined at {path}: put `crd-all.gen.yaml` of the same release there, or name it in {variable}",
+        path = path.display()
+    )]
+    NoDefinitions {
+        /// Where they were looked for.
+        path: PathBuf,
+        /// What may name another place.
+        variable: &'static str,
+    },
     /// Something of a cluster is still there after it was removed.
     #[error("left behind: {0}")]
     LeftBehind(String),

@@ -2,7 +2,7 @@
 
 use std::{
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -36,6 +36,9 @@ enum Action {
         /// How many nodes
         #[arg(long, default_value_t = 3)]
         nodes: usize,
+        /// A program of Istio to run beside the API server: its `pilot-discovery`
+        #[arg(long, value_name = "FILE", env = "EVERMESH_ISTIOD")]
+        istiod: Option<PathBuf>,
     },
     /// Take a cluster down, and what killed commands have left of others
     Down {
@@ -103,7 +106,7 @@ fn main() -> ExitCode {
 fn run(action: Action) -> Result<()> {
     match action {
         Action::Build => Ok(evermesh_cluster::build()?),
-        Action::Up { which, nodes } => up(&which.name, nodes),
+        Action::Up { which, nodes, istiod } => up(&which.name, nodes, istiod.as_deref()),
         Action::Down { which } => Ok(down(&which.name)?),
         Action::Status { which } => status(&which.name),
         Action::Logs { which } => {
@@ -128,9 +131,14 @@ fn run(action: Action) -> Result<()> {
     }
 }
 
-fn up(name: &ClusterName, nodes: usize) -> Result<()> {
+fn up(name: &ClusterName, nodes: usize, istiod: Option<&Path>) -> Result<()> {
     let began = Instant::now();
     let cluster = Cluster::up_as(name, nodes)?;
+    if let Some(program) = istiod {
+        let istiod = cluster.istiod(program)?;
+        println!("Istiod serves at {}, with TLS at {}", istiod.address(), istiod.secure_address());
+        istiod.keep();
+    }
     let shown = cluster.kubectl(&["get", "nodes", "--output=wide"])?;
     cluster.keep()?;
     println!(

@@ -4,8 +4,7 @@ mod boot;
 mod settings;
 
 use std::{
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     time::Duration,
@@ -15,7 +14,8 @@ use evermesh_chaos_tests::{netns::Netns, sandbox::Cgroup};
 use settings::CONTAINERD_SOCKET;
 
 use crate::{
-    Access, Component, Result, cgroups::Cgroups, identity::Authority, layout::Layout, place::Place, programs,
+    Access, Component, Result, cgroups::Cgroups, health, identity::Authority, layout::Layout, place::Place,
+    programs,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,6 +77,11 @@ impl Node {
         format!("node{}", self.number)
     }
 
+    /// Its network namespace.
+    pub fn netns(&self) -> &Netns {
+        &self.netns
+    }
+
     /// Runs a program on the node to its end, and gives what it printed.
     pub fn exec(&self, program: &Path, arguments: &[&str]) -> Result<String> {
         self.access.exec(self.number, program, arguments)
@@ -125,8 +130,8 @@ impl Node {
 
     /// Waits until the kubelet says that it is well.
     pub fn await_kubelet(&mut self) -> Result<()> {
-        let netns = &self.netns;
-        self.kubelet.await_ready(PATIENCE, || netns.enter(|| Ok(is_well())).ok().filter(|&is| is).map(drop))
+        let (netns, address) = (&self.netns, SocketAddr::from((Ipv4Addr::LOCALHOST, KUBELET_HEALTH)));
+        self.kubelet.await_ready(PATIENCE, || health::is_well(netns, address, "/healthz").then_some(()))
     }
 
     pub(crate) fn components(&mut self) -> [&mut Component; 2] {
@@ -138,17 +143,4 @@ impl Node {
             .in_netns(&self.layout.node_netns(self.number))?
             .in_mount_namespace(&self.layout.node_mount_namespace(self.number))
     }
-}
-
-/// Asks the kubelet of this network namespace.
-fn is_well() -> bool {
-    let ask = || {
-        let mut kubelet = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, KUBELET_HEALTH)))?;
-        kubelet.set_read_timeout(Some(PATIENCE))?;
-        kubelet.write_all(b"GET /healthz HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        kubelet.read_to_string(&mut answer)?;
-        Ok::<_, std::io::Error>(answer.starts_with("HTTP/1.0 200"))
-    };
-    ask().unwrap_or(false)
 }

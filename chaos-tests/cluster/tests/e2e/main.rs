@@ -4,6 +4,7 @@
 mod cleanup;
 mod components;
 mod interruption;
+mod istiod;
 mod machine;
 mod rollout;
 mod scene;
