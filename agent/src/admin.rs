@@ -1,3 +1,5 @@
+mod resources;
+
 use std::{
     fs::{self, Permissions},
     io,
@@ -8,33 +10,42 @@ use std::{
 use evermesh_proto::admin::{
     SOCKET,
     v1::{
-        GetStatusRequest, ReloadRequest, ReloadResponse, Status,
+        GetStatusRequest, ListResourcesRequest, ReloadRequest, ReloadResponse, Status,
         admin_server::{Admin, AdminServer},
     },
 };
+use evermesh_xds_cache::Mesh;
 use tokio::{
     net::UnixListener,
     sync::{mpsc, oneshot, watch},
 };
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{Iter, wrappers::UnixListenerStream};
 use tonic::{Request, Response, transport::Server};
 use tracing::error;
 
 use crate::core::Outcome;
+use resources::Pages;
 
 /// Who asked for a reload, waiting for its outcome.
 pub type Asked = oneshot::Sender<Outcome>;
 
-/// The admin interface: what the core says about itself, and a way to have it read the source.
+/// The admin interface: what the core says about itself, a way to have it read the source, and what is known of a control
+/// plane.
 #[derive(Debug)]
 pub struct Desk {
     status: watch::Receiver<Status>,
     reloads: mpsc::Sender<Asked>,
+    meshes: Option<watch::Receiver<Mesh>>,
 }
 
 impl Desk {
-    pub fn new(status: watch::Receiver<Status>, reloads: mpsc::Sender<Asked>) -> Self {
-        Self { status, reloads }
+    /// `meshes`: what is known of the control plane, where there is one.
+    pub fn new(
+        status: watch::Receiver<Status>,
+        reloads: mpsc::Sender<Asked>,
+        meshes: Option<watch::Receiver<Mesh>>,
+    ) -> Self {
+        Self { status, reloads, meshes }
     }
 
     /// Serves until the agent ends.
@@ -65,6 +76,17 @@ impl Admin for Desk {
         self.reloads.send(tell).await.map_err(|_| ending())?;
         let outcome = told.await.map_err(|_| ending())?;
         Ok(Response::new(outcome.into()))
+    }
+
+    type ListResourcesStream = Iter<Pages>;
+
+    async fn list_resources(
+        &self,
+        _: Request<ListResourcesRequest>,
+    ) -> Result<Response<Self::ListResourcesStream>, tonic::Status> {
+        let files = || tonic::Status::failed_precondition("configuration comes from files");
+        let mesh = self.meshes.as_ref().ok_or_else(files)?.borrow().clone();
+        Ok(Response::new(tokio_stream::iter(Pages::of(mesh))))
     }
 }
 

@@ -18,7 +18,8 @@ mod data_plane;
 mod error;
 mod hands;
 mod last_words;
-mod message;
+/// Errors in words.
+pub mod message;
 mod news;
 mod options;
 mod record;
@@ -31,4 +32,4 @@ mod xds;
 pub use error::AgentError;
 pub use options::Options;
 pub use start::run;
-pub use xds::{Unsupported, XdsOptions};
+pub use xds::{SOURCE as CONTROL_PLANE, Unsupported, XdsOptions};

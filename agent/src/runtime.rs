@@ -75,21 +75,22 @@ impl fmt::Display for Source {
 /// Runs until SIGTERM or SIGINT; says that it is ready once it hears signals.
 pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     let mut signals = Signals::catch()?;
-    let (config, mut news) = match works.source {
+    let (config, mut news, meshes) = match works.source {
         Source::Files(path) => {
             let watch = Watch::new(&path).map_err(runtime("watch the configuration"))?;
-            (Some(path), News::Files(Box::new(watch)))
+            (Some(path), News::Files(Box::new(watch)), None)
         }
         Source::ControlPlane(control_plane) => {
+            let meshes = control_plane.meshes();
             let following = control_plane.follow().map_err(runtime("follow the control plane"))?;
-            (None, News::ControlPlane(following))
+            (None, News::ControlPlane(following), Some(meshes))
         }
     };
     let (core, first) = Core::new(beginning);
     let (status, published) = watch::channel(core.status());
     let (reloads, asked) = mpsc::channel(RELOADS);
     if let Some(listener) = works.admin {
-        tokio::spawn(Desk::new(published, reloads).serve(listener));
+        tokio::spawn(Desk::new(published, reloads, meshes).serve(listener));
     }
     let (events, inbox) = mpsc::unbounded_channel();
     let hands = Hands { config, record: works.record, pins: works.pins, plane: works.plane, events };

@@ -61,6 +61,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let beginning = Beginning {
         feed: prospect.source.feed(),
         source: prospect.source.to_string(),
+        node: options.node(),
         now_unix_ms: clock::unix_ms(),
         started: begun.started,
         saved: begun.applied.as_ref().is_none_or(|applied| prospect.known.as_ref() == Some(applied)),

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Parser, Subcommand, value_parser};
+use evermesh_agent::Unsupported;
 use evermesh_handover::RunDir;
 use evermesh_pins::PinDir;
 use evermesh_xds_cache::client::Address;
@@ -14,6 +15,9 @@ pub struct Arguments {
     /// How results are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
+    /// The same as `--output json`
+    #[arg(long, global = true, conflicts_with = "output")]
+    pub json: bool,
     #[command(flatten)]
     pub directories: Directories,
     #[command(subcommand)]
@@ -38,6 +42,13 @@ pub struct Directories {
     pub run_dir: PathBuf,
 }
 
+impl Arguments {
+    /// How results are written.
+    pub fn output(&self) -> Output {
+        if self.json { Output::Json } else { self.output }
+    }
+}
+
 impl Directories {
     pub fn pins(&self) -> PinDir {
         PinDir::new(&self.bpffs)
@@ -59,11 +70,12 @@ pub enum Command {
     Status,
     /// Show what this kernel and host offer, what is missing and what that costs; exits with 78 when Evermesh cannot run
     Doctor(Room),
-    /// Show what stands in the kernel's tables
-    Dump {
-        #[arg(value_enum)]
-        what: Dump,
-    },
+    /// Show what stands in the kernel's tables, or what is known of the control plane
+    #[command(subcommand)]
+    Dump(Dump),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(Config),
     /// Stop Evermesh and remove its data path: traffic is no longer balanced
     Uninstall {
         /// Remove what is in the state directory too
@@ -113,6 +125,9 @@ pub struct ControlPlane {
     /// Name of this node's cluster, as Istio knows it [default: Kubernetes]
     #[arg(long, value_name = "NAME", requires = "xds_address")]
     pub cluster_id: Option<String>,
+    /// Which name servers are asked where hostnames lead that stand for workloads [default: /etc/resolv.conf]
+    #[arg(long, value_name = "FILE", requires = "xds_address")]
+    pub resolv_conf: Option<PathBuf>,
     /// Traffic for which the control plane asks for what cannot be done, such as a waypoint: let it pass, or refuse it
     #[arg(long, value_name = "WHAT", value_parser = ["warn", "refuse"], requires = "xds_address")]
     pub on_unsupported: Option<String>,
@@ -170,7 +185,7 @@ pub struct PodNamespace {
     pub pid: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Subcommand)]
 pub enum Dump {
     /// Service ports, their virtual IPs and how many endpoints they have
     Services,
@@ -178,6 +193,43 @@ pub enum Dump {
     Endpoints,
     /// Workloads and the service ports they stand behind
     Workloads,
+    /// Everything that the control plane said and this node knows; without an agent, what is kept on disk
+    Xds {
+        /// Show those with this in their names
+        name: Option<String>,
+        #[command(flatten)]
+        as_run: AsRun,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Compare what the source says with what the kernel's tables do; exits with 1 when they differ
+    Diff(Diff),
+}
+
+/// What is compared with the tables.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A YAML file, or a directory of them [default: where the agent has its configuration from, or had it last]
+    #[arg(long, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Name of this node, which tells its place [default: what the agent says or said last, or the host name]
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    #[command(flatten)]
+    pub as_run: AsRun,
+}
+
+/// What an agent is told by `run`. It matters where none runs, and what it knew of a control plane is read from the disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct AsRun {
+    /// With no agent: as `run` was told
+    #[arg(long, value_name = "NAME", env = "NETWORK", default_value = "")]
+    pub network: String,
+    /// With no agent: as `run` was told
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "warn")]
+    pub on_unsupported: Unsupported,
 }
 
 #[cfg(test)]
@@ -193,7 +245,16 @@ mod tests {
 
     #[test]
     fn directories_are_taken_before_and_after_every_command() {
-        for command in ["status", "doctor", "pod list", "dump services", "uninstall", "run --config m.yaml"] {
+        for command in [
+            "status",
+            "doctor",
+            "pod list",
+            "dump services",
+            "dump xds",
+            "config diff",
+            "uninstall",
+            "run --config m.yaml",
+        ] {
             for line in [
                 format!("evermesh --bpffs /b --run-dir /r --cgroup /c --state-dir /s {command}"),
                 format!("evermesh {command} --bpffs /b --run-dir /r --cgroup /c --state-dir /s"),
@@ -208,6 +269,15 @@ mod tests {
                 assert_eq!(arguments.directories, expected, "{line}");
             }
         }
+    }
+
+    #[test]
+    fn json_may_be_asked_for_in_short_and_once() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        assert_eq!(parse("evermesh dump xds --json web").unwrap().output(), Output::Json);
+        assert_eq!(parse("evermesh --output json status").unwrap().output(), Output::Json);
+        assert_eq!(parse("evermesh status").unwrap().output(), Output::Text);
+        assert!(parse("evermesh status --json --output text").is_err());
     }
 
     #[test]

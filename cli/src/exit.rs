@@ -6,7 +6,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Ok = 0,
-    /// Not done; the message says why.
+    /// Not done; the message says why. `config diff`: the source and the tables differ.
     Failure = 1,
     /// The arguments make no sense.
     Usage = 2,

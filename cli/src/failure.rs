@@ -1,10 +1,13 @@
 use std::{io, path::PathBuf};
 
+use evermesh_agent::{message, source::SourceError};
 use evermesh_handover::{ClientError, IntentError};
+use evermesh_model::InvalidSnapshot;
 use evermesh_pins::{
     ControlError, EnrolmentError, InventoryError, Layout, RemovalError, ViewError, WriterLockError,
     host::HostError,
 };
+use evermesh_xds_cache::cache::ReadError;
 
 use crate::{Exit, process::lone_agent::LoneAgentError, record::RecordError};
 
@@ -29,6 +32,41 @@ pub enum Failure {
     /// The configuration applied last could not be read.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// What is kept of a control plane could not be read.
+    #[error(transparent)]
+    Kept(#[from] ReadError),
+    /// Nothing is known of a control plane.
+    #[error("nothing is known of a control plane: no agent answers{}, and there is no {}; name the state directory with --state-dir", because(.reason.as_deref()), path.display())]
+    NothingKept {
+        /// Why the one that runs does not.
+        reason: Option<String>,
+        /// Where it would be kept.
+        path: PathBuf,
+    },
+    /// The agent has its configuration from files.
+    #[error(
+        "no control plane is followed, configuration comes from files: see `evermesh dump services` and `evermesh config diff`"
+    )]
+    NoControlPlane,
+    /// What is known of a resource is nothing that this release knows.
+    #[error("{name} is not as this release has it: {source}; use the `evermesh` of the release that runs")]
+    ForeignResource {
+        /// The resource.
+        name: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// What is known of a control plane makes no mesh.
+    #[error("what is known of the control plane is no mesh: {0}")]
+    NoMesh(#[from] InvalidSnapshot),
+    /// The files with the configuration could not be read, or are wrong.
+    #[error("{}", message::of(.0))]
+    Source(#[from] SourceError),
+    /// It is not known where configuration comes from.
+    #[error(
+        "it is not known where configuration comes from, since no agent ran here: name files with --config"
+    )]
+    NoSource,
     /// The intent to uninstall could not be recorded or cleared.
     #[error(transparent)]
     Intent(#[from] IntentError),
@@ -116,6 +154,10 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(" ({reason})")).unwrap_or_default()
 }
 
 impl Failure {

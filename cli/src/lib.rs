@@ -7,6 +7,7 @@ mod exit;
 mod failure;
 mod heartbeat;
 mod hooked;
+mod known;
 mod live;
 mod names;
 mod output;
@@ -17,7 +18,7 @@ use std::ffi::OsString;
 
 use clap::Parser as _;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Config};
 pub use exit::Exit;
 use failure::Failure;
 
@@ -27,13 +28,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(arguments) => arguments,
         Err(error) => return misused(&error),
     };
-    let Arguments { directories, output, command } = arguments;
+    let output = arguments.output();
+    let Arguments { directories, command, .. } = arguments;
     let done = match command {
         Command::Run(asked) => command::run(&directories, &asked),
         Command::Pod(asked) => command::pod(&directories, output, &asked),
         Command::Status => command::status(&directories, output),
         Command::Doctor(room) => command::doctor(&directories, output, room),
-        Command::Dump { what } => command::dump(&directories, output, what),
+        Command::Dump(what) => command::dump(&directories, output, &what),
+        Command::Config(Config::Diff(asked)) => command::diff(&directories, output, &asked),
         Command::Uninstall { purge } => command::uninstall(&directories, output, purge),
     };
     done.unwrap_or_else(|failure| output.complain(&failure))

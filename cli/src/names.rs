@@ -24,6 +24,18 @@ impl Names {
         Self { services: services.collect(), workloads: workloads.collect() }
     }
 
+    /// These, and those that only `others` knows.
+    #[must_use]
+    pub fn or(mut self, others: Self) -> Self {
+        for (digest, name) in others.services {
+            self.services.entry(digest).or_insert(name);
+        }
+        for (digest, name) in others.workloads {
+            self.workloads.entry(digest).or_insert(name);
+        }
+        self
+    }
+
     /// The service that a service port belongs to.
     pub fn service(&self, digest: u64) -> String {
         self.services.get(&digest).cloned().unwrap_or_else(|| hex(digest))

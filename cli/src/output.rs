@@ -96,6 +96,13 @@ mod tests {
             Failure::OwnPath { source: source() },
             Failure::WorkingDirectory { source: source() },
             Failure::Print { source: source() },
+            Failure::NothingKept { reason: None, path: "/var/lib/evermesh/xds".into() },
+            Failure::NothingKept {
+                reason: Some("no answer within 3000 ms".into()),
+                path: "/var/lib/evermesh/xds".into(),
+            },
+            Failure::NoControlPlane,
+            Failure::NoSource,
         ]
     }
 

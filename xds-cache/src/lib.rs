@@ -15,5 +15,5 @@ pub use client::Whole;
 pub use convert::{Conversion, InvalidResource, Meaning, OnUnsupported, Understood};
 pub use demand::{Demand, Demands};
 pub use kind::Kind;
-pub use mesh::{Mesh, Name, Refused, Rejected, Said, Taken};
+pub use mesh::{Listed, Mesh, Name, Refused, Rejected, Said, Says, Taken};
 pub use session::{Nonsense, Receipt, Received, Session, reasons};

@@ -129,6 +129,8 @@ pub struct Refused {
 pub struct Beginning {
     pub feed: Feed,
     pub source: String,
+    /// Name of this node.
+    pub node: String,
     pub now_unix_ms: u64,
     pub started: Started,
     /// What the tables say, if that is known.
@@ -145,6 +147,7 @@ pub struct Core {
     feed: Feed,
     following: Following,
     source: String,
+    node: String,
     pid: u32,
     started_unix_ms: u64,
     started: Started,
@@ -164,12 +167,14 @@ pub struct Core {
 impl Core {
     /// The state after a start, and what is to be done first.
     pub fn new(beginning: Beginning) -> (Self, Vec<Action>) {
-        let Beginning { feed, source, now_unix_ms, started, applied, saved, refused, mut notes } = beginning;
+        let Beginning { feed, source, node, now_unix_ms, started, applied, saved, refused, mut notes } =
+            beginning;
         notes.extend(started.notes.iter().cloned());
         let mut core = Self {
             feed,
             following: Following::default(),
             source,
+            node,
             pid: std::process::id(),
             started_unix_ms: now_unix_ms,
             writes: started.applied.writes,

@@ -18,6 +18,7 @@ impl Core {
             data_plane: Some(self.data_plane()),
             unsaved: self.saving.failed.clone(),
             control_plane: self.following.link.as_deref().map(control_plane),
+            node: self.node.clone(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::{io, path::Path, sync::Arc, thread};
 
 use evermesh_model::LastApplied;
 use evermesh_xds_cache::{
-    cache,
+    Mesh, cache,
     client::{Address, Client, Link, Offer, Ports},
     names,
 };
@@ -18,6 +18,9 @@ pub use options::{Unsupported, XdsOptions};
 /// Answers of name servers that wait to be heard.
 const ANSWERS: usize = 64;
 
+/// How a source begins that is a control plane and not a path.
+pub const SOURCE: &str = "control plane ";
+
 /// A control plane, and what is known of what it says.
 #[derive(Debug)]
 pub struct ControlPlane {
@@ -25,6 +28,7 @@ pub struct ControlPlane {
     address: Address,
     node: String,
     known: cache::Opened,
+    meshes: watch::Sender<Mesh>,
 }
 
 /// The client at work.
@@ -40,12 +44,18 @@ impl ControlPlane {
     /// Reads what is known of it from the disk.
     pub fn open(options: &XdsOptions, address: &Address, node: String, state_dir: &Path) -> Self {
         let known = cache::open(state_dir, options.conversion());
-        Self { options: options.clone(), address: address.clone(), node, known }
+        let meshes = watch::Sender::new(known.mesh.clone());
+        Self { options: options.clone(), address: address.clone(), node, known, meshes }
     }
 
     /// For people.
     pub fn source(&self) -> String {
-        format!("control plane {}", self.address)
+        format!("{SOURCE}{}", self.address)
+    }
+
+    /// What is known of what it says, now and from then on.
+    pub fn meshes(&self) -> watch::Receiver<Mesh> {
+        self.meshes.subscribe()
     }
 
     /// What a user should know of what was read.
@@ -72,12 +82,15 @@ impl ControlPlane {
         let (hostnames, asked) = watch::channel(Arc::from([]));
         let (answer, answers) = mpsc::channel(ANSWERS);
         let (end, ended) = oneshot::channel();
+        let resolv_conf = self.options.resolv_conf.clone();
         let config = self.options.client(&self.address, &self.node);
         let cache::Opened { mesh, whole, keeper, notes: _ } = self.known;
-        let client = Client::new(config, mesh, whole, keeper, Ports { offers, links, hostnames, answers });
+        let ports = Ports { offers, links, hostnames, answers, meshes: self.meshes };
+        let client = Client::new(config, mesh, whole, keeper, ports);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || {
-            let names = runtime.spawn(names::look_up(asked, answer));
+            let names = async move { names::look_up(&resolv_conf, asked, answer).await };
+            let names = runtime.spawn(names);
             runtime.block_on(client.run());
             names.abort();
             // The agent may have stopped waiting.

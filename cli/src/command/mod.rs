@@ -1,5 +1,6 @@
 //! One command a file.
 
+mod config;
 mod doctor;
 mod dump;
 pub mod pod;
@@ -7,6 +8,7 @@ mod run;
 mod status;
 mod uninstall;
 
+pub use config::diff;
 pub use doctor::doctor;
 pub use dump::dump;
 pub use pod::pod;

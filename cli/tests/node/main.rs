@@ -4,6 +4,7 @@
 
 mod another_layout;
 mod another_run;
+mod config_diff;
 mod doctor;
 mod life;
 mod lone_agent;

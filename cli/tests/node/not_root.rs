@@ -14,6 +14,8 @@ fn every_command_asks_for_root() {
         &["status"],
         &["pod", "list"],
         &["dump", "services"],
+        &["dump", "xds"],
+        &["config", "diff"],
         &["uninstall"],
     ] {
         let output = sandbox.evermesh(arguments).current_dir("/").uid(NOBODY).gid(NOBODY).output().unwrap();

@@ -2,6 +2,7 @@
 
 mod entry;
 mod keeper;
+mod reading;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use evermesh_state::local::{Store, StoreError};
 use crate::{Conversion, Kind, Mesh, Rejected, Said, Whole};
 use entry::Stored;
 pub use keeper::Keeper;
+pub use reading::{Kept, ReadError, read};
 
 /// Name of the store in the state directory.
 pub const DIRECTORY: &str = "xds";
@@ -45,20 +47,28 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
             (None, Vec::new())
         }
     };
-    let Stored { resources, answers, whole, synced_unix_ms, unreadable } = entry::read(entries);
-    let mut mesh = Mesh::new(conversion);
-    for (kind, resources) in Kind::ALL.into_iter().zip(resources) {
-        let taken = mesh.take(Said { kind, resources, removed: Vec::new(), everything: true });
-        notes.extend(taken.rejected.iter().map(no_longer_understood));
-    }
-    for (hostname, addresses) in answers {
-        mesh.resolve(&hostname, addresses);
-    }
+    let stored = entry::read(entries);
+    let (whole, synced_unix_ms, unreadable) = (stored.whole, stored.synced_unix_ms, stored.unreadable);
+    let (mesh, rejected) = mesh_of(stored, conversion);
+    notes.extend(rejected.iter().map(no_longer_understood));
     if unreadable > 0 {
         notes.push(format!("{unreadable} entries of the store {} could not be read", directory.display()));
     }
     let keeper = Keeper::new(directory, store, whole, synced_unix_ms);
     Opened { mesh, whole, keeper, notes }
+}
+
+/// The mesh that follows from what a store holds, and what of it is not understood.
+fn mesh_of(stored: Stored, conversion: Conversion) -> (Mesh, Vec<Rejected>) {
+    let mut mesh = Mesh::new(conversion);
+    let mut rejected = Vec::new();
+    for (kind, resources) in Kind::ALL.into_iter().zip(stored.resources) {
+        rejected.extend(mesh.take(Said { kind, resources, removed: Vec::new(), everything: true }).rejected);
+    }
+    for (hostname, addresses) in stored.answers {
+        mesh.resolve(&hostname, addresses);
+    }
+    (mesh, rejected)
 }
 
 fn no_longer_understood(rejected: &Rejected) -> String {

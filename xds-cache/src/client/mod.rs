@@ -63,6 +63,8 @@ pub struct Answer {
     pub hostname: SmolStr,
     /// The addresses; none is an answer too.
     pub addresses: Vec<IpAddr>,
+    /// Of both families. Otherwise there may be others, and an earlier answer is the better one.
+    pub is_whole: bool,
 }
 
 /// What a client is connected to, on the side of this node.
@@ -76,6 +78,8 @@ pub struct Ports {
     pub hostnames: watch::Sender<Arc<[SmolStr]>>,
     /// Says where they lead.
     pub answers: mpsc::Receiver<Answer>,
+    /// Shows what is known, applied or not.
+    pub meshes: watch::Sender<Mesh>,
 }
 
 /// A control plane that accepts and says nothing is as good as none.
@@ -227,6 +231,7 @@ impl Client {
             self.whole.insert(kind);
         }
         owed.push((receipt, taken.rejected));
+        self.ports.meshes.send_replace(self.mesh.clone());
         self.tell_hostnames();
         if !self.whole.is_all() {
             return Ok(());
@@ -258,9 +263,13 @@ impl Client {
         self.keeper.remember_all(kind, &all);
     }
 
-    async fn hear(&mut self, Answer { hostname, addresses }: Answer) -> Result<(), Ended> {
+    async fn hear(&mut self, Answer { hostname, addresses, is_whole }: Answer) -> Result<(), Ended> {
+        if !is_whole && self.mesh.is_resolved(&hostname) {
+            return Ok(());
+        }
         if self.mesh.resolve(&hostname, addresses.clone()) {
             self.keeper.remember_answer(&hostname, &addresses);
+            self.ports.meshes.send_replace(self.mesh.clone());
             if self.whole.is_all() {
                 // Nobody waits for an answer; what could not be applied is offered with the next change.
                 let _told = self.offer().await?;

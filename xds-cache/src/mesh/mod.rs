@@ -8,6 +8,7 @@ mod claims;
 mod digest;
 mod effect;
 mod known;
+mod listing;
 mod refused;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use asked::Asked;
 use claims::Claims;
 use digest::Sum;
 use known::{Known, Part, fingerprint};
+pub use listing::{Listed, Says};
 pub use refused::{Refused, Rejected};
 
 /// So many are named where there may be many.
@@ -141,6 +143,11 @@ impl Mesh {
         }
         self.settle(touched);
         taken
+    }
+
+    /// Whether it is known where a hostname leads.
+    pub fn is_resolved(&self, hostname: &str) -> bool {
+        self.answers.contains_key(hostname)
     }
 
     /// Takes in where a hostname leads; nowhere is an answer too. Says whether that is new.

@@ -73,7 +73,8 @@ impl From<&FrontendKey> for FrontendView {
     }
 }
 
-fn algorithm(number: u8) -> String {
+/// Its name.
+pub fn algorithm(number: u8) -> String {
     match number {
         ALGORITHM_RANDOM => "random".into(),
         ALGORITHM_ROUND_ROBIN => "round_robin".into(),

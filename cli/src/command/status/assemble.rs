@@ -5,6 +5,7 @@ use evermesh_model::LastApplied;
 use evermesh_proto::admin::v1::{Configuration, Status};
 
 use super::{
+    control_plane::ControlPlaneView,
     data_path::HOOKS,
     facts::Facts,
     problems,
@@ -24,6 +25,7 @@ impl StatusView {
             data_path: DataPathView::of(facts),
             configuration: ConfigurationView::of(facts),
             refused: RefusedView::of(facts),
+            control_plane: ControlPlaneView::of(facts),
             pods: facts.data_path.pods.clone(),
             pods_outside: facts.data_path.pods_outside.iter().map(Into::into).collect(),
             counters: facts.data_path.counters.clone(),
@@ -67,6 +69,7 @@ impl AgentView {
             release: word.map(|word| word.release.clone()),
             started_unix_ms: word.map(|word| word.started_unix_ms),
             heartbeat_age_ms: facts.data_path.heartbeat_age_ms,
+            node: word.map(|word| word.node.clone()).filter(|node| !node.is_empty()),
             notes: data_plane.map(|it| it.notes.clone()).unwrap_or_default(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod age;
 mod assemble;
+mod control_plane;
 mod data_path;
 mod facts;
 mod problems;

@@ -1,6 +1,6 @@
 use evermesh_handover::message::Phase;
 
-use super::{data_path::HOOKS, facts::Facts};
+use super::{control_plane, data_path::HOOKS, facts::Facts};
 use crate::process::Life;
 
 /// Everything that needs attention, the gravest first, each with what to do. Empty where nothing of Evermesh is on
@@ -15,6 +15,7 @@ pub fn of(facts: &Facts) -> Vec<String> {
     problems.extend(of_supervisor(facts));
     problems.extend(of_agent(facts));
     problems.extend(of_configuration(facts));
+    problems.extend(control_plane::problems(facts));
     problems
 }
 

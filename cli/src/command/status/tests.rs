@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use evermesh_handover::message::{Phase, State};
 use evermesh_model::{LastApplied, Policy, PolicyAction, PolicyScope, Snapshot};
 use evermesh_pins::probe::PodOutside;
-use evermesh_proto::admin::v1::{self as admin, Configuration, DataPlane, Refusal, Status};
+use evermesh_proto::admin::v1::{
+    self as admin, Configuration, ControlPlane, DataPlane, Refusal, RefusedResource, Status,
+    control_plane::Phase as Stream,
+};
 
 use super::{
     data_path::{DataPath, HOOKS},
@@ -59,6 +62,7 @@ fn agent_says() -> Status {
         refused: None,
         unsaved: None,
         control_plane: None,
+        node: "node-1".into(),
         data_plane: Some(DataPlane {
             generation: 3,
             how: "adopted".into(),
@@ -258,4 +262,75 @@ fn a_lease_that_is_over_is_a_problem() {
         "{:?}",
         view.problems
     );
+}
+
+fn connected() -> ControlPlane {
+    ControlPlane {
+        address: "istiod.istio-system.svc:15012".into(),
+        phase: Stream::Connected.into(),
+        since_unix_ms: NOW - 7_260_000,
+        synced_unix_ms: Some(NOW - 4_000),
+        acks: 120,
+        ..ControlPlane::default()
+    }
+}
+
+fn lost() -> ControlPlane {
+    ControlPlane {
+        phase: Stream::Lost.into(),
+        since_unix_ms: NOW - 300_000,
+        synced_unix_ms: Some(NOW - 305_000),
+        reason: Some("cannot connect: Connection refused".into()),
+        ..connected()
+    }
+}
+
+/// With an agent that follows this control plane.
+fn following(control_plane: ControlPlane, life: Life) -> Facts {
+    let source = "control plane istiod.istio-system.svc:15012".into();
+    let word = Status { source, control_plane: Some(control_plane), ..agent_says() };
+    Facts { agent: heard(life, word), ..healthy() }
+}
+
+#[test]
+fn a_control_plane_is_followed() {
+    let facts = following(connected(), Life::Running);
+    insta::assert_snapshot!(shown(&facts));
+    let json = serde_json::to_value(StatusView::of(&facts)).unwrap();
+    insta::assert_snapshot!(
+        "control_plane_json",
+        serde_json::to_string_pretty(&json["control_plane"]).unwrap()
+    );
+}
+
+#[test]
+fn a_control_plane_that_is_not_reached_is_a_warning_and_no_problem() {
+    insta::assert_snapshot!(shown(&following(lost(), Life::Running)));
+}
+
+#[test]
+fn with_the_agent_dead_nobody_listens_to_the_control_plane() {
+    insta::assert_snapshot!(shown(&following(connected(), Life::Dead)));
+    insta::assert_snapshot!("dead_and_lost", shown(&following(lost(), Life::Dead)));
+}
+
+#[test]
+fn a_control_plane_that_never_said_everything_is_a_problem() {
+    let never = ControlPlane { synced_unix_ms: None, acks: 0, ..lost() };
+    insta::assert_snapshot!(shown(&following(never, Life::Running)));
+}
+
+#[test]
+fn what_is_refused_unkept_or_unresolved_is_told() {
+    let refused =
+        RefusedResource { kind: "Address".into(), name: "demo/odd".into(), reason: "lacks uid".into() };
+    let control_plane = ControlPlane {
+        nacks: 1,
+        last_nack: Some("demo/odd: lacks uid".into()),
+        refused: vec![refused],
+        unkept: Some("cannot open the store `/var/lib/evermesh/xds`: no space left".into()),
+        unresolved: (1..=5).map(|n| format!("db-{n}.example.com")).collect(),
+        ..connected()
+    };
+    insta::assert_snapshot!(shown(&following(control_plane, Life::Running)));
 }

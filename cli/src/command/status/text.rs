@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{
-    age,
+    age, control_plane,
     view::{AgentView, ConfigurationView, DataPathView, Health, StatusView, SupervisorView},
 };
 use crate::process::Life;
@@ -34,6 +34,9 @@ impl fmt::Display for StatusView {
             line(f, "refused", &format!("{} ago", age::text(refused.age_ms)))?;
             refused.reason.lines().try_for_each(|reason| line(f, "", reason))?;
         }
+        if let Some(view) = &self.control_plane {
+            control_plane::section(f, view, self.agent.state == Life::Running.as_str())?;
+        }
         line(f, "pods", &pods(self))?;
         for outside in self.pods_outside.iter().take(PODS_NAMED) {
             line(f, "", &outside.to_string())?;
@@ -42,7 +45,8 @@ impl fmt::Display for StatusView {
     }
 }
 
-fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+/// A line of the screen; without a label it belongs to the one above.
+pub fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
     writeln!(f, "{}", format!("{label:LABEL$}{text}").trim_end())
 }
 

@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Serialize, Serializer};
 
+use super::control_plane::ControlPlaneView;
 use crate::command::pod::{PodOutsideView, PodView};
 
 /// What `status` shows. Field names stay.
@@ -14,6 +15,7 @@ pub struct StatusView {
     pub data_path: DataPathView,
     pub configuration: Option<ConfigurationView>,
     pub refused: Option<RefusedView>,
+    pub control_plane: Option<ControlPlaneView>,
     pub pods: Vec<PodView>,
     pub pods_outside: Vec<PodOutsideView>,
     #[serde(serialize_with = "as_object")]
@@ -52,6 +54,8 @@ pub struct AgentView {
     pub release: Option<String>,
     pub started_unix_ms: Option<u64>,
     pub heartbeat_age_ms: Option<u64>,
+    /// Name of the node, as it was told.
+    pub node: Option<String>,
     pub notes: Vec<String>,
 }
 

@@ -1,0 +1,164 @@
+//! What is known, resource by resource, for people and for other processes.
+
+use std::{ops::Bound, sync::Arc};
+
+use evermesh_model::{Policy, Service, SmolStr, VirtualIp, Workload};
+use evermesh_proto::admin::v1::{RefusedResource, Resource, resource::Kind as Shown};
+
+use super::{Mesh, Name, known::Known, known::Part};
+use crate::Demands;
+
+/// A resource that is in force.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Which.
+    pub name: Name,
+    /// As the control plane numbers it; may be empty.
+    pub version: SmolStr,
+    /// What it says.
+    pub says: Says,
+    /// What it asks for and is not done.
+    pub demands: Demands,
+}
+
+/// What a resource says, as far as it counts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Says {
+    /// A service.
+    Service {
+        /// With its own virtual IPs.
+        service: Arc<Service>,
+        /// Those that it claims and another service has.
+        lost: Vec<VirtualIp>,
+    },
+    /// A workload.
+    Workload {
+        /// With the addresses that its hostname leads to.
+        workload: Arc<Workload>,
+        /// Where its addresses come from if not from the control plane.
+        hostname: Option<SmolStr>,
+    },
+    /// A policy.
+    Policy(Arc<Policy>),
+}
+
+impl Mesh {
+    /// Every resource that is in force, by name, beginning after the one of this name.
+    pub fn listed_after<'a>(&'a self, after: Option<&Name>) -> impl Iterator<Item = Listed> + 'a {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let known = self.known.range::<_, Name>((start, Bound::Unbounded));
+        known.map(|(name, known)| Listed {
+            name: name.clone(),
+            version: known.version.clone(),
+            says: self.says(known),
+            demands: known.demands,
+        })
+    }
+
+    /// Every resource that is not understood; of many, some.
+    pub fn listed_refused(&self) -> impl Iterator<Item = RefusedResource> {
+        self.refused.iter().map(|(name, reason)| RefusedResource {
+            kind: name.kind.to_string(),
+            name: name.name.to_string(),
+            reason: reason.to_owned(),
+        })
+    }
+
+    fn says(&self, known: &Known) -> Says {
+        match &known.part {
+            Part::Service(service) => {
+                let lost = service.vips.iter().filter(|vip| !self.claims.has(&service.key, vip));
+                let own = self.snapshot.service(&service.key).unwrap_or(service);
+                Says::Service { service: own.clone(), lost: lost.cloned().collect() }
+            }
+            Part::Workload { workload, hostname } => {
+                let resolved = self.snapshot.workload(&workload.uid).unwrap_or(workload);
+                Says::Workload { workload: resolved.clone(), hostname: hostname.clone() }
+            }
+            Part::Policy(policy) => Says::Policy(policy.clone()),
+        }
+    }
+}
+
+impl Listed {
+    /// As the agent's admin interface tells it.
+    pub fn encode(&self) -> Result<Resource, serde_json::Error> {
+        let (kind, says) = match &self.says {
+            Says::Service { service, .. } => (Shown::Service, serde_json::to_string(service)),
+            Says::Workload { workload, .. } => (Shown::Workload, serde_json::to_string(workload)),
+            Says::Policy(policy) => (Shown::Policy, serde_json::to_string(policy)),
+        };
+        let lost: &[VirtualIp] = if let Says::Service { lost, .. } = &self.says { lost } else { &[] };
+        let hostname =
+            if let Says::Workload { hostname, .. } = &self.says { hostname.as_ref() } else { None };
+        Ok(Resource {
+            kind: kind.into(),
+            name: self.name.name.to_string(),
+            version: self.version.to_string(),
+            says: says?,
+            hostname: hostname.map(ToString::to_string),
+            lost: lost.iter().map(ToString::to_string).collect(),
+            not_done: self.demands.iter().map(|demand| demand.to_string()).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Conversion, Kind, Said,
+        samples::{garbage, of_service, of_workload, policy, said, service, waypoint, workload},
+    };
+
+    fn mesh() -> Mesh {
+        let mut mesh = Mesh::new(Conversion::default());
+        let mut web = service("web", &[[10, 96, 0, 1], [10, 96, 0, 2]]);
+        web.waypoint = waypoint();
+        let rival = service("api", &[[10, 96, 0, 2]]);
+        let mut outside = workload("w2", [0; 4], &["web"]);
+        (outside.addresses, outside.hostname) = (vec![], "db.example.com".into());
+        let resources = vec![
+            of_service(web),
+            of_service(rival),
+            of_workload(workload("w1", [10, 0, 0, 1], &["web"])),
+            of_workload(outside),
+            garbage(Kind::Address, "odd"),
+        ];
+        mesh.take(said(resources));
+        mesh.take(Said { kind: Kind::Authorization, ..said(vec![policy("p1")]) });
+        mesh.resolve("db.example.com", vec!["10.9.9.9".parse().unwrap()]);
+        mesh
+    }
+
+    fn names(listed: impl Iterator<Item = Listed>) -> Vec<String> {
+        listed.map(|listed| listed.name.name.to_string()).collect()
+    }
+
+    #[test]
+    fn everything_that_is_known_is_listed_as_it_is_in_force() {
+        let mesh = mesh();
+        let listed: Vec<_> = mesh.listed_after(None).map(|listed| listed.encode().unwrap()).collect();
+        let told = |name: &str| listed.iter().find(|resource| resource.name == name).unwrap();
+        assert_eq!(told("demo/web").lost, ["10.96.0.2"]);
+        assert_eq!(told("demo/web").not_done, ["a waypoint on the way"]);
+        let web: Service = serde_json::from_str(&told("demo/web").says).unwrap();
+        assert_eq!(Some(&Arc::new(web)), mesh.snapshot().services().find(|it| it.key.hostname == "web"));
+        assert_eq!(told("w2").hostname.as_deref(), Some("db.example.com"));
+        let resolved: Workload = serde_json::from_str(&told("w2").says).unwrap();
+        assert_eq!(resolved.addresses[..], ["10.9.9.9".parse::<std::net::IpAddr>().unwrap()]);
+        assert_eq!(told("demo/p1").kind(), Shown::Policy);
+        let refused: Vec<_> = mesh.listed_refused().collect();
+        assert_eq!((refused.len(), refused[0].name.as_str()), (1, "odd"));
+    }
+
+    #[test]
+    fn a_listing_goes_on_after_any_name() {
+        let mesh = mesh();
+        let all = names(mesh.listed_after(None));
+        assert_eq!(all, ["demo/api", "demo/web", "w1", "w2", "demo/p1"]);
+        for (read, listed) in mesh.listed_after(None).enumerate() {
+            assert_eq!(names(mesh.listed_after(Some(&listed.name))), all[read + 1..]);
+        }
+    }
+}
