@@ -113,6 +113,9 @@ pub struct ControlPlane {
     /// Name of this node's cluster, as Istio knows it [default: Kubernetes]
     #[arg(long, value_name = "NAME", requires = "xds_address")]
     pub cluster_id: Option<String>,
+    /// Which name servers are asked where hostnames lead that stand for workloads [default: /etc/resolv.conf]
+    #[arg(long, value_name = "FILE", requires = "xds_address")]
+    pub resolv_conf: Option<PathBuf>,
     /// Traffic for which the control plane asks for what cannot be done, such as a waypoint: let it pass, or refuse it
     #[arg(long, value_name = "WHAT", value_parser = ["warn", "refuse"], requires = "xds_address")]
     pub on_unsupported: Option<String>,

@@ -72,12 +72,14 @@ impl ControlPlane {
         let (hostnames, asked) = watch::channel(Arc::from([]));
         let (answer, answers) = mpsc::channel(ANSWERS);
         let (end, ended) = oneshot::channel();
+        let resolv_conf = self.options.resolv_conf.clone();
         let config = self.options.client(&self.address, &self.node);
         let cache::Opened { mesh, whole, keeper, notes: _ } = self.known;
         let client = Client::new(config, mesh, whole, keeper, Ports { offers, links, hostnames, answers });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || {
-            let names = runtime.spawn(names::look_up(asked, answer));
+            let names = async move { names::look_up(&resolv_conf, asked, answer).await };
+            let names = runtime.spawn(names);
             runtime.block_on(client.run());
             names.abort();
             // The agent may have stopped waiting.

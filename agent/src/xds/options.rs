@@ -5,6 +5,7 @@ use evermesh_proto::discovery::Node;
 use evermesh_xds_cache::{
     Conversion, OnUnsupported,
     client::{Address, Config, Roots},
+    names::RESOLV_CONF,
 };
 use prost_types::{Struct, Value, value::Kind};
 
@@ -32,6 +33,9 @@ pub struct XdsOptions {
     /// Name of this node's cluster, as Istio knows it
     #[arg(long, value_name = "NAME", env = "CLUSTER_ID", default_value = "Kubernetes")]
     pub cluster_id: String,
+    /// Which name servers are asked where hostnames lead that stand for workloads
+    #[arg(long, value_name = "FILE", default_value = RESOLV_CONF)]
+    pub resolv_conf: PathBuf,
     /// Traffic for which the control plane asks for what cannot be done: a waypoint, mutual TLS, a policy
     #[arg(long, value_name = "WHAT", value_enum, default_value = "warn")]
     pub on_unsupported: Unsupported,

@@ -43,6 +43,7 @@ fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>
     line.optional_path("--xds-token", control_plane.xds_token.as_deref())?;
     line.text("--network", control_plane.network.clone());
     line.text("--cluster-id", control_plane.cluster_id.clone());
+    line.optional_path("--resolv-conf", control_plane.resolv_conf.as_deref())?;
     line.text("--on-unsupported", control_plane.on_unsupported.clone());
     line.path("--state-dir", &directories.state_dir)?;
     line.path("--bpffs", &directories.bpffs)?;
@@ -107,7 +108,7 @@ mod tests {
     fn a_control_plane_is_handed_on() {
         insta::assert_snapshot!(handed_on(
             "evermesh run --xds-address istiod.istio-system.svc:15012 --xds-root /root.pem --xds-token /token \
-             --network n1 --cluster-id c1 --on-unsupported refuse"
+             --network n1 --cluster-id c1 --resolv-conf /resolv.conf --on-unsupported refuse"
         ));
     }
 

@@ -63,6 +63,8 @@ pub struct Answer {
     pub hostname: SmolStr,
     /// The addresses; none is an answer too.
     pub addresses: Vec<IpAddr>,
+    /// Of both families. Otherwise there may be others, and an earlier answer is the better one.
+    pub is_whole: bool,
 }
 
 /// What a client is connected to, on the side of this node.
@@ -258,7 +260,10 @@ impl Client {
         self.keeper.remember_all(kind, &all);
     }
 
-    async fn hear(&mut self, Answer { hostname, addresses }: Answer) -> Result<(), Ended> {
+    async fn hear(&mut self, Answer { hostname, addresses, is_whole }: Answer) -> Result<(), Ended> {
+        if !is_whole && self.mesh.is_resolved(&hostname) {
+            return Ok(());
+        }
         if self.mesh.resolve(&hostname, addresses.clone()) {
             self.keeper.remember_answer(&hostname, &addresses);
             if self.whole.is_all() {

@@ -1,13 +1,123 @@
-//! Hostnames that stand for the addresses of workloads.
+//! Hostnames that stand for the addresses of workloads: looked up by hickory, again when an answer expires, and never in
+//! anybody's way.
 
-use std::sync::Arc;
+mod schedule;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use evermesh_model::SmolStr;
-use tokio::sync::{mpsc, watch};
+use hickory_resolver::{
+    ResolveError, TokioResolver,
+    config::{ResolveHosts, ResolverConfig, ResolverOpts},
+    name_server::TokioConnectionProvider,
+    proto::{
+        ProtoErrorKind,
+        op::ResponseCode,
+        rr::{Name, RData, RecordType},
+    },
+    system_conf::parse_resolv_conf,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tracing::{debug, warn};
 
 use crate::client::Answer;
+use schedule::{Family, Outcome, Schedule};
 
-/// Looks up the hostnames that are asked for, as often as their answers say.
-pub async fn look_up(mut asked: watch::Receiver<Arc<[SmolStr]>>, _answers: mpsc::Sender<Answer>) {
-    while asked.changed().await.is_ok() {}
+/// Where the system says which name servers there are.
+pub const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// How long "there is none" is believed.
+const ABSENT: Duration = Duration::from_secs(30);
+
+/// Looks up the hostnames that are asked for as often as their answers say, until nobody asks any more. The file says which
+/// name servers are asked; it is read when there is something to ask.
+pub async fn look_up(
+    resolv_conf: &Path,
+    mut asked: watch::Receiver<Arc<[SmolStr]>>,
+    answers: mpsc::Sender<Answer>,
+) {
+    let mut schedule = Schedule::default();
+    let mut running = JoinSet::new();
+    let mut resolver = None;
+    loop {
+        for hostname in schedule.start(Instant::now()) {
+            let resolver = resolver.get_or_insert_with(|| self::resolver(resolv_conf)).clone();
+            running.spawn(async move { (look_up_one(&resolver, &hostname).await, hostname) });
+        }
+        let due = schedule.next();
+        let due = async { sleep_until(due.unwrap_or_else(|| Instant::now() + ABSENT)).await };
+        tokio::select! {
+            changed = asked.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let wanted = asked.borrow_and_update().clone();
+                schedule.want(&wanted, Instant::now());
+            }
+            Some(done) = running.join_next() => {
+                let Ok((outcome, hostname)) = done else { continue };
+                // So many may come at once that the other side needs a moment.
+                if let Some(answer) = schedule.done(&hostname, outcome, Instant::now())
+                    && answers.send(answer).await.is_err()
+                {
+                    return;
+                }
+            }
+            () = due => {}
+        }
+    }
+}
+
+/// Every answer is asked for when it is needed, so none is kept here.
+fn resolver(resolv_conf: &Path) -> TokioResolver {
+    let read = std::fs::read(resolv_conf).map_err(|error| error.to_string());
+    let parsed = read.and_then(|text| parse_resolv_conf(text).map_err(|error| error.to_string()));
+    let (config, mut options) = parsed.unwrap_or_else(|error| {
+        warn!(file = %resolv_conf.display(), error, "no name servers: hostnames lead where they led last");
+        (ResolverConfig::new(), ResolverOpts::default())
+    });
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    TokioResolver::builder_with_config(config, TokioConnectionProvider::default())
+        .with_options(options)
+        .build()
+}
+
+async fn look_up_one(resolver: &TokioResolver, hostname: &str) -> Outcome {
+    let Ok(mut name) = Name::from_utf8(hostname) else {
+        return Outcome { v4: Family::Absent, v6: Family::Absent, valid: ABSENT };
+    };
+    // Search domains are not for names that others wrote.
+    name.set_fqdn(true);
+    let (v4, v6) = tokio::join!(
+        family(resolver, name.clone(), RecordType::A),
+        family(resolver, name.clone(), RecordType::AAAA)
+    );
+    let valid = [v4.1, v6.1].into_iter().flatten().min().unwrap_or(ABSENT);
+    Outcome { v4: v4.0, v6: v6.0, valid }
+}
+
+async fn family(resolver: &TokioResolver, name: Name, kind: RecordType) -> (Family, Option<Duration>) {
+    match resolver.lookup(name.clone(), kind).await {
+        Ok(found) => {
+            let address = |data: &RData| data.ip_addr().filter(|ip| ip.is_ipv4() == (kind == RecordType::A));
+            let valid = found.valid_until().saturating_duration_since(std::time::Instant::now());
+            (Family::Found(found.iter().filter_map(address).collect()), Some(valid))
+        }
+        Err(error) if says_no(&error) => (Family::Absent, None),
+        Err(error) => {
+            debug!(%name, %kind, %error, "not looked up");
+            (Family::Failed, None)
+        }
+    }
+}
+
+/// Whether it is an answer: there is no such name, or it has no such address.
+fn says_no(error: &ResolveError) -> bool {
+    let kind = error.proto().map(|error| error.kind());
+    let Some(ProtoErrorKind::NoRecordsFound { response_code, .. }) = kind else { return false };
+    matches!(response_code, ResponseCode::NXDomain | ResponseCode::NoError)
 }
