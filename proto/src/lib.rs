@@ -39,6 +39,7 @@ pub mod security {
 /// Nested as the packages are, since they refer to each other.
 #[expect(
     missing_docs,
+    clippy::large_enum_variant,
     clippy::allow_attributes_without_reason,
     reason = "generated code: its documentation is that of the .proto files"
 )]

@@ -184,7 +184,11 @@ fn candidate<'a>(
 ) -> Option<Candidate<'a>> {
     let address = *workload.addresses.iter().find(|ip| family.has(ip))?;
     let port = *own.get(&number).unwrap_or(&port.target_port);
-    (port != 0 && workload.network.is_empty() && !workload.withheld).then_some(Candidate { workload, address, port })
+    (port != 0 && workload.network.is_empty() && !workload.withheld).then_some(Candidate {
+        workload,
+        address,
+        port,
+    })
 }
 
 fn endpoints(service: &Service, Chosen { flows, draining }: Chosen<'_>) -> Vec<LoweredEndpoint> {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     Mesh,
-    view::{Dump, MeshEndpoint, Refusal, Status},
+    view::{ControlPlaneSeen, Dump, MeshEndpoint, Refusal, Status},
 };
 use crate::{Error, Result, pod::Pod};
 
@@ -35,6 +35,21 @@ impl Mesh<'_> {
     /// The number of the live generation; `None` if there is none.
     pub fn generation(&self) -> Result<Option<u32>> {
         Ok(self.status()?.data_path.generation)
+    }
+
+    /// The control plane as the node sees it; `None` where it follows none.
+    pub fn control_plane(&self) -> Result<Option<ControlPlaneSeen>> {
+        Ok(self.status()?.control_plane)
+    }
+
+    /// Words stored and elements updated since the agent started.
+    pub fn writes(&self) -> Result<Option<u64>> {
+        Ok(self.status()?.data_path.writes)
+    }
+
+    /// What the agent noticed at its start.
+    pub fn notes(&self) -> Result<Vec<String>> {
+        Ok(self.status()?.agent.notes)
     }
 
     fn status(&self) -> Result<Status> {

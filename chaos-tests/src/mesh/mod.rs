@@ -7,7 +7,7 @@ use std::{fs, path::PathBuf, process::Command, thread::sleep, time::Duration};
 
 use nix::{sys::signal::Signal, unistd::Pid};
 use view::State;
-pub use view::{MeshEndpoint, Refusal};
+pub use view::{ControlPlaneSeen, MeshEndpoint, Refusal};
 
 use crate::{
     Error, Result, binaries,
@@ -24,20 +24,43 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Mesh<'a> {
     sandbox: &'a Sandbox,
     program: PathBuf,
+    source: Source,
     flags: Vec<String>,
     supervisor: Option<Process>,
     starts: u32,
+}
+
+/// Where configuration comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The mesh's file.
+    File,
+    /// A control plane.
+    ControlPlane(String),
 }
 
 impl<'a> Mesh<'a> {
     /// Writes `config` as the mesh's file, runs Evermesh with `flags` besides the sandbox's own, and waits until its
     /// agent is ready.
     pub fn start(sandbox: &'a Sandbox, config: &str, flags: &[&str]) -> Result<Self> {
-        let program = binaries::find("evermesh")?;
-        let mut mesh = Self { sandbox, program, flags: Vec::new(), supervisor: None, starts: 0 };
-        mesh.set_flags(flags);
+        let mut mesh = Self::new(sandbox, Source::File, flags)?;
         mesh.write_config(config)?;
         mesh.restart()?;
+        Ok(mesh)
+    }
+
+    /// Runs Evermesh after the control plane at this address (as `--xds-address` takes it), with `flags` besides the
+    /// sandbox's own, and waits until its agent is ready. It need not have heard anything by then.
+    pub fn follow(sandbox: &'a Sandbox, address: &str, flags: &[&str]) -> Result<Self> {
+        let mut mesh = Self::new(sandbox, Source::ControlPlane(address.to_owned()), flags)?;
+        mesh.restart()?;
+        Ok(mesh)
+    }
+
+    fn new(sandbox: &'a Sandbox, source: Source, flags: &[&str]) -> Result<Self> {
+        let program = binaries::find("evermesh")?;
+        let mut mesh = Self { sandbox, program, source, flags: Vec::new(), supervisor: None, starts: 0 };
+        mesh.set_flags(flags);
         Ok(mesh)
     }
 
@@ -61,7 +84,11 @@ impl<'a> Mesh<'a> {
     /// Runs the supervisor again, after it has ended, and waits until its agent is ready.
     pub fn restart(&mut self) -> Result<Pid> {
         let mut command = Command::new(&self.program);
-        command.arg("run").arg("--config").arg(self.config()).args(self.directories());
+        command.arg("run").args(self.directories());
+        match &self.source {
+            Source::File => command.arg("--config").arg(self.config()),
+            Source::ControlPlane(address) => command.arg("--xds-address").arg(address),
+        };
         command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path()).args(&self.flags);
         self.starts += 1;
         let (what, log_dir) = (format!("evermesh-{}", self.starts), self.sandbox.log_dir());

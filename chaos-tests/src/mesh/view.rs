@@ -24,11 +24,36 @@ impl State {
 pub(super) struct Status {
     pub refused: Option<Refusal>,
     pub data_path: DataPath,
+    pub agent: Agent,
+    pub control_plane: Option<ControlPlaneSeen>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Agent {
+    pub notes: Vec<String>,
+}
+
+/// A control plane as the node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ControlPlaneSeen {
+    /// `connected`, `connecting` or `lost`.
+    pub phase: String,
+    /// When all that is known was last known to be what it says: milliseconds since 1970.
+    pub synced_unix_ms: Option<u64>,
+    /// Why there is no stream.
+    pub reason: Option<String>,
+    /// Responses that traffic obeys.
+    pub acks: u64,
+    /// Responses that it does not obey altogether.
+    pub nacks: u64,
+    /// Why the last of these.
+    pub last_nack: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct DataPath {
     pub generation: Option<u32>,
+    pub writes: Option<u64>,
 }
 
 /// Why the mesh's file is not in force.

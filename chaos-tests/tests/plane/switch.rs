@@ -15,7 +15,7 @@ use evermesh_loader::{Config, DataPlane, TableSizes};
 use evermesh_model::Snapshot;
 use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host, sys};
 
-const AT_MOST: Duration = Duration::from_mins(10);
+const AT_MOST: Duration = Duration::from_mins(20);
 const CHANGES: u32 = 60;
 /// A careless release loses the processor at the worst moment.
 const HELD_UP: Duration = Duration::from_millis(20);

@@ -14,6 +14,8 @@ impl Mesh {
             services.flat_map(|service| self.claims.rivals(service)).cloned().collect()
         };
         touched.services.extend(rivals);
+        touched.workloads.sort_unstable();
+        touched.workloads.dedup();
         let changes = Changes {
             services: touched.services.iter().filter_map(|key| self.other_service(key)).collect(),
             workloads: touched.workloads.iter().filter_map(|uid| self.other_workload(uid)).collect(),
@@ -74,6 +76,9 @@ impl Mesh {
             Part::Policy(policy) => Some(policy.clone()),
             _ => None,
         };
-        self.of(Kind::Authorization).filter_map(|(_, known)| policy(&known.part)).collect()
+        let mut policies: Vec<_> =
+            self.of(Kind::Authorization).filter_map(|(_, known)| policy(&known.part)).collect();
+        policies.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        policies
     }
 }

@@ -14,11 +14,12 @@ mod refused;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, hash::BuildHasherDefault, net::IpAddr, sync::Arc};
 
-use evermesh_model::{ServiceKey, SmolStr, Snapshot};
+use evermesh_model::{ServiceKey, SmolStr, Snapshot, WorkloadUid};
 use evermesh_proto::discovery::Resource;
-use imbl::{OrdMap, OrdSet};
+use imbl::{GenericHashMap as HashMap, OrdMap, OrdSet, shared_ptr::DefaultSharedPtr};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Conversion, InvalidResource, Kind, Understood};
 use asked::Asked;
@@ -35,7 +36,7 @@ const NAMED: usize = 100;
 #[derive(Clone, Debug, Default)]
 pub struct Mesh {
     conversion: Arc<Conversion>,
-    known: OrdMap<Name, Known>,
+    known: HashMap<Name, Known, BuildHasherDefault<Xxh3>, DefaultSharedPtr>,
     claims: Claims,
     /// The workloads whose addresses come from a hostname.
     hostnames: OrdMap<SmolStr, OrdSet<SmolStr>>,
@@ -47,7 +48,7 @@ pub struct Mesh {
 }
 
 /// A resource's name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name {
     /// What it is.
     pub kind: Kind,
@@ -98,7 +99,7 @@ impl Mesh {
         self.of(kind).count()
     }
 
-    /// Names and versions of all resources of a kind.
+    /// Names and versions of all resources of a kind, in no order.
     pub fn versions(&self, kind: Kind) -> impl Iterator<Item = (&SmolStr, &SmolStr)> {
         self.of(kind).map(|(name, known)| (&name.name, &known.version))
     }
@@ -187,7 +188,9 @@ impl Mesh {
     fn take_one(&mut self, kind: Kind, resource: Resource, taken: &mut Taken, touched: &mut Touched) {
         let name = Name { kind, name: resource.name.as_str().into() };
         let hash = resource.resource.as_ref().map(fingerprint);
-        if let Some(known) = self.known.get(&name).filter(|known| Some(known.hash) == hash) {
+        let before = self.known.get(&name);
+        let is_new = before.is_none();
+        if let Some(known) = before.filter(|known| Some(known.hash) == hash) {
             self.refused.forgive(&name);
             if known.version != resource.version {
                 let known = Known { version: resource.version.as_str().into(), ..known.clone() };
@@ -200,7 +203,9 @@ impl Mesh {
         let understood = packed.and_then(|packed| self.conversion.understand(kind, &resource.name, packed));
         match (understood, hash) {
             (Ok(understood), Some(hash)) => {
-                self.forget(&name, touched);
+                if !is_new {
+                    self.forget(&name, touched);
+                }
                 self.learn(name.clone(), &resource.version, hash, understood, touched);
                 taken.changed.push((name, Some(resource)));
             }
@@ -231,7 +236,7 @@ impl Mesh {
                 if let Some(hostname) = hostname {
                     self.hostnames.entry(hostname.clone()).or_default().insert(name.name.clone());
                 }
-                touched.workloads.insert(workload.uid.clone());
+                touched.workloads.push(workload.uid.clone());
             }
             Part::Policy(_) => touched.policies = true,
         }
@@ -255,7 +260,7 @@ impl Mesh {
                 if let Some(hostname) = hostname {
                     self.leave(&hostname, &name.name);
                 }
-                touched.workloads.insert(workload.uid.clone());
+                touched.workloads.push(workload.uid.clone());
             }
             Part::Policy(_) => touched.policies = true,
         }
@@ -276,6 +281,7 @@ impl Mesh {
 #[derive(Default)]
 struct Touched {
     services: BTreeSet<ServiceKey>,
-    workloads: BTreeSet<evermesh_model::WorkloadUid>,
+    /// Some may be there twice.
+    workloads: Vec<WorkloadUid>,
     policies: bool,
 }

@@ -1,6 +1,7 @@
 //! What a `connect()` costs, and what established traffic does not: ratios against a baseline in the same run.
 
 mod connect;
+mod control_plane;
 mod established;
 mod fleet;
 mod mesh;
@@ -24,11 +25,15 @@ struct Arguments {
     /// Sizes of the meshes that are laid, in services of 20 endpoints, beside one of 10,000
     #[arg(long, value_delimiter = ',', default_values_t = [500, 5_000, 50_000])]
     services: Vec<u32>,
+    /// Numbers of workloads that a control plane is followed with, 20 behind each service
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000])]
+    workloads: Vec<u32>,
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     println!("{}", scale::measure(&arguments.services)?);
+    println!("following a control plane:\n{}", control_plane::measure(&arguments.workloads)?);
     let (few, many) = (arguments.services.iter().min(), arguments.services.iter().max());
     for (n, services) in few.into_iter().chain(many).enumerate() {
         let mesh = mesh::Mesh::new(*services)?;

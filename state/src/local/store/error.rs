@@ -76,6 +76,12 @@ pub enum Damage {
     /// All of them.
     #[error("its records are not those that belong together")]
     Sum,
+    /// What was written last is not there.
+    #[error("it has lost what was written last")]
+    Older,
+    /// It is not the one that was here.
+    #[error("it is another one than the one that was written here")]
+    Another,
     /// Its beginning.
     #[error("it does not say its format")]
     NoFormat,

@@ -6,12 +6,15 @@
 
 mod checksum;
 mod error;
+mod mark;
 
 use std::{
     collections::BTreeMap,
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use sled::{Batch, Config, Db};
@@ -19,16 +22,21 @@ use sled::{Batch, Config, Db};
 use super::quarantine::Quarantine;
 use checksum::{Sum, seal, unseal};
 pub use error::{Damage, StoreError};
+use mark::{Mark, MarkFile};
 
 /// Layout of keys and values; a store of another one is refused.
 const FORMAT: u32 = 1;
 /// Keys of our own. Those of records begin with [`RECORD`].
 const FORMAT_KEY: &[u8] = b"\0format";
 const SUM_KEY: &[u8] = b"\0sum";
+const MARK_KEY: &[u8] = b"\0mark";
 const RECORD: u8 = b'r';
 
 /// What is kept of what was read; more is read again.
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// How long a store that was closed may still be held.
+const CLOSING_MAX: Duration = Duration::from_secs(1);
 
 /// An open store. One process has it at a time.
 #[derive(Debug)]
@@ -36,6 +44,8 @@ pub struct Store {
     db: Db,
     directory: PathBuf,
     sum: Sum,
+    mark: Mark,
+    mark_file: MarkFile,
 }
 
 /// A key and its value.
@@ -47,13 +57,11 @@ impl Store {
     pub fn open(directory: &Path) -> Result<(Self, Vec<Entry>), StoreError> {
         guarded(directory, || {
             let is_new = !directory.exists();
-            let db = Config::new()
-                .path(directory)
-                .flush_every_ms(None)
-                .cache_capacity(CACHE_BYTES)
-                .open()
+            let db = open_free(directory)
                 .map_err(|source| StoreError::Open { path: directory.to_owned(), source })?;
-            let mut store = Self { db, directory: directory.to_owned(), sum: Sum::default() };
+            let mark_file = MarkFile::beside(directory);
+            let (sum, mark) = (Sum::default(), Mark::new());
+            let mut store = Self { db, directory: directory.to_owned(), sum, mark, mark_file };
             if is_new {
                 store.begin()?;
             }
@@ -83,9 +91,8 @@ impl Store {
                 }
             }
             batch.insert(SUM_KEY, sum.to_bytes().as_slice());
-            self.commit(batch)?;
             self.sum = sum;
-            Ok(())
+            self.commit(batch)
         })
     }
 
@@ -111,19 +118,21 @@ impl Store {
         Ok(Some(target))
     }
 
-    fn begin(&self) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.mark_file.remove().map_err(|source| self.failed(source.into()))?;
         let mut batch = Batch::default();
         batch.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice());
         batch.insert(SUM_KEY, Sum::default().to_bytes().as_slice());
         self.commit(batch)
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.db
-            .apply_batch(batch)
-            .and_then(|()| self.db.flush())
-            .map(drop)
-            .map_err(|source| self.failed(source))
+    /// The file beside the store is written last: it never says more than what is on the disk.
+    fn commit(&mut self, mut batch: Batch) -> Result<(), StoreError> {
+        self.mark = self.mark.next();
+        batch.insert(MARK_KEY, self.mark.to_bytes());
+        let flushed = self.db.apply_batch(batch).and_then(|()| self.db.flush());
+        flushed.map_err(|source| self.failed(source))?;
+        self.mark_file.write(self.mark).map_err(|source| self.failed(source.into()))
     }
 
     fn read(&mut self) -> Result<Vec<Entry>, StoreError> {
@@ -136,9 +145,20 @@ impl Store {
             self.sum.add(&sealed);
             entries.push((key[1..].to_vec(), value.to_vec()));
         }
-        match wanted == Some(self.sum) {
-            true => Ok(entries),
-            false => Err(self.damaged(Damage::Sum)),
+        if wanted != Some(self.sum) {
+            return Err(self.damaged(Damage::Sum));
+        }
+        self.require_mark()?;
+        Ok(entries)
+    }
+
+    fn require_mark(&mut self) -> Result<(), StoreError> {
+        let own = self.own(MARK_KEY)?.and_then(|bytes| Mark::from_bytes(&bytes));
+        self.mark = own.ok_or_else(|| self.damaged(Damage::NoFormat))?;
+        match self.mark_file.read().map_err(|source| self.failed(source.into()))? {
+            Some(beside) if beside.store != self.mark.store => Err(self.damaged(Damage::Another)),
+            Some(beside) if beside.writes > self.mark.writes => Err(self.damaged(Damage::Older)),
+            _ => Ok(()),
         }
     }
 
@@ -162,6 +182,23 @@ impl Store {
     fn damaged(&self, damage: Damage) -> StoreError {
         StoreError::Damaged { path: self.directory.clone(), damage }
     }
+}
+
+/// sled goes on for a moment in the background after it was closed, and holds its files until then.
+fn open_free(directory: &Path) -> sled::Result<Db> {
+    let deadline = Instant::now() + CLOSING_MAX;
+    loop {
+        let config = Config::new().path(directory).flush_every_ms(None).cache_capacity(CACHE_BYTES);
+        match config.open() {
+            Err(error) if is_held(&error) && Instant::now() < deadline => sleep(CLOSING_MAX / 100),
+            opened => return opened,
+        }
+    }
+}
+
+/// sled tells this case apart by its words alone.
+fn is_held(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
 }
 
 fn record_key(key: &[u8]) -> Vec<u8> {

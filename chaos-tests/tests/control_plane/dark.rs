@@ -1,0 +1,82 @@
+//! The control plane is gone, and the mesh works.
+
+use std::{fs, time::Instant};
+
+use evermesh_chaos_tests::{
+    faults::Fault,
+    istiod::Config,
+    oracle::Verdict,
+    stage::config::{HTTP, WEB},
+};
+
+use crate::rig::{RELEASES, uid, with_rig, workload};
+
+const RESTARTS: usize = 50;
+
+#[test]
+fn fifty_restarts_without_a_control_plane_go_unnoticed_and_it_is_caught_up_with() {
+    with_rig(Config::default(), &[], |rig| {
+        let report = rig.under_traffic(|rig| {
+            rig.istiod.stop();
+            let ways = [Fault::KillAgent, Fault::KillSupervisor, Fault::KillBoth];
+            ways.into_iter().cycle().take(RESTARTS).map(|fault| fault.inflict(&mut rig.mesh)).collect()
+        });
+        println!("{report}");
+        assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, RESTARTS), "{report}");
+        let link = rig.mesh.control_plane().unwrap().unwrap();
+        assert!(link.phase == "lost" && link.synced_unix_ms.is_some(), "{link:?}");
+        assert_eq!(rig.writes(), 0, "a restart had nothing to write");
+        rig.istiod.remove(&uid(&rig.stage.web[0]));
+        rig.istiod.start_again().unwrap();
+        rig.await_members(&[1, 2]);
+        // A record less of each family and port, the words, and the marks: nothing of the others.
+        assert!(rig.writes() <= 3 * 6, "{} writes", rig.writes());
+        rig.istiod.put(workload(&rig.stage.web[0]));
+        rig.await_members(&[0, 1, 2]);
+    });
+}
+
+/// As after a reboot.
+#[test]
+fn a_node_whose_kernel_knows_nothing_starts_from_its_disk() {
+    for release in RELEASES {
+        with_rig(Config { release, ..Config::default() }, &[], |rig| {
+            rig.istiod.stop();
+            rig.mesh.interrupt().unwrap();
+            rig.mesh.uninstall().unwrap();
+            let began = Instant::now();
+            rig.mesh.restart().unwrap();
+            rig.await_members(&[0, 1, 2]);
+            println!("{release:?}: tables after {:?}", began.elapsed());
+            rig.stage.enrolled().try_for_each(|pod| rig.mesh.pod_add(pod)).unwrap();
+            rig.stage.client.fetch((WEB[0].parse::<std::net::IpAddr>().unwrap(), HTTP.port).into()).unwrap();
+        });
+    }
+}
+
+/// Without the store the record of everything serves; without both the kernel's tables stay as they are.
+#[test]
+fn a_store_that_is_damaged_is_moved_away_and_traffic_goes_on() {
+    with_rig(Config::default(), &[], |rig| {
+        rig.istiod.stop();
+        rig.mesh.interrupt().unwrap();
+        let store = rig.sandbox.state_dir().join("xds").join("db");
+        let mut bytes = fs::read(&store).unwrap();
+        bytes.iter_mut().for_each(|byte| *byte ^= 0xaa);
+        fs::write(&store, &bytes).unwrap();
+        rig.mesh.restart().unwrap();
+        rig.await_members(&[0, 1, 2]);
+        assert_eq!(rig.writes(), 0);
+        let notes = rig.mesh.notes().unwrap();
+        assert!(notes.iter().any(|note| note.contains("xds.quarantine.1")), "{notes:?}");
+
+        rig.mesh.interrupt().unwrap();
+        rig.mesh.uninstall().unwrap();
+        rig.mesh.restart().unwrap();
+        rig.await_members(&[0, 1, 2]);
+        rig.istiod.start_again().unwrap();
+        rig.await_link("a control plane", |link| link.phase == "connected" && link.acks >= 2);
+        rig.await_members(&[0, 1, 2]);
+        rig.stage.enrolled().try_for_each(|pod| rig.mesh.pod_add(pod)).unwrap();
+    });
+}

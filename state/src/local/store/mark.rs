@@ -1,0 +1,90 @@
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rand::random;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How far a store has come. It stands in the store and, when that is on the disk, in a file beside it: a store that has
+/// lost what was written last, or that is another one, does not pass for what was there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Of this store, by chance.
+    pub store: u64,
+    /// Writes so far.
+    pub writes: u64,
+}
+
+const NUMBER: usize = size_of::<u64>();
+const LENGTH: usize = 3 * NUMBER;
+
+impl Mark {
+    /// Of a new store.
+    pub fn new() -> Self {
+        Self { store: random(), writes: 0 }
+    }
+
+    pub fn next(self) -> Self {
+        Self { writes: self.writes.wrapping_add(1), ..self }
+    }
+
+    pub fn to_bytes(self) -> Vec<u8> {
+        let numbers = [self.store.to_le_bytes(), self.writes.to_le_bytes()].concat();
+        [&numbers[..], &xxh3_64(&numbers).to_le_bytes()].concat()
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (numbers, sum) = bytes.split_at_checked(2 * NUMBER)?;
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
+        (number(sum)? == xxh3_64(numbers)).then_some(())?;
+        Some(Self { store: number(&numbers[..NUMBER])?, writes: number(&numbers[NUMBER..])? })
+    }
+}
+
+/// The file beside the store. Its few bytes are written in place: they fit into one sector.
+#[derive(Debug)]
+pub(super) struct MarkFile {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl MarkFile {
+    pub fn beside(directory: &Path) -> Self {
+        Self { path: directory.with_added_extension("mark"), file: None }
+    }
+
+    /// `None`: there is none that says anything.
+    pub fn read(&self) -> io::Result<Option<Mark>> {
+        match fs::read(&self.path) {
+            Ok(bytes) if bytes.len() == LENGTH => Ok(Mark::from_bytes(&bytes)),
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When this returns it is on the disk.
+    pub fn write(&mut self, mark: Mark) -> io::Result<()> {
+        if self.file.is_none() {
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
+            self.file = Some(file);
+        }
+        let Some(file) = &self.file else { return Ok(()) };
+        file.write_all_at(&mark.to_bytes(), 0)?;
+        file.set_len(LENGTH as u64)?;
+        file.sync_data()
+    }
+
+    /// So that it says nothing of the next store.
+    pub fn remove(&mut self) -> io::Result<()> {
+        self.file = None;
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
