@@ -57,7 +57,8 @@ pub fn read(directories: &Directories, as_run: &AsRun) -> Result<Known, Failure>
     let Some(kept) = cache::read(&directories.state_dir, conversion(as_run))? else {
         return Err(Failure::NothingKept { reason, path: directories.state_dir.join(cache::DIRECTORY) });
     };
-    let encoded = kept.mesh.listed_after(None).map(|listed| {
+    let listed = kept.mesh.names().into_iter().filter_map(|name| kept.mesh.listed(&name));
+    let encoded = listed.map(|listed| {
         listed
             .encode()
             .map_err(|source| Failure::ForeignResource { name: listed.name.name.to_string(), source })

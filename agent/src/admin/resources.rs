@@ -1,3 +1,5 @@
+use std::vec;
+
 use evermesh_proto::admin::v1::ListResourcesResponse;
 use evermesh_xds_cache::{Mesh, Name};
 use prost::Message as _;
@@ -12,13 +14,13 @@ const BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub struct Pages {
     mesh: Mesh,
-    last: Option<Name>,
+    left: vec::IntoIter<Name>,
     begun: bool,
 }
 
 impl Pages {
     pub fn of(mesh: Mesh) -> Self {
-        Self { mesh, last: None, begun: false }
+        Self { left: mesh.names().into_iter(), mesh, begun: false }
     }
 
     fn fill(&mut self) -> Result<ListResourcesResponse, Status> {
@@ -26,17 +28,15 @@ impl Pages {
         if !self.begun {
             page.refused.extend(self.mesh.listed_refused());
         }
-        let (mut bytes, mut last) = (0, None);
-        for listed in self.mesh.listed_after(self.last.as_ref()) {
+        let mut bytes = 0;
+        for listed in self.left.by_ref().filter_map(|name| self.mesh.listed(&name)) {
             let resource = listed.encode().map_err(|error| Status::internal(error.to_string()))?;
             bytes += resource.encoded_len();
             page.resources.push(resource);
-            last = Some(listed.name);
             if page.resources.len() == RESOURCES || bytes >= BYTES {
                 break;
             }
         }
-        self.last = last.or(self.last.take());
         Ok(page)
     }
 }

@@ -67,7 +67,6 @@ fn streams_that_end_in_every_way_are_opened_again() {
         Lie::End(tonic::Code::Unavailable),
         Lie::EmptyNonce,
         Lie::UnknownType,
-        Lie::Half,
     ];
     with_rig(Config::default(), &[], |rig| {
         let pid = rig.mesh.agent_pid().unwrap();

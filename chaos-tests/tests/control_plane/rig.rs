@@ -19,7 +19,7 @@ use evermesh_proto::workload::{Service, Workload};
 
 pub const RELEASES: [Release; 2] = [Release::V1_30, Release::V1_31];
 /// Longer than any back-off and start together.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 const TRAFFIC_AT_MOST: Duration = Duration::from_mins(15);
 
 /// So long that no agent is replaced because the machine is slow.
@@ -76,7 +76,14 @@ impl Rig<'_> {
     pub fn await_members(&self, pods: &[usize]) {
         let wanted: BTreeSet<IpAddr> = pods.iter().flat_map(|&pod| self.stage.web[pod].addresses()).collect();
         wait::until("the members of `web`", PATIENCE, || (self.members() == wanted).then_some(()))
-            .unwrap_or_else(|error| panic!("{error}: {:?}\n{}", self.members(), self.sandbox.logs()));
+            .unwrap_or_else(|error| {
+                let told = ["status", "dump"].map(|word| {
+                    let rest: &[&std::ffi::OsStr] =
+                        if word == "dump" { &["endpoints".as_ref()] } else { &[] };
+                    self.mesh.command(&[&[word.as_ref()], rest].concat()).unwrap()
+                });
+                panic!("{error}: {}\n{}", told.join("\n"), self.sandbox.logs())
+            });
     }
 
     pub fn members(&self) -> BTreeSet<IpAddr> {

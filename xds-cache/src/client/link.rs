@@ -52,13 +52,12 @@ const NOTED_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Links {
     link: Link,
     noted: Instant,
-    behind: bool,
 }
 
 impl Links {
     pub fn new(address: String, synced_unix_ms: Option<u64>) -> Self {
         let link = Link { address, synced_unix_ms, since_unix_ms: unix_ms(), ..Link::default() };
-        Self { link, noted: Instant::now(), behind: false }
+        Self { link, noted: Instant::now() }
     }
 
     pub fn link(&self) -> Link {
@@ -114,15 +113,6 @@ impl Links {
 
     pub fn unresolved(&mut self, hostnames: Vec<String>) {
         self.link.unresolved = hostnames;
-    }
-
-    /// Whether what was offered last could not be applied.
-    pub fn behind(&mut self, behind: bool) {
-        self.behind = behind;
-    }
-
-    pub fn is_behind(&self) -> bool {
-        self.behind
     }
 
     fn enter(&mut self, phase: Phase) {

@@ -84,6 +84,8 @@ pub struct Ports {
 
 /// A control plane that accepts and says nothing is as good as none.
 const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// A stream that is older is opened anew: one that is stuck in the middle of a response looks like a quiet one.
+const AGE_MAX: Duration = Duration::from_mins(30);
 
 /// See [the module](self).
 #[derive(Debug)]
@@ -95,6 +97,8 @@ pub struct Client {
     keeper: Keeper,
     ports: Ports,
     links: Links,
+    /// Traffic does not obey the mesh as it is known by now.
+    behind: bool,
     told: Arc<[SmolStr]>,
 }
 
@@ -126,7 +130,7 @@ impl Client {
     /// A client that knows this mesh, of which these kinds completely.
     pub fn new(config: Config, mesh: Mesh, whole: Whole, keeper: Keeper, ports: Ports) -> Self {
         let links = Links::new(config.address.to_string(), keeper.synced_unix_ms());
-        Self { config, mesh, whole, keeper, ports, links, told: Arc::from([]) }
+        Self { config, mesh, whole, keeper, ports, links, behind: false, told: Arc::from([]) }
     }
 
     /// Works until nobody takes offers any more.
@@ -185,6 +189,7 @@ impl Client {
                     continue;
                 }
                 () = self.ports.offers.closed() => return Err(Ended),
+                () = sleep_until(stream.opened + AGE_MAX) => return Ok(End::Old),
                 () = self.links.due(), if synced => {
                     self.still_synced();
                     continue;
@@ -227,6 +232,8 @@ impl Client {
         if let Some(resources) = all {
             self.remember_all(kind, resources, &taken.rejected);
         }
+        // Even a mesh of nothing is another one than none.
+        self.behind |= before != self.mesh.digest() || (everything && !self.whole.contains(kind));
         if everything {
             self.whole.insert(kind);
         }
@@ -236,7 +243,7 @@ impl Client {
         if !self.whole.is_all() {
             return Ok(());
         }
-        let applied = match before != self.mesh.digest() || self.links.is_behind() {
+        let applied = match self.behind {
             true => self.offer().await?,
             false => Ok(()),
         };
@@ -268,6 +275,7 @@ impl Client {
             return Ok(());
         }
         if self.mesh.resolve(&hostname, addresses.clone()) {
+            self.behind = true;
             self.keeper.remember_answer(&hostname, &addresses);
             self.ports.meshes.send_replace(self.mesh.clone());
             if self.whole.is_all() {
@@ -292,7 +300,7 @@ impl Client {
         if applied.is_ok() {
             self.keeper.keep();
         }
-        self.links.behind(applied.is_err());
+        self.behind = applied.is_err();
         Ok(applied)
     }
 

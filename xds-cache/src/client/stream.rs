@@ -35,6 +35,8 @@ pub(super) enum End {
     Closed,
     #[error("the control plane said nothing for 30 seconds")]
     Silent,
+    #[error("the stream was 30 minutes old")]
+    Old,
     #[error(transparent)]
     Nonsense(Nonsense),
 }

@@ -1,6 +1,6 @@
 //! What is known, resource by resource, for people and for other processes.
 
-use std::{ops::Bound, sync::Arc};
+use std::sync::Arc;
 
 use evermesh_model::{Policy, Service, SmolStr, VirtualIp, Workload};
 use evermesh_proto::admin::v1::{RefusedResource, Resource, resource::Kind as Shown};
@@ -43,16 +43,18 @@ pub enum Says {
 }
 
 impl Mesh {
-    /// Every resource that is in force, by name, beginning after the one of this name.
-    pub fn listed_after<'a>(&'a self, after: Option<&Name>) -> impl Iterator<Item = Listed> + 'a {
-        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let known = self.known.range::<_, Name>((start, Bound::Unbounded));
-        known.map(|(name, known)| Listed {
-            name: name.clone(),
-            version: known.version.clone(),
-            says: self.says(known),
-            demands: known.demands,
-        })
+    /// The names of all resources that are in force, in order.
+    pub fn names(&self) -> Vec<Name> {
+        let mut names: Vec<_> = self.known.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The resource of that name.
+    pub fn listed(&self, name: &Name) -> Option<Listed> {
+        let known = self.known.get(name)?;
+        let (version, demands) = (known.version.clone(), known.demands);
+        Some(Listed { name: name.clone(), version, says: self.says(known), demands })
     }
 
     /// Every resource that is not understood; of many, some.
@@ -131,14 +133,11 @@ mod tests {
         mesh
     }
 
-    fn names(listed: impl Iterator<Item = Listed>) -> Vec<String> {
-        listed.map(|listed| listed.name.name.to_string()).collect()
-    }
-
     #[test]
     fn everything_that_is_known_is_listed_as_it_is_in_force() {
         let mesh = mesh();
-        let listed: Vec<_> = mesh.listed_after(None).map(|listed| listed.encode().unwrap()).collect();
+        let listed = mesh.names().into_iter().filter_map(|name| mesh.listed(&name));
+        let listed: Vec<_> = listed.map(|listed| listed.encode().unwrap()).collect();
         let told = |name: &str| listed.iter().find(|resource| resource.name == name).unwrap();
         assert_eq!(told("demo/web").lost, ["10.96.0.2"]);
         assert_eq!(told("demo/web").not_done, ["a waypoint on the way"]);
@@ -153,12 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_goes_on_after_any_name() {
-        let mesh = mesh();
-        let all = names(mesh.listed_after(None));
-        assert_eq!(all, ["demo/api", "demo/web", "w1", "w2", "demo/p1"]);
-        for (read, listed) in mesh.listed_after(None).enumerate() {
-            assert_eq!(names(mesh.listed_after(Some(&listed.name))), all[read + 1..]);
-        }
+    fn names_are_in_order() {
+        let names: Vec<_> = mesh().names().iter().map(|name| name.name.to_string()).collect();
+        assert_eq!(names, ["demo/api", "demo/web", "w1", "w2", "demo/p1"]);
     }
 }

@@ -132,8 +132,7 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
 struct Following {
     offers: mpsc::Receiver<Offer>,
     client: thread::JoinHandle<()>,
-    _links: watch::Receiver<Link>,
-    _hostnames: watch::Receiver<Arc<[SmolStr]>>,
+    _seen: (watch::Receiver<Link>, watch::Receiver<Mesh>, watch::Receiver<Arc<[SmolStr]>>),
     _answers: mpsc::Sender<client::Answer>,
 }
 
@@ -148,10 +147,12 @@ impl Following {
         let address = format!("http://{}", istiod.address()).parse()?;
         let config = client::Config { address, roots: Roots::System, token: None, node };
         let cache::Opened { mesh, whole, keeper, .. } = cache::open(state_dir, Conversion::default());
-        let client = Client::new(config, mesh, whole, keeper, Ports { offers, links, hostnames, answers });
+        let (meshes, shown) = watch::channel(Mesh::default());
+        let ports = Ports { offers, links, meshes, hostnames, answers };
+        let client = Client::new(config, mesh, whole, keeper, ports);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let client = thread::spawn(move || runtime.block_on(client.run()));
-        Ok(Self { offers: offered, client, _links: linked, _hostnames: asked, _answers: answer })
+        Ok(Self { offers: offered, client, _seen: (linked, shown, asked), _answers: answer })
     }
 
     /// Applies the next mesh that is offered.
