@@ -44,6 +44,9 @@ pub enum AgentError {
     /// The thread of the data plane panicked: a defect.
     #[error("the data plane's thread has ended by itself, which is a defect: the supervisor starts anew")]
     DataPlaneGone,
+    /// The thread that follows the control plane panicked: a defect.
+    #[error("the control plane's thread has ended by itself, which is a defect: the supervisor starts anew")]
+    ControlPlaneGone,
     /// Signals, timers or files cannot be waited for.
     #[error("cannot {step}: {source}")]
     Runtime {
@@ -67,7 +70,11 @@ impl AgentError {
             | Self::NothingKnown(_)
             | Self::NoSource => CONFIG,
             Self::DataPlane(StartError::Findings(_) | StartError::Apply(ApplyError::Full(_))) => CONFIG,
-            Self::DataPlane(_) | Self::Thread(_) | Self::DataPlaneGone | Self::Runtime { .. } => FAILURE,
+            Self::DataPlane(_)
+            | Self::Thread(_)
+            | Self::DataPlaneGone
+            | Self::ControlPlaneGone
+            | Self::Runtime { .. } => FAILURE,
         }
     }
 }

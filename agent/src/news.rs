@@ -23,6 +23,8 @@ pub enum Heard {
     Offer(Offer),
     /// The connection to the control plane is another one.
     Link(Box<Link>),
+    /// The client has ended by itself: it panicked.
+    Gone,
 }
 
 impl News {
@@ -52,8 +54,7 @@ impl Following {
         tokio::select! {
             Some(offer) = self.offers.recv() => Heard::Offer(offer),
             Ok(()) = self.links.changed() => Heard::Link(Box::new(self.links.borrow_and_update().clone())),
-            // It never ends before the agent does, unless it panicked; traffic goes on as it is.
-            else => std::future::pending().await,
+            else => Heard::Gone,
         }
     }
 }

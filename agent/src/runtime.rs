@@ -175,7 +175,7 @@ impl Agent {
                 _ = signals.reload.recv() => Event::Changed,
                 _ = signals.audit.recv() => Event::Audit,
                 _ = audit.tick() => Event::Audit,
-                news = news.next() => self.heard(news),
+                heard = news.next() => self.heard(heard)?,
                 Some(asked) = asked.recv() => self.reload(asked),
                 Some(event) = inbox.recv() => event.map_err(|Gone| AgentError::DataPlaneGone)?,
             };
@@ -222,15 +222,16 @@ impl Agent {
         Event::Reload(self.ticket(Waiting::Reload(asked)))
     }
 
-    fn heard(&mut self, news: Heard) -> Event {
-        match news {
+    fn heard(&mut self, heard: Heard) -> Result<Event, AgentError> {
+        Ok(match heard {
             Heard::Changed => Event::Changed,
             Heard::Link(link) => Event::Link(link),
+            Heard::Gone => return Err(AgentError::ControlPlaneGone),
             Heard::Offer(Offer { snapshot, digest, warnings, done }) => {
                 let ticket = self.ticket(Waiting::Offer(done));
                 Event::Offered(Box::new(Offered { snapshot, digest, warnings }), ticket)
             }
-        }
+        })
     }
 
     fn ticket(&mut self, waiting: Waiting) -> Ticket {

@@ -10,10 +10,11 @@ pub mod names;
 #[cfg(test)]
 mod samples;
 mod session;
+mod whole;
 
-pub use client::Whole;
 pub use convert::{Conversion, InvalidResource, Meaning, OnUnsupported, Understood};
 pub use demand::{Demand, Demands};
 pub use kind::Kind;
 pub use mesh::{Listed, Mesh, Name, Refused, Rejected, Said, Says, Taken};
 pub use session::{Nonsense, Receipt, Received, Session, reasons};
+pub use whole::Whole;

@@ -111,6 +111,9 @@ impl Keeper {
 
     /// What was remembered is applied: it is kept from now on.
     pub fn keep(&mut self) {
+        if self.staged.is_empty() && self.staged_kinds == Whole::default() {
+            return;
+        }
         let mut state = self.desk.lock();
         let staged = mem::take(&mut self.staged_kinds);
         Kind::ALL.into_iter().filter(|kind| staged.contains(*kind)).for_each(|kind| state.holds.insert(kind));

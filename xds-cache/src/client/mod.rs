@@ -11,23 +11,25 @@
 mod backoff;
 mod connect;
 mod link;
+mod obey;
 mod stream;
 
 use std::{convert::Infallible, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use evermesh_model::{SmolStr, Snapshot};
-use evermesh_proto::discovery::{Node, Resource};
+use evermesh_proto::discovery::Node;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tracing::{info, warn};
 
-use crate::{Kind, Mesh, Name, Receipt, Rejected, Said, cache::Keeper, reasons};
+use crate::{Mesh, Whole, cache::Keeper};
 use backoff::Backoff;
 pub use connect::{Address, AddressError, ConnectError, Roots};
 use link::Links;
 pub use link::{Link, Phase};
+use obey::Owed;
 use stream::{End, Stream};
 
 /// How a control plane is reached, and as whom.
@@ -102,27 +104,6 @@ pub struct Client {
     told: Arc<[SmolStr]>,
 }
 
-/// Which kinds are known completely.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Whole([bool; 2]);
-
-impl Whole {
-    /// This kind too.
-    pub fn insert(&mut self, kind: Kind) {
-        self.0[kind as usize] = true;
-    }
-
-    /// Whether this kind is.
-    pub fn contains(self, kind: Kind) -> bool {
-        self.0[kind as usize]
-    }
-
-    /// Whether every kind is.
-    pub fn is_all(self) -> bool {
-        Kind::ALL.into_iter().all(|kind| self.contains(kind))
-    }
-}
-
 /// Nobody takes offers any more: the agent ends.
 struct Ended;
 
@@ -173,7 +154,7 @@ impl Client {
         info!(control_plane = %self.config.address, "connected to the control plane");
         self.show(Links::connected);
         let deadline = Instant::now() + FIRST_ANSWER_MAX;
-        let mut owed = Vec::new();
+        let mut owed = Owed::new();
         loop {
             let synced = stream.session.is_synced();
             let next = async {
@@ -213,95 +194,6 @@ impl Client {
                 self.still_synced();
             }
         }
-    }
-
-    /// Takes in a response, has it applied, and answers it. What is not known completely is not applied, or what is not
-    /// said yet would look like gone: such a response is answered later.
-    async fn take(
-        &mut self,
-        said: Said,
-        receipt: Receipt,
-        owed: &mut Vec<(Receipt, Vec<Rejected>)>,
-        stream: &mut Stream,
-    ) -> Result<(), Ended> {
-        let before = self.mesh.digest();
-        let (kind, everything) = (said.kind, said.everything);
-        let all = (everything && !self.keeper.holds().contains(kind)).then(|| said.resources.clone());
-        let taken = self.mesh.take(said);
-        self.keeper.remember(&taken.changed);
-        if let Some(resources) = all {
-            self.remember_all(kind, resources, &taken.rejected);
-        }
-        // Even a mesh of nothing is another one than none.
-        self.behind |= before != self.mesh.digest() || (everything && !self.whole.contains(kind));
-        if everything {
-            self.whole.insert(kind);
-        }
-        owed.push((receipt, taken.rejected));
-        self.ports.meshes.send_replace(self.mesh.clone());
-        self.tell_hostnames();
-        if !self.whole.is_all() {
-            return Ok(());
-        }
-        let applied = match self.behind {
-            true => self.offer().await?,
-            false => Ok(()),
-        };
-        for (receipt, rejected) in owed.drain(..) {
-            let answer = match (&applied, rejected.is_empty()) {
-                (Ok(()), true) => receipt.ack(),
-                (Ok(()), false) => receipt.nack(reasons(&rejected)),
-                (Err(reason), _) => receipt.nack(reason.clone()),
-            };
-            self.show(|links| links.answered(&answer));
-            stream.send(answer);
-        }
-        let refused: Vec<(Name, String)> =
-            self.mesh.refused().iter().map(|(name, reason)| (name.clone(), reason.to_owned())).collect();
-        self.show(|links| links.refused(refused));
-        Ok(())
-    }
-
-    /// The store lacks what was known before.
-    fn remember_all(&mut self, kind: Kind, resources: Vec<Resource>, rejected: &[Rejected]) {
-        let is_good = |name: &Name| rejected.iter().all(|one| one.name != *name);
-        let named = |resource: Resource| (Name { kind, name: resource.name.as_str().into() }, Some(resource));
-        let all: Vec<_> = resources.into_iter().map(named).filter(|(name, _)| is_good(name)).collect();
-        self.keeper.remember_all(kind, &all);
-    }
-
-    async fn hear(&mut self, Answer { hostname, addresses, is_whole }: Answer) -> Result<(), Ended> {
-        if !is_whole && self.mesh.is_resolved(&hostname) {
-            return Ok(());
-        }
-        if self.mesh.resolve(&hostname, addresses.clone()) {
-            self.behind = true;
-            self.keeper.remember_answer(&hostname, &addresses);
-            self.ports.meshes.send_replace(self.mesh.clone());
-            if self.whole.is_all() {
-                // Nobody waits for an answer; what could not be applied is offered with the next change.
-                let _told = self.offer().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Has the mesh applied; what was applied is kept.
-    async fn offer(&mut self) -> Result<Result<(), String>, Ended> {
-        let (done, told) = oneshot::channel();
-        let offer = Offer {
-            snapshot: self.mesh.snapshot().clone(),
-            digest: self.mesh.digest(),
-            warnings: self.mesh.warnings(),
-            done,
-        };
-        self.ports.offers.send(offer).await.map_err(|_| Ended)?;
-        let applied = told.await.map_err(|_| Ended)?;
-        if applied.is_ok() {
-            self.keeper.keep();
-        }
-        self.behind = applied.is_err();
-        Ok(applied)
     }
 
     fn still_synced(&mut self) {
