@@ -62,7 +62,7 @@ impl Directories {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the mesh on this node, in the foreground. Ending it keeps the data path
-    Run(Run),
+    Run(Box<Run>),
     /// Say which pods are balanced
     #[command(subcommand)]
     Pod(Pod),

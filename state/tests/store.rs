@@ -141,7 +141,7 @@ fn bits_flipped() {
             after(&original, |dir| {
                 let mut bytes = bytes.clone();
                 // Spread over all of it, and over the beginning, where most of what is written stands.
-                let span = if n % 2 == 0 { bytes.len() } else { bytes.len().min(64 << 10) };
+                let span = if n.is_multiple_of(2) { bytes.len() } else { bytes.len().min(64 << 10) };
                 bytes[(n * 7919 * 31) % span] ^= 1 << (n % 8);
                 fs::write(dir.join(&file), bytes).unwrap();
             })
@@ -201,8 +201,8 @@ fn writes_that_were_not_synced_are_lost_in_part() {
             let new = fs::read(&file).unwrap();
             let old = fs::read(before.path().join(name)).unwrap_or_default();
             let mut bytes = new.clone();
-            for (number, block) in bytes.chunks_mut(BLOCK).enumerate() {
-                let hash = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(number as u32 * 7 + 1);
+            for ((number, block), turn) in bytes.chunks_mut(BLOCK).enumerate().zip((1..).step_by(7)) {
+                let hash = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(turn);
                 if hash & 1 == 0 {
                     let range = number * BLOCK..(number * BLOCK + block.len()).min(old.len());
                     block.fill(0);
