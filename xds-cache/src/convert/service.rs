@@ -5,7 +5,7 @@ use evermesh_proto::workload::{self as wire, load_balancing, service::Visibility
 
 use super::{
     Conversion, InvalidResource, Meaning, Understood,
-    address::{bits, port, usable},
+    address::{bits, ip, port, usable},
     invalid::wrong,
 };
 use crate::demand::{Demand, Demands};
@@ -55,14 +55,16 @@ impl Conversion {
     /// Each virtual IP once, and whether there are ranges besides.
     fn vips(&self, addresses: Vec<wire::NetworkAddress>) -> Result<(Vec<VirtualIp>, bool), InvalidResource> {
         let (mut vips, mut ranges) = (Vec::with_capacity(addresses.len()), false);
-        for wire::NetworkAddress { network, address, length } in addresses {
-            let address = usable("addresses.address", &address)?;
+        for wire::NetworkAddress { network, address: bytes, length } in addresses {
+            // Traffic to a range is left alone, whichever it is.
+            let address = ip("addresses.address", &bytes)?;
             match length {
                 Some(length) if length > bits(address) => {
                     return Err(wrong("addresses.length", format!("{address} has no {length} bits")));
                 }
                 Some(length) if length < bits(address) => ranges = true,
                 _ => {
+                    let address = usable("addresses.address", &bytes)?;
                     let vip = VirtualIp { network: self.network(network), address };
                     if !vips.contains(&vip) {
                         vips.push(vip);
