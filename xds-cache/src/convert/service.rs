@@ -6,7 +6,7 @@ use evermesh_proto::workload::{self as wire, load_balancing, service::Visibility
 use super::{
     Conversion, InvalidResource, Meaning, Understood,
     address::{bits, ip, port, usable},
-    invalid::wrong,
+    invalid::{unknown, wrong},
 };
 use crate::demand::{Demand, Demands};
 
@@ -95,12 +95,12 @@ fn balancing(load_balancing: wire::LoadBalancing) -> Result<Balancing, InvalidRe
         Ok(load_balancing::Mode::Strict) => Mode::Strict,
         Ok(load_balancing::Mode::Failover) => Mode::Failover,
         Ok(load_balancing::Mode::Passthrough) => Mode::Passthrough,
-        Err(_) => return Err(wrong("load_balancing.mode", format!("{mode} is not known"))),
+        Err(_) => return Err(unknown("load_balancing.mode", mode)),
     };
     let health_policy = match load_balancing::HealthPolicy::try_from(health_policy) {
         Ok(load_balancing::HealthPolicy::OnlyHealthy) => HealthPolicy::OnlyHealthy,
         Ok(load_balancing::HealthPolicy::AllowAll) => HealthPolicy::AllowAll,
-        Err(_) => return Err(wrong("load_balancing.health_policy", format!("{health_policy} is not known"))),
+        Err(_) => return Err(unknown("load_balancing.health_policy", health_policy)),
     };
     let scopes = routing_preference.into_iter().map(scope).collect::<Result<_, _>>()?;
     Ok(Balancing { mode, health_policy, scopes, ..Balancing::default() })
@@ -115,8 +115,9 @@ fn scope(scope: i32) -> Result<Scope, InvalidResource> {
         Ok(Wire::Node) => Ok(Scope::Node),
         Ok(Wire::Cluster) => Ok(Scope::Cluster),
         Ok(Wire::Network) => Ok(Scope::Network),
-        Ok(Wire::UnspecifiedScope) | Err(_) => {
-            Err(wrong("load_balancing.routing_preference", format!("{scope} is not known")))
+        Ok(Wire::UnspecifiedScope) => {
+            Err(wrong("load_balancing.routing_preference", format!("{scope} names no scope")))
         }
+        Err(_) => Err(unknown("load_balancing.routing_preference", scope)),
     }
 }
