@@ -2,7 +2,11 @@
 
 mod frames;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use evermesh_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Resource};
 use evermesh_xds_cache::{Conversion, Kind, Mesh, Said, Session};
@@ -65,9 +69,15 @@ impl Listener {
     /// Claims what it knows where the recorder did.
     fn hear(&mut self, stream: &Stream) {
         let known = stream.claimed(Kind::Address).then_some(&self.mesh);
-        let (mut session, _) = Session::open(Node::default(), known);
+        let (mut session, requests) = Session::open(Node::default(), known);
+        let claims = |kind: Kind| {
+            let request = requests.iter().find(|request| request.type_url == kind.type_url());
+            !request.unwrap().initial_resource_versions.is_empty()
+        };
+        let mut unheard = BTreeSet::from(Kind::ALL);
         for response in &stream.responses {
             let (said, _) = session.receive(response.clone()).unwrap().into_parts();
+            assert_eq!(said.everything, unheard.remove(&said.kind) && !claims(said.kind), "{}", said.kind);
             self.hold(&said);
             let taken = self.mesh.take(said);
             assert_eq!(taken.rejected, []);
