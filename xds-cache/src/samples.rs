@@ -56,13 +56,17 @@ pub fn of_workload(workload: Workload) -> Resource {
 }
 
 pub fn policy(name: &str) -> Resource {
-    let authorization = Authorization {
+    of_policy(Authorization {
         name: name.into(),
         namespace: "demo".into(),
         scope: Scope::Namespace.into(),
         ..Authorization::default()
-    };
-    resource(Kind::Authorization, &format!("demo/{name}"), &authorization)
+    })
+}
+
+pub fn of_policy(authorization: Authorization) -> Resource {
+    let name = format!("{}/{}", authorization.namespace, authorization.name);
+    resource(Kind::Authorization, &name, &authorization)
 }
 
 pub fn garbage(kind: Kind, name: &str) -> Resource {

@@ -55,3 +55,8 @@ pub enum InvalidResource {
 pub(super) fn wrong(field: &'static str, reason: impl Into<String>) -> InvalidResource {
     InvalidResource::Field { field, reason: reason.into() }
 }
+
+/// A number of an enum that decides what becomes of traffic.
+pub(super) fn unknown(field: &'static str, number: i32) -> InvalidResource {
+    wrong(field, format!("{number} is not known to this release of Evermesh: upgrade it"))
+}

@@ -6,6 +6,9 @@ mod policy;
 mod service;
 mod workload;
 
+#[cfg(test)]
+mod tests;
+
 use evermesh_model::{Policy, Service, SmolStr, Workload};
 use evermesh_proto::{
     discovery::Packed,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     InvalidResource, Meaning, Understood,
     address::{bits, ip},
-    invalid::wrong,
+    invalid::{unknown, wrong},
 };
 use crate::demand::Demands;
 
@@ -16,12 +16,12 @@ pub(super) fn policy(authorization: wire::Authorization) -> Result<Understood, I
         Ok(wire::Scope::Global) => PolicyScope::Global,
         Ok(wire::Scope::Namespace) => PolicyScope::Namespace,
         Ok(wire::Scope::WorkloadSelector) => PolicyScope::WorkloadSelector,
-        Err(_) => return Err(wrong("scope", format!("{scope} is not known"))),
+        Err(_) => return Err(unknown("scope", scope)),
     };
     let action = match wire::Action::try_from(action) {
         Ok(wire::Action::Allow) => PolicyAction::Allow,
         Ok(wire::Action::Deny) => PolicyAction::Deny,
-        Err(_) => return Err(wrong("action", format!("{action} is not known"))),
+        Err(_) => return Err(unknown("action", action)),
     };
     let rules = groups.iter().map(group).collect::<Result<Vec<_>, _>>()?.into();
     let policy = Policy { name: name.into(), namespace: namespace.into(), scope, action, dry_run, rules };

@@ -5,8 +5,8 @@ use evermesh_proto::workload::{self as wire, load_balancing, service::Visibility
 
 use super::{
     Conversion, InvalidResource, Meaning, Understood,
-    address::{bits, port, usable},
-    invalid::wrong,
+    address::{bits, ip, port, usable},
+    invalid::{unknown, wrong},
 };
 use crate::demand::{Demand, Demands};
 
@@ -55,14 +55,16 @@ impl Conversion {
     /// Each virtual IP once, and whether there are ranges besides.
     fn vips(&self, addresses: Vec<wire::NetworkAddress>) -> Result<(Vec<VirtualIp>, bool), InvalidResource> {
         let (mut vips, mut ranges) = (Vec::with_capacity(addresses.len()), false);
-        for wire::NetworkAddress { network, address, length } in addresses {
-            let address = usable("addresses.address", &address)?;
+        for wire::NetworkAddress { network, address: bytes, length } in addresses {
+            // Traffic to a range is left alone, whichever it is.
+            let address = ip("addresses.address", &bytes)?;
             match length {
                 Some(length) if length > bits(address) => {
                     return Err(wrong("addresses.length", format!("{address} has no {length} bits")));
                 }
                 Some(length) if length < bits(address) => ranges = true,
                 _ => {
+                    let address = usable("addresses.address", &bytes)?;
                     let vip = VirtualIp { network: self.network(network), address };
                     if !vips.contains(&vip) {
                         vips.push(vip);
@@ -93,12 +95,12 @@ fn balancing(load_balancing: wire::LoadBalancing) -> Result<Balancing, InvalidRe
         Ok(load_balancing::Mode::Strict) => Mode::Strict,
         Ok(load_balancing::Mode::Failover) => Mode::Failover,
         Ok(load_balancing::Mode::Passthrough) => Mode::Passthrough,
-        Err(_) => return Err(wrong("load_balancing.mode", format!("{mode} is not known"))),
+        Err(_) => return Err(unknown("load_balancing.mode", mode)),
     };
     let health_policy = match load_balancing::HealthPolicy::try_from(health_policy) {
         Ok(load_balancing::HealthPolicy::OnlyHealthy) => HealthPolicy::OnlyHealthy,
         Ok(load_balancing::HealthPolicy::AllowAll) => HealthPolicy::AllowAll,
-        Err(_) => return Err(wrong("load_balancing.health_policy", format!("{health_policy} is not known"))),
+        Err(_) => return Err(unknown("load_balancing.health_policy", health_policy)),
     };
     let scopes = routing_preference.into_iter().map(scope).collect::<Result<_, _>>()?;
     Ok(Balancing { mode, health_policy, scopes, ..Balancing::default() })
@@ -113,8 +115,9 @@ fn scope(scope: i32) -> Result<Scope, InvalidResource> {
         Ok(Wire::Node) => Ok(Scope::Node),
         Ok(Wire::Cluster) => Ok(Scope::Cluster),
         Ok(Wire::Network) => Ok(Scope::Network),
-        Ok(Wire::UnspecifiedScope) | Err(_) => {
-            Err(wrong("load_balancing.routing_preference", format!("{scope} is not known")))
+        Ok(Wire::UnspecifiedScope) => {
+            Err(wrong("load_balancing.routing_preference", format!("{scope} names no scope")))
         }
+        Err(_) => Err(unknown("load_balancing.routing_preference", scope)),
     }
 }

@@ -6,7 +6,7 @@ use evermesh_proto::workload::{self as wire, TunnelProtocol, WorkloadStatus, app
 use super::{
     Conversion, InvalidResource, Meaning, Understood,
     address::{port, usable},
-    invalid::wrong,
+    invalid::{unknown, wrong},
 };
 use crate::demand::{Demand, Demands};
 
@@ -97,7 +97,7 @@ fn health(status: i32) -> Result<Health, InvalidResource> {
     match WorkloadStatus::try_from(status) {
         Ok(WorkloadStatus::Healthy) => Ok(Health::Healthy),
         Ok(WorkloadStatus::Unhealthy) => Ok(Health::Unhealthy),
-        Err(_) => Err(wrong("status", format!("{status} is not known"))),
+        Err(_) => Err(unknown("status", status)),
     }
 }
 

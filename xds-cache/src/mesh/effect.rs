@@ -62,8 +62,7 @@ impl Mesh {
         let wanted = match self.address(uid.as_str()) {
             Some(Part::Workload { workload, hostname: None }) => Some(workload.clone()),
             Some(Part::Workload { workload, hostname: Some(hostname) }) => {
-                let addresses = self.answers.get(hostname).map(|all| all.iter().copied().collect());
-                let addresses = addresses.unwrap_or_default();
+                let addresses = self.hostnames.addresses(hostname).unwrap_or_default().into();
                 Some(Arc::new(Workload { addresses, ..Workload::clone(workload) }))
             }
             _ => None,

@@ -7,6 +7,7 @@ mod asked;
 mod claims;
 mod digest;
 mod effect;
+mod hostnames;
 mod known;
 mod listing;
 mod refused;
@@ -18,19 +19,17 @@ use std::{collections::BTreeSet, hash::BuildHasherDefault, net::IpAddr, sync::Ar
 
 use evermesh_model::{ServiceKey, SmolStr, Snapshot, WorkloadUid};
 use evermesh_proto::discovery::Resource;
-use imbl::{GenericHashMap as HashMap, OrdMap, OrdSet, shared_ptr::DefaultSharedPtr};
+use imbl::{GenericHashMap as HashMap, shared_ptr::DefaultSharedPtr};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Conversion, InvalidResource, Kind, Understood};
 use asked::Asked;
 use claims::Claims;
 use digest::Sum;
+use hostnames::Hostnames;
 use known::{Known, Part, fingerprint};
 pub use listing::{Listed, Says};
 pub use refused::{Refused, Rejected};
-
-/// So many are named where there may be many.
-const NAMED: usize = 100;
 
 /// Everything that a control plane says.
 #[derive(Clone, Debug, Default)]
@@ -38,9 +37,7 @@ pub struct Mesh {
     conversion: Arc<Conversion>,
     known: HashMap<Name, Known, BuildHasherDefault<Xxh3>, DefaultSharedPtr>,
     claims: Claims,
-    /// The workloads whose addresses come from a hostname.
-    hostnames: OrdMap<SmolStr, OrdSet<SmolStr>>,
-    answers: OrdMap<SmolStr, Arc<[IpAddr]>>,
+    hostnames: Hostnames,
     asked: Asked,
     refused: Refused,
     digest: Sum,
@@ -111,18 +108,12 @@ impl Mesh {
 
     /// Hostnames that stand for the addresses of workloads.
     pub fn hostnames(&self) -> impl Iterator<Item = &SmolStr> {
-        self.hostnames.keys()
+        self.hostnames.iter()
     }
 
     /// Hostnames that lead nowhere, as far as is known; of many, some.
     pub fn unresolved(&self) -> Vec<String> {
-        let leads = |hostname: &&SmolStr| self.answers.get(*hostname).is_some_and(|all| !all.is_empty());
-        self.hostnames
-            .keys()
-            .filter(|hostname| !leads(hostname))
-            .take(NAMED)
-            .map(ToString::to_string)
-            .collect()
+        self.hostnames.unresolved()
     }
 
     /// What a user should know though it is not wrong, in a few sentences.
@@ -135,6 +126,7 @@ impl Mesh {
         let Said { kind, resources, removed, everything } = said;
         let mut taken = Taken::default();
         let mut touched = Touched::default();
+        self.refused.forgive_gone(kind, &removed, everything);
         for name in self.gone(kind, &resources, removed, everything) {
             self.forget(&name, &mut touched);
             taken.changed.push((name, None));
@@ -142,23 +134,23 @@ impl Mesh {
         for resource in resources {
             self.take_one(kind, resource, &mut taken, &mut touched);
         }
+        for hostname in &touched.hostnames {
+            self.hostnames.forget_unused(hostname);
+        }
         self.settle(touched);
         taken
     }
 
     /// Whether it is known where a hostname leads.
     pub fn is_resolved(&self, hostname: &str) -> bool {
-        self.answers.contains_key(hostname)
+        self.hostnames.addresses(hostname).is_some()
     }
 
-    /// Takes in where a hostname leads; nowhere is an answer too. Says whether that is new.
+    /// Takes in where a hostname leads; nowhere is an answer too, and what no workload can have is nowhere. Says whether that
+    /// is new.
     pub fn resolve(&mut self, hostname: &str, addresses: Vec<IpAddr>) -> bool {
-        let Some(workloads) = self.hostnames.get(hostname) else { return false };
-        if self.answers.get(hostname).is_some_and(|known| known[..] == addresses[..]) {
-            return false;
-        }
+        let Some(workloads) = self.hostnames.resolve(hostname, addresses) else { return false };
         let workloads = workloads.iter().cloned().map(Into::into).collect();
-        self.answers.insert(hostname.into(), addresses.into());
         self.settle(Touched { workloads, ..Touched::default() });
         true
     }
@@ -234,7 +226,7 @@ impl Mesh {
             }
             Part::Workload { workload, hostname } => {
                 if let Some(hostname) = hostname {
-                    self.hostnames.entry(hostname.clone()).or_default().insert(name.name.clone());
+                    self.hostnames.join(hostname, &name.name);
                 }
                 touched.workloads.push(workload.uid.clone());
             }
@@ -258,21 +250,12 @@ impl Mesh {
             }
             Part::Workload { workload, hostname } => {
                 if let Some(hostname) = hostname {
-                    self.leave(&hostname, &name.name);
+                    self.hostnames.leave(&hostname, &name.name);
+                    touched.hostnames.insert(hostname);
                 }
                 touched.workloads.push(workload.uid.clone());
             }
             Part::Policy(_) => touched.policies = true,
-        }
-    }
-
-    /// An answer that nobody needs any more is forgotten.
-    fn leave(&mut self, hostname: &SmolStr, uid: &SmolStr) {
-        let Some(workloads) = self.hostnames.get_mut(hostname) else { return };
-        workloads.remove(uid);
-        if workloads.is_empty() {
-            self.hostnames.remove(hostname);
-            self.answers.remove(hostname);
         }
     }
 }
@@ -283,5 +266,7 @@ struct Touched {
     services: BTreeSet<ServiceKey>,
     /// Some may be there twice.
     workloads: Vec<WorkloadUid>,
+    /// Some workload has left each, and may have come back.
+    hostnames: BTreeSet<SmolStr>,
     policies: bool,
 }

@@ -1,6 +1,7 @@
 use imbl::OrdMap;
 
 use super::Name;
+use crate::Kind;
 
 /// A resource that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,19 @@ impl Refused {
     pub(super) fn blame(&mut self, rejected: &Rejected) {
         if self.0.len() < REMEMBERED || self.0.contains_key(&rejected.name) {
             self.0.insert(rejected.name.clone(), rejected.reason.clone());
+        }
+    }
+
+    /// Nobody complains of what is gone, known or not; what is given again is blamed again.
+    pub(super) fn forgive_gone(&mut self, kind: Kind, removed: &[String], everything: bool) {
+        if self.0.is_empty() {
+            return;
+        }
+        if everything {
+            self.0 = std::mem::take(&mut self.0).into_iter().filter(|(name, _)| name.kind != kind).collect();
+        }
+        for name in removed {
+            self.0.remove(&Name { kind, name: name.as_str().into() });
         }
     }
 

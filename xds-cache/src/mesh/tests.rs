@@ -106,7 +106,7 @@ fn a_workload_of_a_hostname_has_the_addresses_of_the_answer() {
     assert!(!mesh.resolve("nobody.example.com", vec![[192, 0, 2, 1].into()]));
     assert_eq!(members(&mesh, "web"), ["192.0.2.1"]);
     mesh.take(Said { removed: vec!["w1".into()], ..said(vec![]) });
-    assert_eq!((mesh.hostnames().count(), mesh.answers.len()), (0, 0));
+    assert_eq!((mesh.hostnames().count(), mesh.is_resolved("db.example.com")), (0, false));
 }
 
 #[test]
@@ -121,6 +121,45 @@ fn what_is_asked_for_and_not_done_is_told_or_withheld() {
             assert!(mesh.warnings()[0].starts_with("1 resource (w1) asks for a waypoint on the way: "));
         }
     }
+}
+
+#[test]
+fn a_workload_that_changes_keeps_the_addresses_of_its_hostname() {
+    let mut mesh = mesh(vec![of_workload(named("w1", "db.example.com"))]);
+    mesh.resolve("db.example.com", vec![[192, 0, 2, 1].into()]);
+    mesh.take(said(vec![of_workload(Workload { node: "n1".into(), ..named("w1", "db.example.com") })]));
+    assert_eq!(members(&mesh, "web"), ["192.0.2.1"]);
+    let other = of_workload(named("w2", "db.example.com"));
+    mesh.take(Said { removed: vec!["w1".into()], ..said(vec![other]) });
+    assert_eq!(members(&mesh, "web"), ["192.0.2.1"]);
+}
+
+#[test]
+fn an_address_that_no_workload_can_have_leads_nowhere_and_is_in_nobodys_way() {
+    let mut mesh = mesh(vec![of_workload(named("w1", "blocked.example.com"))]);
+    let blocked = [[0, 0, 0, 0].into(), "::".parse().unwrap(), "::ffff:192.0.2.1".parse().unwrap()];
+    assert!(mesh.resolve("blocked.example.com", blocked.to_vec()));
+    assert_eq!(mesh.unresolved(), ["blocked.example.com"]);
+    let changed = of_workload(Workload { node: "n1".into(), ..named("w1", "blocked.example.com") });
+    mesh.take(said(vec![changed, of_workload(workload("w2", [10, 0, 0, 2], &["web"]))]));
+    assert_eq!(members(&mesh, "web"), ["10.0.0.2"]);
+    mesh.resolve("blocked.example.com", vec![[0, 0, 0, 0].into(), [192, 0, 2, 1].into()]);
+    assert_eq!(members(&mesh, "web"), ["192.0.2.1", "10.0.0.2"]);
+}
+
+#[test]
+fn nobody_complains_of_what_was_never_understood_and_is_gone() {
+    let mut mesh = Mesh::default();
+    let refused = |mesh: &Mesh| mesh.refused().iter().count();
+    mesh.take(said(vec![garbage(Kind::Address, "w1"), garbage(Kind::Address, "w2")]));
+    mesh.take(Said { kind: Kind::Authorization, ..said(vec![garbage(Kind::Authorization, "p1")]) });
+    assert_eq!(refused(&mesh), 3);
+    mesh.take(Said { removed: vec!["w1".into()], ..said(vec![]) });
+    assert_eq!(refused(&mesh), 2);
+    mesh.take(Said { everything: true, ..said(vec![]) });
+    assert_eq!(refused(&mesh), 1);
+    mesh.take(Said { everything: true, ..said(vec![garbage(Kind::Address, "w1")]) });
+    assert_eq!(refused(&mesh), 2);
 }
 
 /// One thing that a control plane may say.
@@ -256,10 +295,9 @@ proptest! {
         let mut all: Vec<_> = plain.resources.into_values().map(Word::Is).collect();
         hear(&mut fresh, &all, true);
         // An answer that nobody asked for is not kept, so they come again.
-        let answers: Vec<_> = mesh.answers.iter().map(|(name, ips)| (name.clone(), ips.to_vec())).collect();
-        for (name, ips) in answers {
+        for (name, ips) in mesh.hostnames().filter_map(|name| Some((name, mesh.hostnames.addresses(name)?.to_vec()))) {
             prop_assert_eq!(plain.answers.get(name.as_str()), Some(&ips));
-            fresh.resolve(&name, ips);
+            fresh.resolve(name, ips);
         }
         prop_assert_eq!(view(&mesh), view(&fresh));
         all.reverse();
