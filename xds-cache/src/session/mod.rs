@@ -9,8 +9,9 @@ use crate::{Kind, Mesh, Rejected, Said};
 
 /// gRPC's code for an argument that makes no sense.
 const INVALID_ARGUMENT: i32 = 3;
-/// So many reasons are told; the control plane logs them.
+/// So many reasons are told, and so much of each; the control plane logs them, and receives no more than 4 MiB.
 const REASONS: usize = 10;
+const REASON_CHARS: usize = 1000;
 
 /// One stream, from its opening to its end.
 #[derive(Debug)]
@@ -115,7 +116,10 @@ impl Receipt {
 
 /// What is wrong, in one text for the control plane's log.
 pub fn reasons(rejected: &[Rejected]) -> String {
-    let some = rejected.iter().take(REASONS).map(|one| format!("{}: {}", one.name.name, one.reason));
+    let reason = |one: &Rejected| -> String {
+        format!("{}: {}", one.name.name, one.reason).chars().take(REASON_CHARS).collect()
+    };
+    let some = rejected.iter().take(REASONS).map(reason);
     let mut text = some.collect::<Vec<_>>().join("; ");
     if rejected.len() > REASONS {
         text.push_str(&format!("; and {} more", rejected.len() - REASONS));
@@ -168,6 +172,14 @@ mod tests {
         let cluster = DeltaDiscoveryResponse { type_url: "Cluster".into(), ..response(Kind::Address, "1") };
         assert_eq!(session.receive(cluster).unwrap_err(), Nonsense::Type("Cluster".into()));
         assert_eq!(session.receive(response(Kind::Address, "")).unwrap_err(), Nonsense::Nonce(Kind::Address));
+    }
+
+    #[test]
+    fn whatever_is_wrong_the_answer_stays_small() {
+        let name = crate::Name { kind: Kind::Address, name: "w".repeat(1 << 20).into() };
+        let rejected = vec![Rejected { name, reason: "no".repeat(1 << 20) }; 100];
+        let text = reasons(&rejected);
+        assert!(text.len() < 20_000 && text.ends_with("; and 90 more"), "{}", text.len());
     }
 
     #[test]
