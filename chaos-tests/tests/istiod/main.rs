@@ -8,6 +8,7 @@ mod client;
 mod connections;
 mod contents;
 mod pushes;
+mod recorded;
 mod restarts;
 mod stalls;
 mod subscriptions;

@@ -4,7 +4,7 @@ use evermesh_chaos_tests::{netns::Netns, sandbox::mounts};
 
 use super::settings;
 use crate::{
-    Error, Result, address,
+    Error, Istiod, Result, address,
     identity::{Authority, Identity},
     layout::{Layout, ROOT},
     mount_namespace::{self, bind, bind_content, mount_new},
@@ -32,7 +32,7 @@ pub(super) fn boot(
     authority: &Authority,
 ) -> Result<Netns> {
     let dir = layout.node(number);
-    for name in ["lib/containerd", "log", "run", "sysctl"].map(|name| dir.join(name)) {
+    for name in ["lib/containerd", "log", "run", "bound"].map(|name| dir.join(name)) {
         fs::create_dir_all(&name).map_err(Error::path("create", name))?;
     }
     let lib = dir.join("lib");
@@ -50,12 +50,18 @@ fn furnish(dir: &Path) -> Result<()> {
     // Copies of what is mounted for clusters would keep it alive.
     mounts::unmount_below(Path::new(ROOT))?;
     for (setting, value) in KERNEL_SETTINGS {
-        bind_content(value, &dir.join("sysctl"), &Path::new("/proc/sys").join(setting))?;
+        bind_content(value, &dir.join("bound"), &Path::new("/proc/sys").join(setting))?;
     }
+    bind_content(&hosts(), &dir.join("bound"), Path::new("/etc/hosts"))?;
     mount_new("bpf", Path::new("/sys/fs/bpf"))?;
     OWN.iter().try_for_each(|(name, at)| bind(&dir.join(name), Path::new(at)))?;
     // containerd waits for the disk again and again, and whatever else writes to it would make nodes wait.
     mount_new("tmpfs", Path::new("/var/lib/containerd"))
+}
+
+/// There is no name server: what a node must find by its name stands here.
+fn hosts() -> String {
+    format!("127.0.0.1 localhost\n{} {}\n", address::CONTROL_PLANE, Istiod::NAME)
 }
 
 /// Connects the node to the control plane's bridge, and tells everybody where its pods are.
