@@ -202,7 +202,7 @@ impl Core {
             actions.extend(self.refuse(reason, now_unix_ms).1);
         }
         if !saved {
-            actions.extend(self.keep());
+            actions.extend(self.keep_found());
         }
         actions.push(Action::Do(Chore::Reclaim));
         // Endpoints may have gone while no agent ran.

@@ -15,16 +15,34 @@ pub(super) struct Saving {
     next: Option<Arc<LastApplied>>,
     /// What is applied is newer than what is there, and is written in its time.
     late: bool,
+    /// One was written by this agent, or by an earlier one.
+    begun: bool,
     /// Why the last one did not get there.
     pub failed: Option<String>,
 }
 
 impl Core {
+    /// Brings what was found at the start to the disk. Of what a control plane said an earlier agent has written a record that
+    /// differs in little; and that it has said nothing yet is not worth one.
+    pub(super) fn keep_found(&mut self) -> Option<Action> {
+        if self.feed == Feed::ControlPlane {
+            let snapshot = self.applied.as_ref().map(|applied| &applied.snapshot);
+            self.saving.begun = snapshot.is_some_and(|it| it.service_count() + it.workload_count() > 0);
+            self.saving.late = self.saving.begun;
+            return None;
+        }
+        self.keep()
+    }
+
     /// Brings what is applied to the disk. What a control plane says is kept by itself, change by change: a record of all of
     /// it is for the day on which that is lost, and is written now and then.
     pub(super) fn keep(&mut self) -> Option<Action> {
         match self.feed {
             Feed::Files => self.applied.clone().and_then(|applied| self.save(applied)),
+            // The first one is for whoever wants to know names.
+            Feed::ControlPlane if !std::mem::replace(&mut self.saving.begun, true) => {
+                self.applied.clone().and_then(|applied| self.save(applied))
+            }
             Feed::ControlPlane => {
                 self.saving.late = true;
                 None
