@@ -63,19 +63,15 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         match entry.file_type().unwrap().is_dir() {
-            true => files.extend(files_below(&entry.path())),
-            false => files.push(entry.path()),
+            true => found.extend(files(&entry.path())),
+            false => found.push(entry.path()),
         }
     }
-    files.sort();
-    files
-}
-
-fn files_below(directory: &Path) -> Vec<PathBuf> {
-    files(directory)
+    found.sort();
+    found
 }
 
 /// Damages a copy, and sees what becomes of it.

@@ -55,11 +55,6 @@ pub(super) fn control_plane(link: &Link) -> admin::ControlPlane {
         Phase::Lost => admin::control_plane::Phase::Lost,
         Phase::Connected => admin::control_plane::Phase::Connected,
     };
-    let refused = link.refused.iter().map(|(name, reason)| admin::RefusedResource {
-        kind: name.kind.to_string(),
-        name: name.name.to_string(),
-        reason: reason.clone(),
-    });
     admin::ControlPlane {
         address: link.address.clone(),
         phase: phase.into(),
@@ -69,7 +64,7 @@ pub(super) fn control_plane(link: &Link) -> admin::ControlPlane {
         acks: link.acks,
         nacks: link.nacks,
         last_nack: link.last_nack.clone(),
-        refused: refused.collect(),
+        refused: link.refused.clone(),
         unkept: link.unkept.clone(),
         unresolved: link.unresolved.clone(),
     }

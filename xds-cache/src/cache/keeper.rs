@@ -12,7 +12,7 @@ use evermesh_proto::discovery::Resource;
 use evermesh_state::local::{Store, StoreError};
 use tracing::warn;
 
-use super::{entry, set_aside};
+use super::{entry, open_usable};
 use crate::{Kind, Name, Whole};
 
 /// A disk that was full or away is tried again that often.
@@ -231,13 +231,7 @@ impl Work {
 
     /// One that is new holds nothing yet, whatever it is to be told.
     fn open(&self, batch: &mut Batch) -> Result<Store, StoreError> {
-        let (store, entries) = match Store::open(&self.directory) {
-            Err(error) if !error.may_pass() => {
-                warn!("{}", set_aside(&self.directory, &error));
-                Store::open(&self.directory)?
-            }
-            opened => opened?,
-        };
+        let (store, entries) = open_usable(&self.directory, |note| warn!("{note}"))?;
         if entries.is_empty() {
             self.desk.lock().holds = Whole::default();
             batch.extend([entry::whole(Whole::default())]);

@@ -6,7 +6,7 @@ mod reading;
 
 use std::path::{Path, PathBuf};
 
-use evermesh_state::local::{Store, StoreError};
+use evermesh_state::local::{Entry, Store, StoreError};
 
 use crate::{Conversion, Kind, Mesh, Rejected, Said, Whole};
 use entry::Stored;
@@ -33,14 +33,7 @@ pub struct Opened {
 pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
     let directory = state_dir.join(DIRECTORY);
     let mut notes = Vec::new();
-    let opened = match Store::open(&directory) {
-        Err(error) if !error.may_pass() => {
-            notes.push(set_aside(&directory, &error));
-            Store::open(&directory)
-        }
-        opened => opened,
-    };
-    let (store, entries) = match opened {
+    let (store, entries) = match open_usable(&directory, |note| notes.push(note)) {
         Ok((store, entries)) => (Some(store), entries),
         Err(error) => {
             notes.push(format!("what the control plane says is not kept: {error}"));
@@ -73,6 +66,17 @@ fn mesh_of(stored: Stored, conversion: Conversion) -> (Mesh, Vec<Rejected>) {
 
 fn no_longer_understood(rejected: &Rejected) -> String {
     format!("{} was kept and is not understood by this release: {}", rejected.name.name, rejected.reason)
+}
+
+/// Opens the store; one that is of no use is moved away, which is told, and a new one begun.
+fn open_usable(directory: &Path, tell: impl FnOnce(String)) -> Result<(Store, Vec<Entry>), StoreError> {
+    match Store::open(directory) {
+        Err(error) if !error.may_pass() => {
+            tell(set_aside(directory, &error));
+            Store::open(directory)
+        }
+        opened => opened,
+    }
 }
 
 fn set_aside(directory: &Path, error: &StoreError) -> String {

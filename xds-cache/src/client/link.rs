@@ -1,9 +1,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use evermesh_proto::discovery::DeltaDiscoveryRequest;
+use evermesh_proto::{admin::v1::RefusedResource, discovery::DeltaDiscoveryRequest};
 use tokio::time::{Instant, sleep_until};
-
-use crate::Name;
 
 /// How the connection to a control plane is. Times are wall clock, in milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,7 +23,7 @@ pub struct Link {
     /// Why the last one of these.
     pub last_nack: Option<String>,
     /// What could not be understood, and why; of many, some.
-    pub refused: Vec<(Name, String)>,
+    pub refused: Vec<RefusedResource>,
     /// Why what it says is not on disk; it is tried again.
     pub unkept: Option<String>,
     /// Hostnames that stand for addresses of workloads, and lead nowhere; of many, some.
@@ -103,7 +101,7 @@ impl Links {
         }
     }
 
-    pub fn refused(&mut self, refused: Vec<(Name, String)>) {
+    pub fn refused(&mut self, refused: Vec<RefusedResource>) {
         self.link.refused = refused;
     }
 

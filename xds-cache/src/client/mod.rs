@@ -173,6 +173,7 @@ impl Client {
                 () = sleep_until(stream.opened + AGE_MAX) => return Ok(End::Old),
                 () = self.links.due(), if synced => {
                     self.still_synced();
+                    self.show(|_| ());
                     continue;
                 }
             };
@@ -193,19 +194,21 @@ impl Client {
                 backoff.connected(stream.opened);
                 self.still_synced();
             }
+            // Once for a response: the agent tells the supervisor and the disk.
+            self.show(|_| ());
         }
     }
 
     fn still_synced(&mut self) {
         let now = self.links.synced();
         self.keeper.synced(now);
-        self.show(|_| ());
     }
 
     fn show(&mut self, change: impl FnOnce(&mut Links)) {
         change(&mut self.links);
         self.links.unkept(self.keeper.failure());
         self.links.unresolved(self.mesh.unresolved());
+        self.links.refused(self.mesh.listed_refused().collect());
         self.ports.links.send_replace(self.links.link());
     }
 

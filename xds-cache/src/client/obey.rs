@@ -52,12 +52,9 @@ impl Client {
                 (Ok(()), false) => receipt.nack(reasons(&rejected)),
                 (Err(reason), _) => receipt.nack(reason.clone()),
             };
-            self.show(|links| links.answered(&answer));
+            self.links.answered(&answer);
             stream.send(answer);
         }
-        let refused: Vec<(Name, String)> =
-            self.mesh.refused().iter().map(|(name, reason)| (name.clone(), reason.to_owned())).collect();
-        self.show(|links| links.refused(refused));
         Ok(())
     }
 
