@@ -1,9 +1,12 @@
 use std::{
+    error::Error,
     sync::{Arc, mpsc},
     thread,
 };
 
-use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Standing, StartError, Started};
+use evermesh_loader::{
+    Applied, ApplyError, Config, DataPlane, Report, Standing, StartError, Started,
+};
 use evermesh_model::LastApplied;
 use tokio::sync::oneshot;
 
@@ -94,14 +97,29 @@ impl Plane {
         self.ask(|plane| plane.beat().map(|()| 0)).await
     }
 
-    /// Returns once the thread has time: it does not hang.
-    pub async fn ping(&self) -> Result<(), Gone> {
-        self.ask(|_| Ok(())).await.map(drop)
+    /// What was seen of the generation on trial; `None`: there is none.
+    pub async fn report(&self) -> Result<Result<Option<Report>, String>, Gone> {
+        self.ask(DataPlane::report).await
     }
 
-    async fn ask<T: Send + 'static>(
+    /// The generation on trial stays.
+    pub async fn commit(&self) -> Result<Result<(), String>, Gone> {
+        self.ask(DataPlane::commit).await
+    }
+
+    /// The generation before the one on trial takes over again.
+    pub async fn roll_back(&self, reason: String) -> Result<Result<(), String>, Gone> {
+        self.ask(move |plane| plane.roll_back(&reason)).await
+    }
+
+    /// Returns once the thread has time: it does not hang.
+    pub async fn ping(&self) -> Result<(), Gone> {
+        self.ask(|_| Ok::<_, ApplyError>(())).await.map(drop)
+    }
+
+    async fn ask<T: Send + 'static, E: Error>(
         &self,
-        job: impl FnOnce(&mut DataPlane) -> Result<T, ApplyError> + Send + 'static,
+        job: impl FnOnce(&mut DataPlane) -> Result<T, E> + Send + 'static,
     ) -> Result<Result<T, String>, Gone> {
         let (tell, told) = oneshot::channel();
         let job = move |plane: &mut DataPlane| {

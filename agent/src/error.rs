@@ -47,6 +47,12 @@ pub enum AgentError {
     /// The thread that follows the control plane panicked: a defect.
     #[error("the control plane's thread has ended by itself, which is a defect: the supervisor starts anew")]
     ControlPlaneGone,
+    /// A new generation has not proven itself, and this agent cannot go on with the one before.
+    #[error("{reason}")]
+    OnTrial {
+        /// What became of it, and why.
+        reason: String,
+    },
     /// Signals, timers or files cannot be waited for.
     #[error("cannot {step}: {source}")]
     Runtime {
@@ -74,6 +80,7 @@ impl AgentError {
             | Self::Thread(_)
             | Self::DataPlaneGone
             | Self::ControlPlaneGone
+            | Self::OnTrial { .. }
             | Self::Runtime { .. } => FAILURE,
         }
     }

@@ -1,5 +1,6 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use evermesh_handover::gate::Verdict;
 use evermesh_model::LastApplied;
 use evermesh_pins::PinDir;
 use evermesh_sockets::{OrphansError, destroy_orphans};
@@ -12,6 +13,7 @@ use tokio::{
 use crate::{
     core::{Chore, Destroyed, Event, Found},
     data_plane::{Gone, Plane},
+    judge::Judge,
     message,
     record::Record,
     source, supervisor,
@@ -22,6 +24,8 @@ const RECLAIM_AFTER: Duration = Duration::from_millis(20);
 /// Changes that follow each other so closely share a look for sockets, and a look at which many pods are entered leaves
 /// the machine to others for most of the time.
 const ORPHANS_AFTER: Duration = Duration::from_millis(100);
+/// A generation on trial shows something new by then.
+const JUDGE_AFTER: Duration = Duration::from_millis(100);
 /// How often the data plane is told that the agent is alive.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -33,6 +37,7 @@ pub struct Hands {
     pub record: Record,
     pub pins: PinDir,
     pub plane: Plane,
+    pub judge: Judge,
     pub events: mpsc::UnboundedSender<Result<Event, Gone>>,
 }
 
@@ -68,6 +73,38 @@ impl Hands {
         let (plane, pins, events) = (self.plane.clone(), self.pins.clone(), self.events.clone());
         tokio::spawn(async move {
             let _unheard = events.send(done(chore, &plane, pins).await);
+        });
+    }
+
+    /// What traffic has shown meanwhile is put before whoever judges.
+    pub fn judge(&self) {
+        let (plane, judge, events) = (self.plane.clone(), self.judge.clone(), self.events.clone());
+        tokio::spawn(async move {
+            sleep(JUDGE_AFTER).await;
+            let verdict = match plane.report().await {
+                Err(Gone) => Err(Gone),
+                Ok(Ok(None)) => Ok(Verdict::Commit),
+                Ok(Err(reason)) => Ok(Verdict::RollBack { reason }),
+                Ok(Ok(Some(report))) => Ok(spawn_blocking(move || judge.judge(&report))
+                    .await
+                    .unwrap_or_else(|panicked| Verdict::RollBack { reason: panicked.to_string() })),
+            };
+            let _unheard = events.send(verdict.map(Event::Judged));
+        });
+    }
+
+    pub fn commit(&self) {
+        let (plane, events) = (self.plane.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let _unheard = events.send(plane.commit().await.map(Event::Committed));
+        });
+    }
+
+    pub fn roll_back(&self, reason: String) {
+        let (plane, events) = (self.plane.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let done = plane.roll_back(reason.clone()).await;
+            let _unheard = events.send(done.map(|result| Event::RolledBack(reason, result)));
         });
     }
 

@@ -17,6 +17,7 @@ mod core;
 mod data_plane;
 mod error;
 mod hands;
+mod judge;
 mod last_words;
 /// Errors in words.
 pub mod message;

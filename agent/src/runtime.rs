@@ -19,6 +19,7 @@ use crate::{
     core::{Action, Beginning, Core, Event, Feed, Offered, Outcome, Ticket},
     data_plane::{Gone, Plane},
     hands::Hands,
+    judge::Judge,
     last_words::LastWords,
     news::{Heard, News},
     record::Record,
@@ -41,6 +42,7 @@ pub struct Works {
     pub pins: PinDir,
     pub plane: Plane,
     pub last_words: LastWords,
+    pub judge: Judge,
     /// None: it could not be made.
     pub admin: Option<UnixListener>,
 }
@@ -72,7 +74,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// Runs until SIGTERM or SIGINT; says that it is ready once it hears signals.
+/// Runs until SIGTERM or SIGINT; says that it is ready once it hears signals and no generation is on trial.
 pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     let mut signals = Signals::catch()?;
     let (config, mut news, meshes) = match works.source {
@@ -93,14 +95,14 @@ pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
         tokio::spawn(Desk::new(published, reloads, meshes).serve(listener));
     }
     let (events, inbox) = mpsc::unbounded_channel();
-    let hands = Hands { config, record: works.record, pins: works.pins, plane: works.plane, events };
+    let Works { record, pins, plane, judge, .. } = works;
+    let hands = Hands { config, record, pins, plane, judge, events };
     hands.keep_alive();
     hands.keep_beating();
-    let mut agent =
-        Agent { core, hands, status, last_words: works.last_words, waiting: HashMap::new(), tickets: 0 };
+    let (last_words, waiting) = (works.last_words, HashMap::new());
+    let mut agent = Agent { core, hands, status, last_words, waiting, tickets: 0, over: None };
     agent.last_words.write(&agent.status.borrow());
     agent.perform(first);
-    supervisor::ready(&agent.core.summary());
     agent.serve(&mut signals, &mut news, inbox, asked).await?;
     news.end().await;
     Ok(())
@@ -153,6 +155,8 @@ struct Agent {
     last_words: LastWords,
     waiting: HashMap<Ticket, Waiting>,
     tickets: Ticket,
+    /// Why the agent must end.
+    over: Option<String>,
 }
 
 impl Agent {
@@ -180,6 +184,9 @@ impl Agent {
                 Some(event) = inbox.recv() => event.map_err(|Gone| AgentError::DataPlaneGone)?,
             };
             self.on(event);
+            if let Some(reason) = self.over.take() {
+                return Err(AgentError::OnTrial { reason });
+            }
         }
         supervisor::stopping();
         info!("the agent ends; the data path is kept");
@@ -254,6 +261,11 @@ impl Agent {
                 }
                 Action::Info(text) => info!("{text}"),
                 Action::Warn(text) => warn!("{text}"),
+                Action::Ready => supervisor::ready(&self.core.summary()),
+                Action::Judge => self.hands.judge(),
+                Action::Commit => self.hands.commit(),
+                Action::RollBack(reason) => self.hands.roll_back(reason),
+                Action::End(reason) => self.over = Some(reason),
             }
         }
     }

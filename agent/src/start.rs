@@ -17,6 +17,7 @@ use crate::{
     AgentError, Options, admin, clock,
     core::{Beginning, Found},
     data_plane::{Choice, Plane},
+    judge::Judge,
     last_words::LastWords,
     message,
     record::Record,
@@ -32,7 +33,8 @@ use crate::{
 /// 2. Reads side by side what was applied last, the source, and what stands in the kernel; parses files only where
 ///    they differ. A control plane is not asked: what it said last is on disk.
 /// 3. Leads what stands in the kernel to the newest of these that is usable.
-/// 4. Makes the admin socket, hears signals, says that it is ready, and works.
+/// 4. Makes the admin socket, hears signals, says that it is ready, and works. Where traffic was led to a new generation,
+///    it says so only when that has proven itself.
 ///
 /// Where anything fails, nothing is detached.
 pub fn run(options: &Options) -> Result<(), AgentError> {
@@ -42,11 +44,11 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
     let pins = PinDir::new(&options.bpffs);
 
     let config = Config {
-        pins: pins.clone(),
-        cgroup,
         node: options.node(),
         lease: Duration::from_millis(options.lease_ms),
         sizes: options.sizes(),
+        candidate: options.candidate,
+        ..Config::new(pins.clone(), cgroup, &options.state_dir)
     };
     let bare = is_bare(&pins);
     let opening = Plane::open(config, !bare)?;
@@ -62,6 +64,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         feed: prospect.source.feed(),
         source: prospect.source.to_string(),
         node: options.node(),
+        candidate: options.candidate,
         now_unix_ms: clock::unix_ms(),
         started: begun.started,
         saved: begun.applied.as_ref().is_none_or(|applied| prospect.known.as_ref() == Some(applied)),
@@ -75,6 +78,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         pins,
         plane,
         last_words: LastWords::new(&options.run_dir),
+        judge: Judge::new(&options.run_dir),
         admin: bind(&options.run_dir),
     };
     work(works, beginning)

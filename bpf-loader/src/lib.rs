@@ -7,14 +7,15 @@
 
 mod barrier;
 mod data_plane;
-mod generation;
+pub mod generation;
 mod lower;
 mod object;
 mod size;
 pub mod tables;
 
 pub use barrier::barrier;
-pub use data_plane::{Applied, ApplyError, Config, DataPlane, How, Standing, StartError, Started};
-pub use generation::{Decision, decide};
+pub use data_plane::{
+    Applied, ApplyError, Config, DataPlane, Flows, How, Report, Standing, StartError, Started,
+};
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
 pub use size::TableSizes;

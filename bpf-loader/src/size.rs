@@ -1,7 +1,8 @@
 use evermesh_pins::{Table, TableEntries};
+use serde::{Deserialize, Serialize};
 
 /// How large the tables of a generation are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSizes {
     /// Service ports, counted once for each address family that has a virtual IP.
     pub services: u32,

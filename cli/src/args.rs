@@ -95,6 +95,9 @@ pub struct Run {
     /// How long the agent may be silent before it is replaced, in milliseconds
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub watchdog_ms: Option<u64>,
+    /// How long traffic must have run on new programs or tables before they stay, in milliseconds
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub gate_ms: Option<u64>,
     #[command(flatten)]
     pub room: Room,
     #[command(flatten)]

@@ -11,6 +11,7 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
 
 use crate::{
     Intent, Predecessor, RunDir,
+    gate::{Evidence, Verdict},
     message::{Answer, Lines, Request, State, Unreadable, decode, encode},
 };
 
@@ -97,6 +98,14 @@ impl Client {
     pub fn state(&mut self) -> Result<State, ClientError> {
         match self.request(&Request::Status)? {
             Answer::State(state) => Ok(state),
+            answer => Err(unexpected(answer)),
+        }
+    }
+
+    /// What becomes of a generation on trial, by this evidence.
+    pub fn judge(&mut self, evidence: &Evidence) -> Result<Verdict, ClientError> {
+        match self.request(&Request::Judge { evidence: evidence.clone() })? {
+            Answer::Judged { verdict } => Ok(verdict),
             answer => Err(unexpected(answer)),
         }
     }

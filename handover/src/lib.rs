@@ -2,12 +2,14 @@
 //!
 //! - agent to supervisor, the systemd notify protocol: [`notify`];
 //! - command line to supervisor, and a new supervisor to the old one: [`message`], sent with [`Client`];
+//! - agent to supervisor, whether a generation on trial stays: [`gate`];
 //! - to whoever starts next, on disk: [`Intent`] and the supervisor's last [`State`](message::State).
 //!
 //! Every release must be able to talk to every other one; [`message`] says what may change and what may not.
 //! Nothing here is asynchronous, starts a process or touches the network.
 
 mod client;
+pub mod gate;
 mod intent;
 pub mod message;
 pub mod notify;

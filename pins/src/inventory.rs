@@ -128,20 +128,37 @@ impl Inventory {
     }
 
     fn read_generation(&mut self, pins: &PinDir, number: u32) -> Result<(), InventoryError> {
-        let mut generation = GenerationPins::default();
+        let generation = GenerationPins::read_noting(pins, number, &mut self.oddities)?;
+        self.generations.insert(number, generation);
+        Ok(())
+    }
+}
+
+impl GenerationPins {
+    /// Reads what stands in a generation's directory and is of the expected kind.
+    pub fn read(pins: &PinDir, number: u32) -> Result<Self, InventoryError> {
+        Self::read_noting(pins, number, &mut Vec::new())
+    }
+
+    fn read_noting(
+        pins: &PinDir,
+        number: u32,
+        oddities: &mut Vec<Finding>,
+    ) -> Result<Self, InventoryError> {
+        let mut generation = Self::default();
         let path = pins.manifest(number);
         if path.exists() {
             match open(&path)? {
                 Object::Map(fd) => generation.manifest = Some(Manifest::read(fd, &path)?),
-                found => self.oddities.push(Finding::kind(path, "map", &found)),
+                found => oddities.push(Finding::kind(path, "map", &found)),
             }
         }
         for (name, path) in entries(&pins.tables(number))? {
             let table = Table::OF_GENERATION.into_iter().find(|table| table.name() == name);
             match (table, open(&path)?) {
                 (Some(table), Object::Map(fd)) => drop(generation.tables.insert(table, map_pin(fd, &path)?)),
-                (None, _) => self.oddities.push(Finding::Foreign { path }),
-                (Some(_), found) => self.oddities.push(Finding::kind(path, "map", &found)),
+                (None, _) => oddities.push(Finding::Foreign { path }),
+                (Some(_), found) => oddities.push(Finding::kind(path, "map", &found)),
             }
         }
         for (name, path) in entries(&pins.programs(number))? {
@@ -150,12 +167,11 @@ impl Inventory {
                     let info = sys::program_info(fd.as_fd()).map_err(read("ask the kernel about", &path))?;
                     generation.programs.insert(hook, ProgramPin { fd, info });
                 }
-                (None, _) => self.oddities.push(Finding::Foreign { path }),
-                (Some(_), found) => self.oddities.push(Finding::kind(path, "program", &found)),
+                (None, _) => oddities.push(Finding::Foreign { path }),
+                (Some(_), found) => oddities.push(Finding::kind(path, "program", &found)),
             }
         }
-        self.generations.insert(number, generation);
-        Ok(())
+        Ok(generation)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Parser;
+use evermesh_handover::gate::Gate;
 
 use crate::machine::Settings;
 
@@ -47,6 +48,14 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = milliseconds())]
     pub takeover_gate_ms: u64,
 
+    /// How long traffic must have run on a new generation before it stays.
+    #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = milliseconds())]
+    pub gate_ms: u64,
+
+    /// By how much the share of flows that fail may grow on a new generation, in parts per thousand.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub gate_failures_permille: u64,
+
     /// Arguments for the agent.
     #[arg(last = true, value_name = "AGENT-ARGS")]
     pub agent_args: Vec<OsString>,
@@ -61,6 +70,10 @@ impl Options {
             stop_timeout: Duration::from_millis(self.stop_timeout_ms),
             takeover_gate: Duration::from_millis(self.takeover_gate_ms),
             takeover_timeout: Duration::from_millis(self.takeover_timeout_ms),
+            gate: Gate {
+                time: Duration::from_millis(self.gate_ms),
+                failures_permille: self.gate_failures_permille,
+            },
             ..Settings::default()
         }
     }

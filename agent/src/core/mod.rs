@@ -8,6 +8,7 @@ mod control_plane;
 mod load;
 mod orphans;
 mod status;
+mod trial;
 mod upkeep;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use evermesh_handover::gate::Verdict;
 use evermesh_loader::{Applied, Started};
 use evermesh_model::LastApplied;
 use evermesh_xds_cache::client::Link;
@@ -52,6 +54,12 @@ pub enum Event {
     Done(Chore, Result<u64, String>),
     /// [`Chore::Orphans`] is done.
     OrphansDestroyed(Result<Destroyed, String>),
+    /// [`Action::Judge`] is done.
+    Judged(Verdict),
+    /// [`Action::Commit`] is done.
+    Committed(Result<(), String>),
+    /// [`Action::RollBack`] is done, because of that.
+    RolledBack(String, Result<(), String>),
 }
 
 /// What became of the sockets whose endpoint is gone.
@@ -102,6 +110,16 @@ pub enum Action {
     Info(String),
     /// Log it, as something that needs attention.
     Warn(String),
+    /// Tell the supervisor that the agent has started.
+    Ready,
+    /// Ask what becomes of the generation on trial, a little later.
+    Judge,
+    /// The generation on trial stays.
+    Commit,
+    /// The generation before takes over again, because of that.
+    RollBack(String),
+    /// End the agent, because of that.
+    End(String),
 }
 
 /// What became of a reload.
@@ -131,6 +149,8 @@ pub struct Beginning {
     pub source: String,
     /// Name of this node.
     pub node: String,
+    /// The release is on trial.
+    pub candidate: bool,
     pub now_unix_ms: u64,
     pub started: Started,
     /// What the tables say, if that is known.
@@ -148,6 +168,8 @@ pub struct Core {
     following: Following,
     source: String,
     node: String,
+    candidate: bool,
+    on_trial: bool,
     pid: u32,
     started_unix_ms: u64,
     started: Started,
@@ -167,14 +189,16 @@ pub struct Core {
 impl Core {
     /// The state after a start, and what is to be done first.
     pub fn new(beginning: Beginning) -> (Self, Vec<Action>) {
-        let Beginning { feed, source, node, now_unix_ms, started, applied, saved, refused, mut notes } =
-            beginning;
+        let Beginning { feed, source, node, candidate, now_unix_ms, started, applied, .. } = beginning;
+        let (saved, refused, mut notes) = (beginning.saved, beginning.refused, beginning.notes);
         notes.extend(started.notes.iter().cloned());
         let mut core = Self {
             feed,
             following: Following::default(),
             source,
             node,
+            candidate,
+            on_trial: started.on_trial(),
             pid: std::process::id(),
             started_unix_ms: now_unix_ms,
             writes: started.applied.writes,
@@ -207,6 +231,7 @@ impl Core {
         actions.push(Action::Do(Chore::Reclaim));
         // Endpoints may have gone while no agent ran.
         actions.extend(self.look_for_orphans());
+        actions.push(self.ready_or_on_trial());
         actions
     }
 
@@ -223,6 +248,9 @@ impl Core {
             Event::Audit => self.audit(),
             Event::Done(chore, result) => self.done(chore, result, now_unix_ms),
             Event::OrphansDestroyed(result) => self.orphans_destroyed(result),
+            Event::Judged(verdict) => self.judged(verdict),
+            Event::Committed(result) => self.committed(result),
+            Event::RolledBack(reason, result) => self.rolled_back(&reason, result),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the agent says about itself.
 
+use evermesh_loader::Started;
 use evermesh_model::{LastApplied, Policy};
 use evermesh_proto::admin::v1 as admin;
 
@@ -24,7 +25,9 @@ impl Core {
 
     /// For people, on one line.
     pub fn summary(&self) -> String {
-        format!("generation {} ({}): {}", self.started.generation, self.started.how, self.applied_counts())
+        let Started { generation, how, .. } = &self.started;
+        let trial = if self.on_trial { ", on trial" } else { "" };
+        format!("generation {generation} ({how}{trial}): {}", self.applied_counts())
     }
 
     pub(super) fn applied_counts(&self) -> String {

@@ -30,6 +30,7 @@ fn beginning() -> Beginning {
         feed: Feed::Files,
         source: "/etc/mesh.yaml".into(),
         node: "node-1".into(),
+        candidate: false,
         now_unix_ms: NOW,
         started: Started { generation: 1, how: How::Adopted, applied: counts(0), notes: vec![] },
         applied: Some(record(1)),

@@ -1,9 +1,9 @@
 use std::{io, path::PathBuf};
 
-use evermesh_pins::{ControlError, Finding, InventoryError, RemovalError, ViewError, WriterLockError};
+use evermesh_pins::{ControlError, Finding, InventoryError, ViewError, WriterLockError};
 
 use crate::{
-    generation::{BuildError, SwitchError},
+    generation::ChangeError,
     tables::{Full, Violation, WriteError},
 };
 
@@ -30,21 +30,24 @@ pub enum StartError {
         list(.0)
     )]
     Findings(Vec<Finding>),
-    /// What an interrupted change left behind could not be removed.
+    /// The first generation could not be made, or a change not be undone; or a candidate could not take over.
     #[error(transparent)]
-    Removal(#[from] RemovalError),
-    /// The first generation could not be made.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// A link could not be made or switched.
-    #[error(transparent)]
-    Switch(#[from] SwitchError),
+    Change(ChangeError),
     /// `control` could not be used.
     #[error(transparent)]
     Control(#[from] ControlError),
     /// The tables could not be brought up to date.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+}
+
+impl From<ChangeError> for StartError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Contents(error) => Self::Apply(error),
+            error => Self::Change(error),
+        }
+    }
 }
 
 fn list(findings: &[Finding]) -> String {
@@ -66,15 +69,6 @@ pub enum ApplyError {
     /// The pins could not be read.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
-    /// A new generation could not be made.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// A link could not be switched.
-    #[error(transparent)]
-    Switch(#[from] SwitchError),
-    /// The old generation could not be removed; it hooks nothing.
-    #[error(transparent)]
-    Removal(#[from] RemovalError),
     /// `control` could not be used.
     #[error(transparent)]
     Control(#[from] ControlError),

@@ -3,25 +3,34 @@
 mod error;
 mod live;
 mod start;
+mod trial;
 
-use std::time::Duration;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use evermesh_model::{Delta, Place, Replaced, Snapshot};
-use evermesh_pins::{Control, Inventory, PinDir, WriterLock, host::Cgroup, remove_generation};
+use evermesh_pins::{Control, GenerationPins, Inventory, PinDir, WriterLock, host::Cgroup};
 use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 pub use error::{ApplyError, StartError};
 pub use start::{How, Standing, Started};
+pub use trial::{Flows, Report};
 
 use crate::{
     TableSizes, barrier,
-    generation::{self, Adoption, Built, Decision, decide},
+    generation::{
+        self, Adoption, ChangeError, Interpreter, JournalFile, Observed, Recovery, Stage, Step, Wanted, Watch,
+        plan, recover,
+    },
     lower::lower_all,
     object,
     tables::{self, Change, State, Store, TableWriter},
 };
 use live::Live;
+use trial::Trial;
 
 /// Where the data plane stands and how large it is.
 #[derive(Clone, Debug)]
@@ -36,6 +45,28 @@ pub struct Config {
     pub lease: Duration,
     /// Table sizes. Tables are made larger where what is in use does not fit.
     pub sizes: TableSizes,
+    /// Where the journal of changes of generation is kept.
+    pub state_dir: PathBuf,
+    /// This release is on trial: where its programs cannot take over, it does not go on with what stands.
+    pub candidate: bool,
+    /// Is told of every step of a start and of a change of generation.
+    pub watch: Watch,
+}
+
+impl Config {
+    /// A data plane at these places, with the defaults for all else.
+    pub fn new(pins: PinDir, cgroup: Cgroup, state_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            pins,
+            cgroup,
+            node: String::new(),
+            lease: Duration::ZERO,
+            sizes: TableSizes::default(),
+            state_dir: state_dir.into(),
+            candidate: false,
+            watch: Watch::default(),
+        }
+    }
 }
 
 /// What an `apply` or `audit` did.
@@ -54,6 +85,9 @@ pub struct Applied {
 pub struct DataPlane {
     config: Config,
     control: Control,
+    journal: JournalFile,
+    /// The live generation follows another one, which stands by until this one is committed.
+    trial: Option<Trial>,
     live: Live,
     state: State,
     /// Whether `state` is what the tables say; not after a change that failed half-way.
@@ -122,30 +156,91 @@ impl DataPlane {
         Ok(self.control.set_lease(nanoseconds(self.config.lease))?)
     }
 
-    /// Makes a new generation with this release's programs and at least the configured sizes, filled with what the tables say
-    /// now, and switches to it. What was live is removed.
-    pub fn change_generation(&mut self) -> Result<u32, ApplyError> {
-        let next = self.live.number + 1;
-        let applied = self.applied.clone();
-        self.change_to(next, applied.as_ref())?;
-        Ok(next)
+    /// Changes to a new generation with this release's programs and at least the configured sizes, filled with what the
+    /// tables say now: [`Self::try_generation`] and [`Self::commit`].
+    pub fn change_generation(&mut self) -> Result<u32, ChangeError> {
+        self.try_generation()?;
+        self.commit()?;
+        Ok(self.generation())
     }
 
-    fn change_to(&mut self, number: u32, wanted: Option<&(Snapshot, Place)>) -> Result<(), ApplyError> {
+    /// The same, and the old generation stands by, until [`Self::commit`] or [`Self::roll_back`].
+    pub fn try_generation(&mut self) -> Result<(), ChangeError> {
+        let applied = self.applied.clone();
+        self.change_to(self.live.number + 1, applied.as_ref())
+    }
+
+    /// Whether a generation is on trial.
+    pub fn on_trial(&self) -> bool {
+        self.trial.is_some()
+    }
+
+    /// What was seen of the generation on trial so far, if there is one.
+    pub fn report(&mut self) -> Result<Option<Report>, ApplyError> {
+        let Some(trial) = &self.trial else { return Ok(None) };
+        let (generation, age, before) = (trial.change.to, trial.since.elapsed(), trial.before);
+        let now = Flows::counted(&self.config.pins, generation, &self.live.pins)?;
+        Ok(Some(Report { generation, age, now, before, differences: self.differences()? }))
+    }
+
+    /// Stores that it would take to lead the tables to what was applied last.
+    fn differences(&mut self) -> Result<usize, ApplyError> {
+        let Some((snapshot, place)) = self.applied.clone() else { return Ok(0) };
+        self.live.read_frontends(&self.config.pins)?;
+        let mut found = tables::adopt(&self.live.view);
+        Ok(tables::plan(&mut found, Change::everything(&snapshot, &place))?.len())
+    }
+
+    /// The generation on trial stays, and the old one goes.
+    pub fn commit(&mut self) -> Result<(), ChangeError> {
+        let Some(trial) = self.trial.take() else { return Ok(()) };
+        self.run(&plan::committing(&trial.change))
+    }
+
+    /// The old generation takes over again, its tables first brought up to date, and the one on trial goes.
+    pub fn roll_back(&mut self, reason: &str) -> Result<(), ChangeError> {
+        let Some(Trial { change, .. }) = self.trial.take() else { return Ok(()) };
+        let pins = GenerationPins::read(&self.config.pins, change.from)?;
+        self.live = Live::open(&self.config.pins, change.from, pins).map_err(ChangeError::Contents)?;
+        self.state_known = false;
+        if let Some((snapshot, place)) = self.applied.clone()
+            && let Err(error) = self.rewrite(&snapshot, &place)
+        {
+            warn!(%error, "traffic is led back to what was applied before");
+        }
+        let links = self.observed()?.links.into_iter();
+        let linked: Vec<_> = links.filter(|(_, at)| *at == change.to).map(|(hook, _)| hook).collect();
+        self.run(&plan::rolling_back(&change, &linked, reason))
+    }
+
+    fn change_to(&mut self, number: u32, wanted: Option<&(Snapshot, Place)>) -> Result<(), ChangeError> {
         if !self.state_known {
             self.adopt()?;
         }
         let (sizes, state) = self.next_state(wanted)?;
-        let fill = |writer: &mut TableWriter| Ok(writer.execute(&state.as_stores()).map(drop)?);
-        let changed = generation::build::<ApplyError>(&self.config.pins, number, sizes, fill)
-            .and_then(|built| self.switch_to(&built).map(|()| built));
-        match changed {
-            Ok(built) => self.take_over(built, state),
+        let change = generation::Change {
+            from: self.live.number,
+            to: number,
+            wanted: self.wanted(),
+            stage: Stage::Making,
+        };
+        let linked: Vec<_> = self.observed()?.links.into_keys().collect();
+        let stores = state.as_stores();
+        let Config { pins, cgroup, watch, .. } = &self.config;
+        let mut fill = |writer: &mut TableWriter| Ok(writer.execute(&stores).map(drop)?);
+        let tried = Interpreter::new(pins, cgroup, &mut self.journal, watch, sizes, &mut fill)
+            .run(&plan::trying(&change, &linked));
+        match tried.and_then(|()| self.take_over(change, state)) {
+            Ok(()) => Ok(()),
             Err(error) => {
-                self.undo_change();
+                self.undo(&error);
                 Err(error)
             }
         }
+    }
+
+    fn wanted(&self) -> Wanted {
+        Wanted { object: object::digest(), sizes: self.config.sizes }
     }
 
     /// What the next generation's tables will hold, in their sizes. Nothing runs on them yet, so what is free is free at once.
@@ -161,36 +256,39 @@ impl DataPlane {
         Ok((sizes, state))
     }
 
-    fn switch_to(&self, built: &Built) -> Result<(), ApplyError> {
-        let attached = Inventory::read(&self.config.pins)?.links.into_keys().collect::<Vec<_>>();
-        generation::switch_links(&self.config.pins, &attached, &self.live.pins, &built.pins)?;
-        Ok(generation::make_live(&self.config.pins, built.number)?)
-    }
-
-    fn take_over(&mut self, built: Built, state: State) -> Result<(), ApplyError> {
-        let old = self.live.number;
-        self.live = Live::open(&self.config.pins, built.number, built.pins)?;
+    fn take_over(&mut self, change: generation::Change, state: State) -> Result<(), ChangeError> {
+        let before = Flows::counted(&self.config.pins, change.from, &self.live.pins).unwrap_or_default();
+        let pins = GenerationPins::read(&self.config.pins, change.to)?;
+        self.live = Live::open(&self.config.pins, change.to, pins).map_err(ChangeError::Contents)?;
         self.state = state;
         self.state_known = true;
         self.barrier_due = false;
-        barrier().map_err(ApplyError::Barrier)?;
-        Ok(remove_generation(&self.config.pins, old)?)
+        self.trial = Some(Trial { change, before, since: Instant::now() });
+        Ok(())
     }
 
-    /// Brings links back that were switched already and removes what was made. Whatever fails here, the next start does.
-    fn undo_change(&self) {
-        let pins = &self.config.pins;
-        let undone = Inventory::read(pins).map_err(StartError::from).and_then(|inventory| {
-            match decide(&inventory, &object::digest()) {
-                Decision::Adopt(adoption) => {
-                    start::clean_up(pins, &inventory, &self.live.pins, &adoption).map(drop)
-                }
-                Decision::Build { .. } => Ok(()),
+    /// Leads traffic back and removes what was made. Whatever fails here, the next start does.
+    fn undo(&mut self, error: &ChangeError) {
+        let undone = self.observed().map_err(ChangeError::from).and_then(|observed| {
+            match recover(self.journal.now(), &observed, &error.to_string()) {
+                Recovery::Adopt(adoption) => self.run(&adoption.steps),
+                Recovery::Fresh { .. } => Ok(()),
             }
         });
         if let Err(error) = undone {
             warn!(%error, "a change of generation was not undone; the next start will do it");
         }
+    }
+
+    fn observed(&self) -> Result<Observed, evermesh_pins::InventoryError> {
+        Ok(Observed::of(&Inventory::read(&self.config.pins)?))
+    }
+
+    /// Steps that fill no tables.
+    fn run(&mut self, steps: &[Step]) -> Result<(), ChangeError> {
+        let Config { pins, cgroup, watch, sizes, .. } = &self.config;
+        let mut nothing = |_: &mut TableWriter| Ok(());
+        Interpreter::new(pins, cgroup, &mut self.journal, watch, *sizes, &mut nothing).run(steps)
     }
 
     /// Plans and executes; the state is known again only if this succeeds.

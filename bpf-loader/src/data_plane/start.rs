@@ -17,6 +17,13 @@ pub struct Started {
     pub notes: Vec<String>,
 }
 
+impl Started {
+    /// Whether the live generation is still to be committed or rolled back.
+    pub fn on_trial(&self) -> bool {
+        matches!(self.how, How::Changed { .. })
+    }
+}
+
 /// How a start got its live generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum How {
@@ -48,7 +55,7 @@ impl fmt::Display for How {
 pub struct Standing {
     config: Config,
     lock: WriterLock,
-    inventory: Inventory,
+    journal: JournalFile,
     found: Found,
 }
 
@@ -62,7 +69,7 @@ enum Found {
     Live(Box<Adopted>),
 }
 
-/// The live generation, and what its tables say.
+/// The generation that stays, and what its tables say.
 #[derive(Debug)]
 struct Adopted {
     adoption: Adoption,
@@ -71,7 +78,7 @@ struct Adopted {
 }
 
 impl Standing {
-    /// Waits for a writer that is about to end, reads the pins, checks them, and adopts the tables that are live.
+    /// Waits for a writer that is about to end, reads the pins, checks them, and adopts the tables that stay.
     pub fn read(config: Config) -> Result<Self, StartError> {
         let path = config.pins.root().to_owned();
         std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path, source })?;
@@ -81,32 +88,36 @@ impl Standing {
         if !findings.is_empty() {
             return Err(StartError::Findings(findings));
         }
-        let found = match decide(&inventory, &object::digest()) {
-            Decision::Build { number, remove } => Found::Nothing { number, remove },
-            Decision::Adopt(adoption) => {
-                let pins = inventory.generations.remove(&adoption.live).unwrap_or_default();
-                let live = Live::open(&config.pins, adoption.live, pins)?;
+        let journal = JournalFile::open(&config.state_dir);
+        let found = match recover(journal.now(), &Observed::of(&inventory), "its agent ended") {
+            Recovery::Fresh { number, remove } => Found::Nothing { number, remove },
+            Recovery::Adopt(adoption) => {
+                let pins = inventory.generations.remove(&adoption.generation).unwrap_or_default();
+                let live = Live::open(&config.pins, adoption.generation, pins)?;
                 let state = tables::adopt(&live.view);
                 Found::Live(Box::new(Adopted { adoption, live, state }))
             }
         };
-        Ok(Self { config, lock, inventory, found })
+        Ok(Self { config, lock, journal, found })
     }
 
-    /// Undoes what an interrupted change of generation left behind, and leads the tables to `snapshot`; `None`: nothing
+    /// Undoes or finishes a change of generation that was interrupted, and leads the tables to `snapshot`; `None`: nothing
     /// is known yet, and they stay as they are. No failure here detaches anything.
     pub fn lead_to(self, snapshot: Option<&Snapshot>) -> Result<(DataPlane, Started), StartError> {
-        let Self { config, lock, inventory, found } = self;
+        let Self { config, lock, journal, found } = self;
         match found {
-            Found::Nothing { number, remove } => DataPlane::fresh(config, lock, number, &remove, snapshot),
+            Found::Nothing { number, remove } => {
+                DataPlane::fresh(config, lock, journal, number, &remove, snapshot)
+            }
             Found::Live(adopted) => {
                 let Adopted { adoption, live, state } = *adopted;
-                let notes = clean_up(&config.pins, &inventory, &live.pins, &adoption)?;
                 let control = Control::open(&config.pins)?;
                 control.initialise()?;
                 let plane = DataPlane {
                     config,
                     control,
+                    journal,
+                    trial: None,
                     live,
                     state,
                     state_known: true,
@@ -114,7 +125,7 @@ impl Standing {
                     barrier_due: true,
                     _lock: lock,
                 };
-                plane.take(&adoption, notes, snapshot)
+                plane.take(&adoption, snapshot)
             }
         }
     }
@@ -129,31 +140,32 @@ impl DataPlane {
     fn fresh(
         config: Config,
         lock: WriterLock,
+        mut journal: JournalFile,
         number: u32,
         remove: &[u32],
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
-        for &unfinished in remove {
-            remove_generation(&config.pins, unfinished)?;
-        }
         let mut state = State::empty(config.sizes);
         let applied = snapshot.map(|it| (it.clone(), Place::of_node(&config.node, it)));
         let mut writes = 0;
-        let built = generation::build(&config.pins, number, config.sizes, |writer| {
+        let mut fill = |writer: &mut TableWriter| {
             let Some((snapshot, place)) = &applied else { return Ok(()) };
             tables::plan_in_parts(&mut state, Change::everything(snapshot, place), |part| {
                 writes += writer.execute(part)?;
                 Ok::<_, ApplyError>(())
             })
-        })?;
-        let control = Control::open(&config.pins)?;
+        };
+        let Config { pins, cgroup, watch, sizes, .. } = &config;
+        let mut interpreter = Interpreter::new(pins, cgroup, &mut journal, watch, *sizes, &mut fill);
+        interpreter.run(&plan::first(number, remove))?;
+        let control = Control::open(pins)?;
         control.initialise()?;
-        generation::make_live(&config.pins, number)?;
-        generation::attach_missing(&config.pins, &config.cgroup, &built.pins, &evermesh_pins::Hook::ALL)?;
-        let live = Live::open(&config.pins, number, built.pins)?;
+        let live = Live::open(pins, number, GenerationPins::read(pins, number)?)?;
         let plane = Self {
             config,
             control,
+            journal,
+            trial: None,
             live,
             state,
             state_known: true,
@@ -169,28 +181,60 @@ impl DataPlane {
     fn take(
         mut self,
         adoption: &Adoption,
-        notes: Vec<String>,
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
-        let (how, applied) = match self.why_change(adoption) {
-            Some(reason) => {
-                let wanted = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
-                self.change_to(adoption.next, wanted.as_ref())?;
-                self.applied = wanted;
-                (How::Changed { from: adoption.live, reason }, self.counted(0))
-            }
+        let mut notes = adoption.notes.clone();
+        if !adoption.steps.is_empty() {
+            // Links come back to tables that are up to date. Where these cannot be written, links come back all the same.
+            let reconciled = self.reconcile(snapshot);
+            self.run(&adoption.steps)?;
+            reconciled?;
+        }
+        let changed = match self.why_change(adoption) {
+            Some(reason) => self.try_to_change(adoption, reason, snapshot, &mut notes)?,
+            None => None,
+        };
+        let (how, applied) = match changed {
+            Some(how) => (how, self.counted(0)),
             None => (How::Adopted, self.reconcile(snapshot)?),
         };
-        let (pins, cgroup) = (&self.config.pins, &self.config.cgroup);
-        generation::attach_missing(pins, cgroup, &self.live.pins, &adoption.attach)?;
         self.begin_lease()?;
         let generation = self.generation();
         Ok((self, Started { generation, how, applied, notes }))
     }
 
+    /// A change that does not succeed leaves what stands, and a note; a candidate is told.
+    fn try_to_change(
+        &mut self,
+        adoption: &Adoption,
+        reason: String,
+        snapshot: Option<&Snapshot>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<How>, StartError> {
+        let from = adoption.generation;
+        if let Some(failures) = self.journal.now().holds(&self.wanted()).filter(|_| !self.config.candidate) {
+            let (count, last) = (failures.count, &failures.reason);
+            notes.push(format!("generation {from} stays, although it was to change ({reason}): a change was undone {count} times, last because {last}"));
+            return Ok(None);
+        }
+        let wanted = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
+        match self.change_to(adoption.next, wanted.as_ref()) {
+            Ok(()) => {
+                self.applied = wanted;
+                Ok(Some(How::Changed { from, reason }))
+            }
+            Err(ChangeError::Contents(error)) => Err(error.into()),
+            Err(error) if self.config.candidate => Err(error.into()),
+            Err(error) => {
+                notes.push(format!("generation {from} stays, although it was to change ({reason}): {error}"));
+                Ok(None)
+            }
+        }
+    }
+
     /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
     fn why_change(&self, adoption: &Adoption) -> Option<String> {
-        if adoption.other_programs {
+        if adoption.object != object::digest() {
             return Some("other programs".to_owned());
         }
         let wanted = self.config.sizes.max(self.state.sizes_in_use());
@@ -204,29 +248,4 @@ impl DataPlane {
     fn reconcile(&mut self, snapshot: Option<&Snapshot>) -> Result<Applied, ApplyError> {
         snapshot.map_or(Ok(self.counted(0)), |snapshot| self.apply(snapshot))
     }
-}
-
-/// Undoes what an interrupted change of generation left behind.
-pub(super) fn clean_up(
-    pins: &PinDir,
-    inventory: &Inventory,
-    live: &GenerationPins,
-    adoption: &Adoption,
-) -> Result<Vec<String>, StartError> {
-    let mut notes = Vec::new();
-    for (hook, other) in &adoption.switch_back {
-        if let Some(from) = inventory.generations.get(other) {
-            generation::switch_links(pins, &[*hook], from, live)?;
-            notes.push(format!("{hook} was led back from generation {other} to {}", adoption.live));
-        }
-    }
-    if !adoption.switch_back.is_empty() {
-        barrier().map_err(ApplyError::Barrier)?;
-    }
-    for &number in &adoption.remove {
-        remove_generation(pins, number)?;
-        notes.push(format!("generation {number} was removed: it was not live"));
-    }
-    notes.extend(adoption.attach.iter().map(|hook| format!("{hook} had no link and was attached")));
-    Ok(notes)
 }

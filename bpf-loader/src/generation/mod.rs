@@ -1,10 +1,26 @@
-//! Changes of generation: which one is live, what an interrupted change left behind, and the steps of a new
-//! one.
+//! Changes of generation: which steps they consist of, who does them, and what becomes of one that was interrupted.
+//!
+//! ```text
+//! plan, recover        which steps (pure)
+//!    |
+//!  Interpreter         does them, one after the other
+//!    |
+//!  make, switch, journal     what a step does
+//! ```
 
-mod build;
-mod decide;
+mod interpret;
+mod journal;
+mod make;
+pub mod plan;
+#[cfg(test)]
+mod properties;
+mod recover;
+mod step;
 mod switch;
 
-pub use build::{BuildError, Built, build};
-pub use decide::{Adoption, Decision, decide};
-pub use switch::{SwitchError, attach_missing, make_live, switch_links};
+pub use interpret::{ChangeError, Fill, Interpreter, Watch};
+pub use journal::{Change, Entry, Failures, Journal, JournalError, JournalFile, Stage, Wanted};
+pub use make::BuildError;
+pub use recover::{Adoption, Observed, Recovery, recover};
+pub use step::{Moment, Step};
+pub use switch::SwitchError;

@@ -1,13 +1,15 @@
+//! What the steps do that traffic notices.
+
 use std::{
     fs::{self, File},
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, OwnedFd},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use evermesh_pins::{
-    GenerationPins, Hook, LinkPin, PinDir,
+    Hook, PinDir,
     host::Cgroup,
     sys::{self, Object},
 };
@@ -15,11 +17,13 @@ use evermesh_pins::{
 /// Why a link was not made or switched.
 #[derive(Debug, thiserror::Error)]
 pub enum SwitchError {
-    /// A program is not there.
-    #[error("generation has no program for {hook}")]
+    /// A program could not be opened.
+    #[error("cannot open the program {}: {source}", path.display())]
     Program {
-        /// For which hook.
-        hook: Hook,
+        /// The pin.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// The cgroup could not be opened.
     #[error("cannot open the cgroup {}: {source}", path.display())]
@@ -57,61 +61,50 @@ pub enum SwitchError {
     },
 }
 
-/// Attaches the generation's programs where no link stands.
-pub fn attach_missing(
-    pins: &PinDir,
-    cgroup: &Cgroup,
-    generation: &GenerationPins,
-    hooks: &[Hook],
-) -> Result<(), SwitchError> {
+/// Attaches a generation's program and pins the link.
+pub fn attach(pins: &PinDir, cgroup: &Cgroup, hook: Hook, generation: u32) -> Result<(), SwitchError> {
     let path = cgroup.path.clone();
     let directory = File::open(&path).map_err(|source| SwitchError::Cgroup { path, source })?;
-    for &hook in hooks {
-        let program = program(generation, hook)?;
-        let attach = |source| SwitchError::Attach { hook, cgroup: cgroup.path.clone(), source };
-        let link = sys::link_create(program, directory.as_fd(), hook.attach_type()).map_err(attach)?;
-        let path = pins.link(hook);
-        sys::object_pin(link.as_fd(), &path).map_err(|source| SwitchError::Pin { path, source })?;
-    }
-    Ok(())
+    let program = program(pins, hook, generation)?;
+    let attach = |source| SwitchError::Attach { hook, cgroup: cgroup.path.clone(), source };
+    let link = sys::link_create(program.as_fd(), directory.as_fd(), hook.attach_type()).map_err(attach)?;
+    let path = pins.link(hook);
+    sys::object_pin(link.as_fd(), &path).map_err(|source| SwitchError::Pin { path, source })
 }
 
-/// Leads every link from the programs of one generation to those of another, in the order of [`Hook::ALL`];
-/// each by compare-and-swap. Links that are there already stay.
-pub fn switch_links(
-    pins: &PinDir,
-    hooks: &[Hook],
-    from: &GenerationPins,
-    to: &GenerationPins,
-) -> Result<(), SwitchError> {
-    for &hook in hooks {
-        let path = pins.link(hook);
-        let failed = |source| SwitchError::Switch { path: path.clone(), source };
-        let link = open_link(&path).map_err(failed)?;
-        sys::link_update(link.fd.as_fd(), program(to, hook)?, program(from, hook)?).map_err(failed)?;
-    }
-    Ok(())
+/// Leads a link from one generation's program to another's, by compare-and-swap.
+pub fn switch(pins: &PinDir, hook: Hook, from: u32, to: u32) -> Result<(), SwitchError> {
+    let path = pins.link(hook);
+    let link = open(&path).map_err(|source| SwitchError::Switch { path: path.clone(), source })?;
+    let (old, new) = (program(pins, hook, from)?, program(pins, hook, to)?);
+    sys::link_update(link.as_fd(), new.as_fd(), old.as_fd())
+        .map_err(|source| SwitchError::Switch { path, source })
 }
 
 /// Makes `live` name the generation, in one step.
-pub fn make_live(pins: &PinDir, number: u32) -> Result<(), SwitchError> {
+pub fn make_live(pins: &PinDir, generation: u32) -> Result<(), SwitchError> {
     let (aside, live) = (pins.live_aside(), pins.live());
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| SwitchError::Pin { path, source }
+    };
     if stands(&aside) {
-        fs::remove_file(&aside).map_err(|source| SwitchError::Pin { path: aside.clone(), source })?;
+        fs::remove_file(&aside).map_err(failed(&aside))?;
     }
-    symlink(PinDir::live_target(number), &aside)
-        .map_err(|source| SwitchError::Pin { path: aside.clone(), source })?;
-    fs::rename(&aside, &live).map_err(|source| SwitchError::Pin { path: live, source })
+    symlink(PinDir::live_target(generation), &aside).map_err(failed(&aside))?;
+    fs::rename(&aside, &live).map_err(failed(&live))
 }
 
-fn program(generation: &GenerationPins, hook: Hook) -> Result<BorrowedFd<'_>, SwitchError> {
-    generation.programs.get(&hook).map(|pin| pin.fd.as_fd()).ok_or(SwitchError::Program { hook })
+fn program(pins: &PinDir, hook: Hook, generation: u32) -> Result<OwnedFd, SwitchError> {
+    let path = pins.program(generation, hook);
+    open(&path).map_err(|source| SwitchError::Program { path, source })
 }
 
-fn open_link(path: &Path) -> io::Result<LinkPin> {
+/// A link or a program.
+fn open(path: &Path) -> io::Result<OwnedFd> {
     match sys::object_get(path)? {
-        Object::Link(fd) => Ok(LinkPin { info: sys::link_info(fd.as_fd())?, fd }),
-        other => Err(io::Error::other(format!("a {}, not a link", other.kind()))),
+        Object::Link(fd) | Object::Program(fd) => Ok(fd),
+        other => Err(io::Error::other(format!("a {}", other.kind()))),
     }
 }
 

@@ -147,12 +147,11 @@ fn pins(sandbox: &Sandbox) -> PinDir {
 }
 
 fn config(sandbox: &Sandbox, client: &Pod) -> Config {
+    let cgroup = host::cgroup(Some(client.cgroup().path())).unwrap();
     Config {
-        pins: pins(sandbox),
-        cgroup: host::cgroup(Some(client.cgroup().path())).unwrap(),
         node: "node-1".into(),
-        lease: Duration::ZERO,
         sizes: TableSizes { services: 256, endpoints: 1024 },
+        ..Config::new(pins(sandbox), cgroup, sandbox.dir())
     }
 }
 

@@ -78,11 +78,12 @@ fn larger_tables_come_with_a_new_generation() {
     drop(bench.start(Some(&mesh)));
     let links = link_ids(&bench);
     let config = evermesh_loader::Config { sizes: TableSizes { endpoints: 4096, ..SIZES }, ..bench.config() };
-    let (plane, started) = DataPlane::start(config, Some(&mesh)).unwrap();
+    let (mut plane, started) = DataPlane::start(config, Some(&mesh)).unwrap();
     assert!(
         matches!(&started.how, How::Changed { from: 1, reason } if reason.contains("resized from")),
         "{started:?}"
     );
+    plane.commit().unwrap();
     let inventory = Inventory::read(&bench.pins()).unwrap();
     assert_eq!((inventory.live, inventory.generations.len()), (Some(2), 1));
     assert_eq!(link_ids(&bench), links);

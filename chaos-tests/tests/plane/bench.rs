@@ -1,6 +1,6 @@
 //! What the tests stand on: a mesh of pods, and a data plane over it.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use evermesh_chaos_tests::{
     pod::{Node, Pod},
@@ -43,7 +43,7 @@ impl Bench {
 
     pub fn config(&self) -> Config {
         let cgroup = host::cgroup(Some(self.sandbox.pods_cgroup().path())).unwrap();
-        Config { pins: self.pins(), cgroup, node: NODE.into(), lease: Duration::ZERO, sizes: SIZES }
+        Config { node: NODE.into(), sizes: SIZES, ..Config::new(self.pins(), cgroup, self.sandbox.dir()) }
     }
 
     pub fn start(&self, snapshot: Option<&Snapshot>) -> (DataPlane, Started) {

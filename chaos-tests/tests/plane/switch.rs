@@ -11,7 +11,7 @@ use evermesh_chaos_tests::{
     sandbox::Sandbox,
     stage::{Stage, Traffic, config},
 };
-use evermesh_loader::{Config, DataPlane, TableSizes};
+use evermesh_loader::{Config, DataPlane};
 use evermesh_model::Snapshot;
 use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host, sys};
 
@@ -68,13 +68,7 @@ fn under_traffic(act: impl FnOnce(&mut Scene) -> Vec<Event>) -> Report {
     let stage = Stage::new(&sandbox).unwrap();
     let pins = PinDir::new(sandbox.bpffs());
     let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path())).unwrap();
-    let config = Config {
-        pins: pins.clone(),
-        cgroup,
-        node: String::new(),
-        lease: Duration::ZERO,
-        sizes: TableSizes::default(),
-    };
+    let config = Config::new(pins.clone(), cgroup, sandbox.dir());
     let (plane, _) = DataPlane::start(config.clone(), Some(&snapshot(&sandbox, &stage))).unwrap();
     let enrolment = Enrolment::open(&pins).unwrap();
     let enrol = |pod: &Pod| drop(enrolment.add(pod.name(), pod.netns().path()).unwrap());

@@ -34,6 +34,7 @@ fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>
     line.path("--run-dir", &directories.run_dir)?;
     line.path("--state-dir", &directories.state_dir)?;
     line.number("--watchdog-ms", asked.watchdog_ms);
+    line.number("--gate-ms", asked.gate_ms);
     line.0.extend(asked.takeover.then(|| "--takeover".into()));
     line.0.push("--".into());
     line.optional_path("--config", asked.config.as_deref())?;

@@ -42,7 +42,10 @@ pub use lines::{LineTooLong, Lines};
 pub use state::{Phase, State};
 pub use wire::{LINE_BYTES_MAX, Unreadable, VERSION, decode, encode};
 
-use crate::Intent;
+use crate::{
+    Intent,
+    gate::{Evidence, Verdict},
+};
 
 /// What a supervisor is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +74,12 @@ pub enum Request {
     },
     /// Say how you are. Answered by [`Answer::State`].
     Status,
+    /// The agent has led traffic to another generation and wants to know what becomes of it. Answered by
+    /// [`Answer::Judged`].
+    Judge {
+        /// What it has seen so far.
+        evidence: Evidence,
+    },
 }
 
 /// What a supervisor answers.
@@ -92,6 +101,11 @@ pub enum Answer {
     Stopping,
     /// How the supervisor and its agent are.
     State(State),
+    /// What becomes of a generation on trial.
+    Judged {
+        /// The word.
+        verdict: Verdict,
+    },
 }
 
 impl Answer {

@@ -83,6 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         Intent,
+        gate::{Evidence, Flows, Sentinels, Verdict},
         message::{Phase, Request, State},
     };
 
@@ -100,6 +101,10 @@ mod tests {
         let stop = Request::Stop { intent: Intent::Uninstall };
         insta::assert_snapshot!(line(stop), @r#"{"version":0,"message":{"kind":"stop","intent":"uninstall"}}"#);
         insta::assert_snapshot!(line(Request::Status), @r#"{"version":0,"message":{"kind":"status"}}"#);
+        let (now, before) = (Flows { translated: 3, failed: 4 }, Flows { translated: 5, failed: 6 });
+        let sentinels = Some(Sentinels { passed: 8, failed: 1, example: Some("no".into()) });
+        let evidence = Evidence { generation: 1, age_ms: 2, now, before, differences: 7, sentinels };
+        insta::assert_snapshot!(line(Request::Judge { evidence }), @r"");
     }
 
     #[test]
@@ -112,6 +117,10 @@ mod tests {
         insta::assert_snapshot!(line(Answer::refused("no")), @r#"{"version":0,"message":{"kind":"refused","reason":"no","versions":[0]}}"#);
         insta::assert_snapshot!(line(Answer::TakenBack), @r#"{"version":0,"message":{"kind":"taken_back"}}"#);
         insta::assert_snapshot!(line(Answer::Stopping), @r#"{"version":0,"message":{"kind":"stopping"}}"#);
+        insta::assert_snapshot!(line(Answer::Judged { verdict: Verdict::Wait }), @r"");
+        insta::assert_snapshot!(line(Answer::Judged { verdict: Verdict::Commit }), @r"");
+        let verdict = Verdict::RollBack { reason: "it fails".into() };
+        insta::assert_snapshot!(line(Answer::Judged { verdict }), @r"");
         let state = State {
             release: "0.1.0".into(),
             pid: 1,
@@ -143,7 +152,7 @@ mod tests {
             String::from_utf8(encode(&Answer::from(&unreadable)).unwrap()).unwrap()
         };
         insta::assert_snapshot!(refusal(r#"{"version":7,"message":[1]}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"messages of version 7 are not understood here, only those of version 0","versions":[0]}}"#);
-        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status` at line 1 column 37","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status`, `judge` at line 1 column 37","versions":[0]}}"#);
         insta::assert_snapshot!(refusal(r#"{"version":0}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: missing field `message` at line 1 column 13","versions":[0]}}"#);
         insta::assert_snapshot!(refusal("hello"), @r#"{"version":0,"message":{"kind":"refused","reason":"a message must be one JSON object a line, with `version` and `message`: expected value at line 1 column 1","versions":[0]}}"#);
     }

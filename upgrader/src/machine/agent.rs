@@ -2,7 +2,10 @@
 
 use std::{process::ExitStatus, time::Instant};
 
-use evermesh_handover::notify::Notice;
+use evermesh_handover::{
+    gate::{Evidence, Verdict},
+    notify::Notice,
+};
 use nix::sys::signal::Signal;
 
 use super::{Action, Cause, Machine, Phase, Why};
@@ -12,7 +15,7 @@ impl Machine {
     pub(super) fn spawn(&mut self, now: Instant) -> Vec<Action> {
         self.silence_max = self.settings.watchdog;
         self.reload_when_ready = false;
-        self.phase = Phase::Starting { ready_by: now + self.settings.start_timeout };
+        self.phase = Phase::Starting { ready_by: now + self.settings.start_timeout + self.settings.gate.time };
         vec![Action::Spawn]
     }
 
@@ -37,6 +40,14 @@ impl Machine {
             Phase::Stopping { why: Why::Unasked, .. } => self.back_off_until(now),
             _ if self.phase.has_agent() => self.fell(Cause::of(status), now),
             _ => Vec::new(),
+        }
+    }
+
+    /// The word on a generation on trial. An agent that is to end does not begin anything new.
+    pub(super) fn judge(&self, evidence: &Evidence) -> Verdict {
+        match self.phase {
+            Phase::Starting { .. } | Phase::Running { .. } => self.settings.gate.judge(evidence),
+            _ => Verdict::RollBack { reason: format!("the supervisor is {}", self.phase) },
         }
     }
 

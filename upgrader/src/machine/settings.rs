@@ -1,11 +1,13 @@
 use std::time::Duration;
 
+use evermesh_handover::gate::Gate;
+
 /// The times by which a supervisor judges its agent.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// How long a ready agent may be silent before it counts as hung.
     pub watchdog: Duration,
-    /// How long an agent may take to become ready.
+    /// How long an agent may take to become ready, the gate's time apart.
     pub start_timeout: Duration,
     /// How long an agent may take to end when it is asked to.
     pub stop_timeout: Duration,
@@ -19,6 +21,8 @@ pub struct Settings {
     pub takeover_gate: Duration,
     /// How long the agent of a takeover may take to become ready before everything is given back.
     pub takeover_timeout: Duration,
+    /// By what a generation on trial is judged.
+    pub gate: Gate,
 }
 
 impl Default for Settings {
@@ -32,6 +36,7 @@ impl Default for Settings {
             ran_well: Duration::from_secs(10),
             takeover_gate: Duration::from_secs(3),
             takeover_timeout: Duration::from_secs(120),
+            gate: Gate::default(),
         }
     }
 }

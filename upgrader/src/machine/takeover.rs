@@ -18,6 +18,9 @@ impl Machine {
     pub(super) fn requested(&mut self, peer: Peer, request: Request, now: Instant) -> Vec<Action> {
         match request {
             Request::Status => vec![Action::Report(peer)],
+            Request::Judge { evidence } => {
+                vec![Action::Answer(peer, Answer::Judged { verdict: self.judge(&evidence) })]
+            }
             Request::Stop { intent } => {
                 let mut actions = vec![Action::Answer(peer, Answer::Stopping)];
                 actions.extend(self.stop(Exit::Stopped(intent), now));

@@ -62,13 +62,9 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     let sandbox = Sandbox::new()?;
     let sizes = TableSizes { services: 2 * services + 1, endpoints: 2 * workloads };
     let config = |bpffs: &str| -> Result<Config> {
-        Ok(Config {
-            pins: PinDir::new(sandbox.bpffs().join(bpffs)),
-            cgroup: host::cgroup(Some(sandbox.pods_cgroup().path()))?,
-            node: String::new(),
-            lease: Duration::ZERO,
-            sizes,
-        })
+        let pins = PinDir::new(sandbox.bpffs().join(bpffs));
+        let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
+        Ok(Config { sizes, ..Config::new(pins, cgroup, sandbox.dir()) })
     };
     let (mut plane, _) = DataPlane::start(config("a")?, None)?;
     let (bytes, decode, understand) = by_itself(services, workloads)?;

@@ -1,6 +1,6 @@
 //! One pod in which everything happens, so that no wire adds noise: client, server, and the service's endpoint.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use evermesh_chaos_tests::{
@@ -35,11 +35,8 @@ impl Mesh {
         let pins = PinDir::new(sandbox.bpffs());
         let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
         let config = Config {
-            pins: pins.clone(),
-            cgroup,
-            node: String::new(),
-            lease: Duration::ZERO,
             sizes: TableSizes { services: others + 2, endpoints: (others + 2) * ENDPOINTS_EACH + LARGE },
+            ..Config::new(pins.clone(), cgroup, sandbox.dir())
         };
         let (plane, _) = DataPlane::start(config, Some(&snapshot(&pod, Fleet::new(others))?))?;
         Enrolment::open(&pins)?.add(pod.name(), pod.netns().path())?;

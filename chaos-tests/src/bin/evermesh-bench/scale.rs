@@ -51,11 +51,8 @@ fn row(count: u32) -> Result<Vec<String>> {
     let pins = PinDir::new(sandbox.bpffs());
     let endpoints = count * ENDPOINTS_EACH + LARGE;
     let config = Config {
-        pins: pins.clone(),
-        cgroup: host::cgroup(Some(sandbox.pods_cgroup().path()))?,
-        node: String::new(),
-        lease: Duration::ZERO,
         sizes: TableSizes { services: count + 1, endpoints: endpoints + endpoints / 50 + CHANGES },
+        ..Config::new(pins.clone(), host::cgroup(Some(sandbox.pods_cgroup().path()))?, sandbox.dir())
     };
     let mut parts = Fleet::new(count);
     let before = resident()?;

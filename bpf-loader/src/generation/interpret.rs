@@ -1,0 +1,150 @@
+use std::{fmt, io, sync::Arc};
+
+use aya::Ebpf;
+use evermesh_pins::{GenerationPins, InventoryError, PinDir, RemovalError, host::Cgroup, remove_generation};
+use tracing::debug;
+
+use super::{BuildError, JournalError, JournalFile, Moment, Step, SwitchError, make, switch};
+use crate::{
+    ApplyError, TableSizes, barrier,
+    tables::{TableWriter, WriteError},
+};
+
+/// Why a step failed. What was done before stays done; the next start finishes or undoes it.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// A generation could not be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A link or `live` could not be changed.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
+    /// A generation could not be removed; it hooks nothing.
+    #[error(transparent)]
+    Removal(#[from] RemovalError),
+    /// The journal could not be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The pins could not be read.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// Running programs could not be waited for.
+    #[error("cannot wait for running programs to end (membarrier): {0}")]
+    Barrier(io::Error),
+    /// The new tables do not hold what they should, or could not be filled.
+    #[error(transparent)]
+    Contents(#[from] ApplyError),
+}
+
+impl From<WriteError> for ChangeError {
+    fn from(error: WriteError) -> Self {
+        Self::Contents(error.into())
+    }
+}
+
+/// Is told of every step before and after it is done.
+#[derive(Clone)]
+pub struct Watch(Arc<dyn Fn(&Step, Moment) + Send + Sync>);
+
+impl Watch {
+    /// Calls `told`.
+    pub fn new(told: impl Fn(&Step, Moment) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(told))
+    }
+
+    fn tell(&self, step: &Step, moment: Moment) {
+        (self.0)(step, moment);
+    }
+}
+
+impl Default for Watch {
+    /// Writes them into the log.
+    fn default() -> Self {
+        Self::new(|step, moment| {
+            if moment == Moment::Before {
+                debug!("{step}");
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+/// What fills the tables of a new generation.
+pub type Fill<'a> = &'a mut dyn FnMut(&mut TableWriter) -> Result<(), ApplyError>;
+
+/// Does steps, one after the other. The one place that changes a generation, a link or `live`.
+pub struct Interpreter<'a> {
+    pins: &'a PinDir,
+    cgroup: &'a Cgroup,
+    journal: &'a mut JournalFile,
+    watch: &'a Watch,
+    sizes: TableSizes,
+    fill: Fill<'a>,
+    /// The maps and programs that are being made.
+    object: Option<Ebpf>,
+}
+
+impl fmt::Debug for Interpreter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Interpreter").field("pins", &self.pins).field("sizes", &self.sizes).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Interpreter<'a> {
+    /// New generations get tables of these sizes, filled by `fill`.
+    pub fn new(
+        pins: &'a PinDir,
+        cgroup: &'a Cgroup,
+        journal: &'a mut JournalFile,
+        watch: &'a Watch,
+        sizes: TableSizes,
+        fill: Fill<'a>,
+    ) -> Self {
+        Self { pins, cgroup, journal, watch, sizes, fill, object: None }
+    }
+
+    /// Does all of them, up to the first that fails.
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), ChangeError> {
+        for step in steps {
+            self.watch.tell(step, Moment::Before);
+            self.perform(step)?;
+            self.watch.tell(step, Moment::After);
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, step: &Step) -> Result<(), ChangeError> {
+        let pins = self.pins;
+        match *step {
+            Step::Record(ref entry) => self.journal.write(entry)?,
+            Step::MakeRoom { generation } => make::room(pins, generation)?,
+            Step::MakeMaps { .. } => self.object = Some(make::maps(pins, self.sizes)?),
+            Step::PinTable { generation, table } => make::pin_table(pins, generation, self.made()?, table)?,
+            Step::LoadProgram { hook, .. } => make::load_program(self.made()?, hook)?,
+            Step::PinProgram { generation, hook } => make::pin_program(pins, generation, self.made()?, hook)?,
+            Step::Fill { generation } => {
+                let built = GenerationPins::read(pins, generation)?;
+                (self.fill)(&mut TableWriter::new(|table| built.tables.get(&table))?)?;
+            }
+            Step::Finish { generation } => {
+                make::manifest(pins, generation)?;
+                self.object = None;
+            }
+            Step::Attach { hook, generation } => switch::attach(pins, self.cgroup, hook, generation)?,
+            Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
+            Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
+            Step::MakeLive { generation } => switch::make_live(pins, generation)?,
+            Step::Remove { generation } => remove_generation(pins, generation)?,
+        }
+        Ok(())
+    }
+
+    fn made(&mut self) -> Result<&mut Ebpf, BuildError> {
+        self.object.as_mut().ok_or(BuildError::Part { name: "maps" })
+    }
+}

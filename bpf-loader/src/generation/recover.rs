@@ -1,0 +1,107 @@
+use std::collections::BTreeMap;
+
+use evermesh_pins::{Hook, Inventory, ProgramPin};
+
+use super::{Entry, Journal, Stage, Step};
+
+/// What stands in bpffs, as far as a start decides by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The generation that `live` names.
+    pub live: Option<u32>,
+    /// Every generation, with the digest of its eBPF object; none: it is unfinished.
+    pub generations: BTreeMap<u32, Option<[u8; 32]>>,
+    /// Which generation's program each link attaches.
+    pub links: BTreeMap<Hook, u32>,
+}
+
+/// What a start does with what it finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// Nothing is live: make the first generation, after these unfinished ones are removed.
+    Fresh {
+        /// Number of the new generation.
+        number: u32,
+        /// Left by a start that was interrupted.
+        remove: Vec<u32>,
+    },
+    /// Take a generation over.
+    Adopt(Adoption),
+}
+
+/// How to take a generation over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The generation that stays.
+    pub generation: u32,
+    /// What finishes or undoes a change that was interrupted, once the tables of that generation are up to date.
+    pub steps: Vec<Step>,
+    /// The same, for people.
+    pub notes: Vec<String>,
+    /// Number of the next generation, if one is needed.
+    pub next: u32,
+    /// SHA-256 of the eBPF object of the generation that stays.
+    pub object: [u8; 32],
+}
+
+impl Observed {
+    /// Of an inventory in which [`evermesh_pins::verify`] found nothing wrong.
+    pub fn of(inventory: &Inventory) -> Self {
+        let runs = |hook: &Hook, id: u32| {
+            let owns = |pin: &ProgramPin| pin.info.id == id;
+            let mut generations = inventory.generations.iter();
+            generations.find(|(_, g)| g.programs.get(hook).is_some_and(owns)).map(|(number, _)| *number)
+        };
+        let links = inventory.links.iter();
+        let objects = inventory.generations.iter();
+        Self {
+            live: inventory.live,
+            generations: objects.map(|(&n, g)| (n, g.manifest.as_ref().map(|m| m.object))).collect(),
+            links: links.filter_map(|(hook, link)| Some((*hook, runs(hook, link.info.program_id)?))).collect(),
+        }
+    }
+
+    fn object(&self, generation: u32) -> Option<[u8; 32]> {
+        self.generations.get(&generation).copied().flatten()
+    }
+}
+
+/// Decides what becomes of what stands. A change that was committed is finished; any other is undone, because of `why`.
+pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
+    let next = observed.generations.keys().last().map_or(1, |last| last + 1);
+    let Some((live, _)) = observed.live.and_then(|live| Some((live, observed.object(live)?))) else {
+        return Recovery::Fresh { number: next, remove: observed.generations.keys().copied().collect() };
+    };
+    let change = journal.change.as_ref();
+    let committed = change.filter(|c| c.stage == Stage::Committed && c.from == live).map(|c| c.to);
+    let generation = committed.filter(|&to| observed.object(to).is_some()).unwrap_or(live);
+    let object = observed.object(generation).unwrap_or_default();
+
+    let (mut steps, mut notes) = (Vec::new(), Vec::new());
+    for (&hook, &from) in observed.links.iter().filter(|(_, at)| **at != generation) {
+        steps.push(Step::Switch { hook, from, to: generation });
+        notes.push(format!("{hook} was led back from generation {from} to {generation}"));
+    }
+    for hook in Hook::ALL.into_iter().filter(|hook| !observed.links.contains_key(hook)) {
+        steps.push(Step::Attach { hook, generation });
+        notes.push(format!("{hook} had no link and was attached"));
+    }
+    let others = observed.generations.keys().copied().filter(|&number| number != generation);
+    let others: Vec<u32> = others.collect();
+    if !others.is_empty() {
+        steps.push(Step::Barrier);
+    }
+    if generation != live {
+        steps.push(Step::MakeLive { generation });
+    }
+    steps.extend(change.map(|change| Step::Record(outcome(change.to == generation, change.stage, why))));
+    for generation in others {
+        steps.push(Step::Remove { generation });
+        notes.push(format!("generation {generation} was removed: it was not live"));
+    }
+    Recovery::Adopt(Adoption { generation, steps, notes, next, object })
+}
+
+fn outcome(stays: bool, stage: Stage, why: &str) -> Entry {
+    if stays { Entry::Done } else { Entry::Undone { reason: format!("{why} (while it was {stage})") } }
+}

@@ -1,0 +1,111 @@
+use std::fmt;
+
+use evermesh_pins::{Hook, Table};
+
+use super::Entry;
+
+/// One thing that is done to the kernel's objects or to the journal. Whatever a start or a change of generation does is a
+/// list of these, so every moment at which it can be interrupted lies before or after one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Writes the journal; it is on the disk when the step is done.
+    Record(Entry),
+    /// Makes the directories of a generation, and those that all share.
+    MakeRoom {
+        /// The generation.
+        generation: u32,
+    },
+    /// Makes its maps, without a pin yet. Frozen maps are taken from their pins, or made and pinned.
+    MakeMaps {
+        /// The generation.
+        generation: u32,
+    },
+    /// Pins one of its tables.
+    PinTable {
+        /// The generation.
+        generation: u32,
+        /// Which.
+        table: Table,
+    },
+    /// Has the kernel verify one of its programs.
+    LoadProgram {
+        /// The generation.
+        generation: u32,
+        /// Which.
+        hook: Hook,
+    },
+    /// Pins one of its programs.
+    PinProgram {
+        /// The generation.
+        generation: u32,
+        /// Which.
+        hook: Hook,
+    },
+    /// Fills its tables.
+    Fill {
+        /// The generation.
+        generation: u32,
+    },
+    /// Writes its manifest: it is complete.
+    Finish {
+        /// The generation.
+        generation: u32,
+    },
+    /// Makes a link where there is none.
+    Attach {
+        /// The hook.
+        hook: Hook,
+        /// Whose program it attaches.
+        generation: u32,
+    },
+    /// Leads a link from one generation's program to another's, by compare-and-swap.
+    Switch {
+        /// The hook.
+        hook: Hook,
+        /// Whose program it attaches now.
+        from: u32,
+        /// Whose it attaches then.
+        to: u32,
+    },
+    /// Waits until every program run that began earlier has ended.
+    Barrier,
+    /// Makes `live` name a generation.
+    MakeLive {
+        /// The generation.
+        generation: u32,
+    },
+    /// Removes a generation that hooks nothing, its manifest first.
+    Remove {
+        /// The generation.
+        generation: u32,
+    },
+}
+
+/// On which side of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It is about to be done.
+    Before,
+    /// It is done.
+    After,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(entry) => write!(f, "record {entry}"),
+            Self::MakeRoom { generation } => write!(f, "make the directories of generation {generation}"),
+            Self::MakeMaps { generation } => write!(f, "make the maps of generation {generation}"),
+            Self::PinTable { generation, table } => write!(f, "pin {table} of generation {generation}"),
+            Self::LoadProgram { generation, hook } => write!(f, "load {hook} of generation {generation}"),
+            Self::PinProgram { generation, hook } => write!(f, "pin {hook} of generation {generation}"),
+            Self::Fill { generation } => write!(f, "fill the tables of generation {generation}"),
+            Self::Finish { generation } => write!(f, "write the manifest of generation {generation}"),
+            Self::Attach { hook, generation } => write!(f, "attach {hook} of generation {generation}"),
+            Self::Switch { hook, from, to } => write!(f, "switch {hook} from generation {from} to {to}"),
+            Self::Barrier => f.write_str("wait for running programs to end"),
+            Self::MakeLive { generation } => write!(f, "make generation {generation} live"),
+            Self::Remove { generation } => write!(f, "remove generation {generation}"),
+        }
+    }
+}

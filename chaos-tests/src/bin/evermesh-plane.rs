@@ -1,0 +1,90 @@
+//! A data plane without an agent: it starts, is led to a mesh, and ends where it is told, as if the power had gone.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use anyhow::Context as _;
+use clap::{Parser, ValueEnum};
+use evermesh_agent::source;
+use evermesh_loader::{
+    Config, DataPlane, TableSizes,
+    generation::{Moment, Step, Watch},
+};
+use evermesh_pins::{PinDir, host};
+use nix::sys::signal::{Signal, raise};
+
+/// Starts a data plane and prints every step, before and after it is done
+#[derive(Parser)]
+struct Args {
+    /// Where it is pinned
+    #[arg(long)]
+    bpffs: PathBuf,
+    /// What it hooks
+    #[arg(long)]
+    cgroup: PathBuf,
+    /// Where its journal is
+    #[arg(long)]
+    state_dir: PathBuf,
+    /// The mesh
+    #[arg(long)]
+    config: PathBuf,
+    /// Room for so many endpoints; another number than before makes a new generation
+    #[arg(long)]
+    endpoints: u32,
+    /// What becomes of a new generation
+    #[arg(long, default_value = "commit")]
+    then: Then,
+    /// End by SIGKILL at this moment, counted from 0: each step has one before and one after it
+    #[arg(long)]
+    end_at: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Then {
+    Commit,
+    RollBack,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let mesh = source::read(&args.config).and_then(source::Raw::parse).context("read the mesh")?.snapshot;
+    let cgroup = host::cgroup(Some(&args.cgroup))?;
+    let config = Config {
+        sizes: TableSizes { endpoints: args.endpoints, ..TableSizes::default() },
+        candidate: true,
+        watch: watch(args.end_at),
+        ..Config::new(PinDir::new(args.bpffs), cgroup, args.state_dir)
+    };
+    let (mut plane, started) = DataPlane::start(config, Some(&mesh))?;
+    match args.then {
+        Then::Commit => plane.commit()?,
+        Then::RollBack => plane.roll_back("that is what was asked for")?,
+    }
+    println!("done {}", started.how);
+    Ok(())
+}
+
+fn watch(end_at: Option<usize>) -> Watch {
+    let next = AtomicUsize::new(0);
+    Watch::new(move |step, moment| {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        // Whoever reads this knows how far it came, and nothing else matters to it.
+        let _unread = tell(number, step, moment);
+        if end_at == Some(number) {
+            let _dead = raise(Signal::SIGKILL);
+        }
+    })
+}
+
+fn tell(number: usize, step: &Step, moment: Moment) -> io::Result<()> {
+    let word = match moment {
+        Moment::Before => "before",
+        Moment::After => "after",
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "{number} {word} {step}")?;
+    out.flush()
+}

@@ -1,0 +1,144 @@
+//! A data plane that processes take over from each other.
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use evermesh_chaos_tests::{
+    binaries,
+    clock::now_ns,
+    oracle::{Event, Report},
+    sandbox::Sandbox,
+    stage::{Stage, Traffic, config},
+};
+use evermesh_loader::generation::JournalFile;
+use evermesh_pins::{Enrolment, Hook, Inventory, PinDir};
+use nix::sys::signal::Signal;
+
+const AT_MOST: std::time::Duration = std::time::Duration::from_mins(20);
+
+/// Two sizes of the tables: whoever changes from one to the other makes a new generation.
+pub const SIZES: [u32; 2] = [1024, 2048];
+
+/// A node, its pods and its traffic, and no data plane but what is pinned.
+///
+/// Declared in the order in which things must go.
+pub struct Plane {
+    mesh: PathBuf,
+    stage: Stage,
+    sandbox: Sandbox,
+}
+
+/// What a process is to do.
+#[derive(Clone, Copy)]
+pub struct Task {
+    pub endpoints: u32,
+    pub then: &'static str,
+    pub end_at: Option<usize>,
+}
+
+/// How far a process came.
+pub struct Run {
+    /// Every step, `before` or `after` it.
+    pub moments: Vec<String>,
+    killed: bool,
+    succeeded: bool,
+    errors: String,
+}
+
+impl Plane {
+    /// Generation 1 stands, and the pods are enrolled.
+    pub fn new() -> Self {
+        let sandbox = Sandbox::new().unwrap();
+        let stage = Stage::new(&sandbox).unwrap();
+        let mesh = sandbox.dir().join("mesh.yaml");
+        fs::write(&mesh, config::with(&stage.web)).unwrap();
+        let plane = Self { mesh, stage, sandbox };
+        plane.run(Task { endpoints: SIZES[0], then: "commit", end_at: None }).finished();
+        let enrolment = Enrolment::open(&plane.pins()).unwrap();
+        for pod in plane.stage.enrolled() {
+            enrolment.add(pod.name(), pod.netns().path()).unwrap();
+        }
+        plane
+    }
+
+    pub fn run(&self, task: Task) -> Run {
+        Run::of(&self.command(task).output().unwrap())
+    }
+
+    pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
+        let traffic = Traffic::start(&self.stage, AT_MOST).unwrap();
+        let events = act();
+        traffic.judge(&self.stage, events).unwrap()
+    }
+
+    /// One generation that is live, every link on it, and a journal that knows of no change. Its number and the room
+    /// for endpoints.
+    pub fn settled(&self) -> (u32, u32) {
+        let inventory = Inventory::read(&self.pins()).unwrap();
+        let live = inventory.live.unwrap();
+        assert_eq!(inventory.generations.keys().collect::<Vec<_>>(), [&live]);
+        let generation = &inventory.generations[&live];
+        for hook in Hook::ALL {
+            assert_eq!(inventory.links[&hook].info.program_id, generation.programs[&hook].info.id, "{hook}");
+        }
+        let journal = JournalFile::open(self.sandbox.state_dir());
+        assert_eq!(journal.now().change, None);
+        let manifest = generation.manifest.as_ref().unwrap();
+        (live, manifest.tables[&evermesh_pins::Table::Endpoints].max_entries - 1)
+    }
+
+    pub fn command(&self, task: Task) -> Command {
+        let mut command = Command::new(binaries::find("evermesh-plane").unwrap());
+        command.arg("--bpffs").arg(self.pins().root());
+        command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
+        command.arg("--state-dir").arg(self.sandbox.state_dir());
+        command.arg("--config").arg(&self.mesh);
+        command.args(["--endpoints", &task.endpoints.to_string(), "--then", task.then]);
+        command.args(task.end_at.iter().flat_map(|at| ["--end-at".to_owned(), at.to_string()]));
+        command
+    }
+
+    fn pins(&self) -> PinDir {
+        PinDir::new(self.sandbox.bpffs())
+    }
+}
+
+impl Run {
+    fn of(output: &Output) -> Self {
+        let text = String::from_utf8_lossy(&output.stdout);
+        let moment = |line: &str| Some(line.split_once(' ')?.1.to_owned());
+        let moments = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit()));
+        Self {
+            moments: moments.filter_map(moment).collect(),
+            killed: output.status.signal() == Some(Signal::SIGKILL as i32),
+            succeeded: output.status.success(),
+            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// It was cut off where it should be.
+    pub fn cut_off(self) -> Self {
+        assert!(self.killed, "{:?}: {}", self.moments.last(), self.errors);
+        self
+    }
+
+    pub fn finished(self) -> Self {
+        assert!(self.succeeded, "{:?}: {}", self.moments.last(), self.errors);
+        self
+    }
+
+    /// The word that the new generation stays was on the disk.
+    pub fn is_committed(&self) -> bool {
+        self.moments.iter().any(|moment| moment == "after record that the change is committed")
+    }
+}
+
+pub fn event(kind: &str, act: impl FnOnce()) -> Event {
+    let start_ns = now_ns();
+    act();
+    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
+}
