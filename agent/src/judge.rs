@@ -2,7 +2,7 @@ use std::{path::Path, time::Duration};
 
 use evermesh_handover::{
     Client, ClientError, RunDir,
-    gate::{Evidence, Flows, Gate, Verdict},
+    gate::{Evidence, Flows, Gate, Sentinels, Verdict},
 };
 use evermesh_loader::Report;
 use tracing::warn;
@@ -46,6 +46,10 @@ fn evidence(report: &Report) -> Evidence {
         now: flows(report.now),
         before: flows(report.before),
         differences: report.differences as u64,
-        sentinels: None,
+        sentinels: report.sentinels.as_ref().map(|found| Sentinels {
+            passed: found.passed,
+            failed: found.failed,
+            example: found.example.clone(),
+        }),
     }
 }

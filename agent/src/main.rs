@@ -1,6 +1,7 @@
 //! `evermesh-agent`: see [`evermesh_agent`].
 
 use std::{
+    env,
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
@@ -10,6 +11,9 @@ use evermesh_agent::{Options, run};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 fn main() -> ExitCode {
+    if env::args_os().nth(1).is_some_and(|first| first == evermesh_sentinel::ARGUMENT) {
+        return be_sentinel();
+    }
     let options = Options::parse();
     start_logging();
     match run(&options) {
@@ -20,6 +24,11 @@ fn main() -> ExitCode {
             error.exit_code().into()
         }
     }
+}
+
+/// Whoever started it sees by its silence that it has failed.
+fn be_sentinel() -> ExitCode {
+    evermesh_sentinel::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
 
 /// A log that nobody reads any more must not end the agent: no complaint about it either.

@@ -48,6 +48,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         lease: Duration::from_millis(options.lease_ms),
         sizes: options.sizes(),
         candidate: options.candidate,
+        sentinel: std::env::current_exe().ok(),
         ..Config::new(pins.clone(), cgroup, &options.state_dir)
     };
     let bare = is_bare(&pins);

@@ -118,6 +118,12 @@ impl Enrolment {
         Ok(pod)
     }
 
+    /// What stands in the map for a pod of that name.
+    pub fn value(name: &str, network: &PodNetwork) -> Enrolled {
+        let addresses = first_of_each(network);
+        value_of(&Pod { name: name.to_owned(), cookie: network.cookie, addresses })
+    }
+
     /// Removes the pod of that name. Its connections go on; new ones are not balanced.
     pub fn remove(&self, name: &str) -> Result<Pod, EnrolmentError> {
         self.control.require_steady()?;

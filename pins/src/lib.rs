@@ -32,7 +32,7 @@ mod writer_lock;
 
 pub use control::{Control, ControlError};
 pub use enrolment::{Enrolment, EnrolmentError, Pod, PodAddresses};
-pub use frozen_map::FrozenMapError;
+pub use frozen_map::{FrozenMap, FrozenMapError};
 pub use hook::Hook;
 pub use inventory::{GenerationPins, Inventory, InventoryError, LinkPin, MapPin, ProgramPin};
 pub use manifest::{HookEntry, Manifest, ManifestError, TableEntry};

@@ -12,6 +12,7 @@ use std::{
 
 use evermesh_model::{Delta, Place, Replaced, Snapshot};
 use evermesh_pins::{Control, GenerationPins, Inventory, PinDir, WriterLock, host::Cgroup};
+use evermesh_sentinel::Sentinel;
 use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// This release is on trial: where its programs cannot take over, it does not go on with what stands.
     pub candidate: bool,
+    /// The program that is a sentinel; none: new generations are tried without one.
+    pub sentinel: Option<PathBuf>,
     /// Is told of every step of a start and of a change of generation.
     pub watch: Watch,
 }
@@ -64,6 +67,7 @@ impl Config {
             sizes: TableSizes::default(),
             state_dir: state_dir.into(),
             candidate: false,
+            sentinel: None,
             watch: Watch::default(),
         }
     }
@@ -88,6 +92,8 @@ pub struct DataPlane {
     journal: JournalFile,
     /// The live generation follows another one, which stands by until this one is committed.
     trial: Option<Trial>,
+    /// The tables hold the sentinel's service beside the mesh.
+    sentinel_stands: bool,
     live: Live,
     state: State,
     /// Whether `state` is what the tables say; not after a change that failed half-way.
@@ -113,7 +119,7 @@ impl DataPlane {
         let (place, change) = self.difference(snapshot);
         let result = match change {
             Some(change) => self.write(change),
-            None if self.state_known => self.write(Change::everything(snapshot, &place)),
+            None if self.state_known => self.write(Change::everything(&self.in_full(snapshot), &place)),
             None => self.rewrite(snapshot, &place),
         };
         let result = match result {
@@ -180,7 +186,9 @@ impl DataPlane {
         let Some(trial) = &self.trial else { return Ok(None) };
         let (generation, age, before) = (trial.change.to, trial.since.elapsed(), trial.before);
         let now = Flows::counted(&self.config.pins, generation, &self.live.pins)?;
-        Ok(Some(Report { generation, age, now, before, differences: self.differences()? }))
+        let differences = self.differences()?;
+        let sentinels = self.trial.as_mut().and_then(|trial| trial.probe(&self.config.pins));
+        Ok(Some(Report { generation, age, now, before, differences, sentinels }))
     }
 
     /// Stores that it would take to lead the tables to what was applied last.
@@ -188,18 +196,21 @@ impl DataPlane {
         let Some((snapshot, place)) = self.applied.clone() else { return Ok(0) };
         self.live.read_frontends(&self.config.pins)?;
         let mut found = tables::adopt(&self.live.view);
-        Ok(tables::plan(&mut found, Change::everything(&snapshot, &place))?.len())
+        Ok(tables::plan(&mut found, Change::everything(&self.in_full(&snapshot), &place))?.len())
     }
 
     /// The generation on trial stays, and the old one goes.
     pub fn commit(&mut self) -> Result<(), ChangeError> {
         let Some(trial) = self.trial.take() else { return Ok(()) };
+        self.dismiss_sentinel();
         self.run(&plan::committing(&trial.change))
     }
 
     /// The old generation takes over again, its tables first brought up to date, and the one on trial goes.
     pub fn roll_back(&mut self, reason: &str) -> Result<(), ChangeError> {
         let Some(Trial { change, .. }) = self.trial.take() else { return Ok(()) };
+        trial::forget_sentinel(&self.config.pins);
+        self.sentinel_stands = false;
         let pins = GenerationPins::read(&self.config.pins, change.from)?;
         self.live = Live::open(&self.config.pins, change.from, pins).map_err(ChangeError::Contents)?;
         self.state_known = false;
@@ -217,6 +228,8 @@ impl DataPlane {
         if !self.state_known {
             self.adopt()?;
         }
+        let fits = wanted.is_some_and(|(snapshot, _)| trial::with_sentinel(snapshot).is_ok());
+        self.sentinel_stands = fits && self.config.sentinel.is_some();
         let (sizes, state) = self.next_state(wanted)?;
         let change = generation::Change {
             from: self.live.number,
@@ -226,9 +239,8 @@ impl DataPlane {
         };
         let linked: Vec<_> = self.observed()?.links.into_keys().collect();
         let stores = state.as_stores();
-        let Config { pins, cgroup, watch, .. } = &self.config;
         let mut fill = |writer: &mut TableWriter| Ok(writer.execute(&stores).map(drop)?);
-        let tried = Interpreter::new(pins, cgroup, &mut self.journal, watch, sizes, &mut fill)
+        let tried = Interpreter::new(&self.config, &mut self.journal, sizes, &mut fill)
             .run(&plan::trying(&change, &linked));
         match tried.and_then(|()| self.take_over(change, state)) {
             Ok(()) => Ok(()),
@@ -250,7 +262,7 @@ impl DataPlane {
         state.grow(sizes);
         state.reuse_at_once();
         if let Some((snapshot, place)) = wanted {
-            tables::plan(&mut state, Change::everything(snapshot, place))?;
+            tables::plan(&mut state, Change::everything(&self.in_full(snapshot), place))?;
             state.reuse_at_once();
         }
         Ok((sizes, state))
@@ -263,12 +275,14 @@ impl DataPlane {
         self.state = state;
         self.state_known = true;
         self.barrier_due = false;
-        self.trial = Some(Trial { change, before, since: Instant::now() });
+        let sentinel = self.post_sentinel();
+        self.trial = Some(Trial { change, before, since: Instant::now(), sentinel, passed: 0 });
         Ok(())
     }
 
     /// Leads traffic back and removes what was made. Whatever fails here, the next start does.
     fn undo(&mut self, error: &ChangeError) {
+        self.sentinel_stands = false;
         let undone = self.observed().map_err(ChangeError::from).and_then(|observed| {
             match recover(self.journal.now(), &observed, &error.to_string()) {
                 Recovery::Adopt(adoption) => self.run(&adoption.steps),
@@ -286,9 +300,8 @@ impl DataPlane {
 
     /// Steps that fill no tables.
     fn run(&mut self, steps: &[Step]) -> Result<(), ChangeError> {
-        let Config { pins, cgroup, watch, sizes, .. } = &self.config;
         let mut nothing = |_: &mut TableWriter| Ok(());
-        Interpreter::new(pins, cgroup, &mut self.journal, watch, *sizes, &mut nothing).run(steps)
+        Interpreter::new(&self.config, &mut self.journal, self.config.sizes, &mut nothing).run(steps)
     }
 
     /// Plans and executes; the state is known again only if this succeeds.
@@ -311,7 +324,30 @@ impl DataPlane {
     /// Plans on what the tables say, not on what they are believed to say.
     fn rewrite(&mut self, snapshot: &Snapshot, place: &Place) -> Result<u64, ApplyError> {
         self.adopt()?;
-        self.write(Change::everything(snapshot, place))
+        self.write(Change::everything(&self.in_full(snapshot), place))
+    }
+
+    /// What the tables should hold.
+    fn in_full(&self, snapshot: &Snapshot) -> Snapshot {
+        let full = self.sentinel_stands.then(|| trial::with_sentinel(snapshot).ok()).flatten();
+        full.unwrap_or_else(|| snapshot.clone())
+    }
+
+    fn post_sentinel(&self) -> Option<Sentinel> {
+        let program = self.config.sentinel.as_ref().filter(|_| self.sentinel_stands)?;
+        let posted = trial::post_sentinel(&self.config.pins, program, &self.config.cgroup.path);
+        posted.inspect_err(|reason| warn!(%reason, "no sentinel watches the new generation")).ok()
+    }
+
+    /// Its service goes from the tables. What is left of it there is found by the next audit.
+    fn dismiss_sentinel(&mut self) {
+        trial::forget_sentinel(&self.config.pins);
+        self.sentinel_stands = false;
+        if let Some((snapshot, place)) = self.applied.clone()
+            && let Err(error) = self.rewrite(&snapshot, &place)
+        {
+            warn!(%error, "the sentinel's service still stands in the tables");
+        }
     }
 
     fn adopt(&mut self) -> Result<(), ApplyError> {
@@ -337,7 +373,7 @@ impl DataPlane {
     fn settled(&mut self, snapshot: &Snapshot, place: Place, writes: u64) -> Result<Applied, ApplyError> {
         if cfg!(debug_assertions) {
             self.live.read_frontends(&self.config.pins)?;
-            tables::check(&lower_all(snapshot, &place).collect(), &self.live.view)?;
+            tables::check(&lower_all(&self.in_full(snapshot), &place).collect(), &self.live.view)?;
         }
         self.applied = Some((snapshot.clone(), place));
         Ok(self.counted(writes))

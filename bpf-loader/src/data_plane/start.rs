@@ -118,6 +118,7 @@ impl Standing {
                     control,
                     journal,
                     trial: None,
+                    sentinel_stands: false,
                     live,
                     state,
                     state_known: true,
@@ -155,9 +156,8 @@ impl DataPlane {
                 Ok::<_, ApplyError>(())
             })
         };
-        let Config { pins, cgroup, watch, sizes, .. } = &config;
-        let mut interpreter = Interpreter::new(pins, cgroup, &mut journal, watch, *sizes, &mut fill);
-        interpreter.run(&plan::first(number, remove))?;
+        Interpreter::new(&config, &mut journal, config.sizes, &mut fill).run(&plan::first(number, remove))?;
+        let pins = &config.pins;
         let control = Control::open(pins)?;
         control.initialise()?;
         let live = Live::open(pins, number, GenerationPins::read(pins, number)?)?;
@@ -166,6 +166,7 @@ impl DataPlane {
             control,
             journal,
             trial: None,
+            sentinel_stands: false,
             live,
             state,
             state_known: true,
@@ -184,6 +185,7 @@ impl DataPlane {
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
         let mut notes = adoption.notes.clone();
+        trial::forget_sentinel(&self.config.pins);
         if !adoption.steps.is_empty() {
             // Links come back to tables that are up to date. Where these cannot be written, links come back all the same.
             let reconciled = self.reconcile(snapshot);

@@ -1,9 +1,22 @@
-use std::time::{Duration, Instant};
+use std::{
+    os::fd::AsFd as _,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use evermesh_abi::Counter;
-use evermesh_pins::{GenerationPins, PinDir, TablesView, ViewError};
+use evermesh_abi::{Counter, Origin};
+use evermesh_model::{Changes, InvalidSnapshot, Snapshot};
+use evermesh_pins::{
+    Enrolment, EnrolmentError, FrozenMap, GenerationPins, PinDir, Table, TablesView, ViewError, sys,
+};
+use evermesh_sentinel::{Findings, NAME, Sentinel, service, workload};
+use tracing::debug;
 
 use crate::generation::Change;
+
+/// Probes of one look at a trial: with eight checks a round, half of the looks see a fault that meets one flow in 300.
+const ROUNDS: u32 = 25;
 
 /// The live generation follows another one, which stands by.
 #[derive(Debug)]
@@ -13,10 +26,14 @@ pub struct Trial {
     pub before: Flows,
     /// Since when traffic runs on the new one.
     pub since: Instant,
+    /// Sends through the hooks.
+    pub sentinel: Option<Sentinel>,
+    /// Checks of the sentinel that have passed so far.
+    pub passed: u64,
 }
 
 /// What was seen of a generation since traffic runs on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The generation.
     pub generation: u32,
@@ -28,6 +45,8 @@ pub struct Report {
     pub before: Flows,
     /// Stores that it would take to lead the tables to what was applied last.
     pub differences: usize,
+    /// What the sentinel has seen; none: there is no sentinel.
+    pub sentinels: Option<Findings>,
 }
 
 /// Flows to services, as the programs of a generation count them.
@@ -54,5 +73,53 @@ impl Flows {
         let refusals =
             [Counter::RefusedEmpty, Counter::RefusedPort, Counter::Hole, Counter::OriginsFull];
         Ok(Self { translated: sum(&[Counter::Translated]), failed: sum(&refusals) })
+    }
+}
+
+impl Trial {
+    /// Has the sentinel send through every hook. One that does not answer any more has seen something.
+    pub fn probe(&mut self, pins: &PinDir) -> Option<Findings> {
+        let mut findings = self.sentinel.as_mut()?.probe(ROUNDS).unwrap_or_else(|error| {
+            let mut findings = Findings::default();
+            findings.fail(error.to_string());
+            findings
+        });
+        self.passed += findings.passed;
+        findings.passed = self.passed;
+        if let Some(cookie) = findings.closed.iter().find(|cookie| is_remembered(pins, **cookie)) {
+            findings.fail(format!("sock_release: socket {cookie} is closed and still remembered"));
+        }
+        Some(findings)
+    }
+}
+
+fn is_remembered(pins: &PinDir, cookie: u64) -> bool {
+    FrozenMap::open(pins, Table::Origins)
+        .is_ok_and(|origins| matches!(sys::map_lookup::<u64, Origin>(origins.fd.as_fd(), &cookie), Ok(Some(_))))
+}
+
+/// The mesh, and the sentinel's service, unless the mesh uses its addresses.
+pub fn with_sentinel(snapshot: &Snapshot) -> Result<Snapshot, InvalidSnapshot> {
+    let (service, workload) = (service(), workload());
+    let changes = Changes {
+        services: vec![(service.key.clone(), Some(Arc::new(service)))],
+        workloads: vec![(workload.uid.clone(), Some(Arc::new(workload)))],
+        policies: None,
+    };
+    snapshot.with(changes)
+}
+
+/// A sentinel below the hooked cgroup, enrolled.
+pub fn post_sentinel(pins: &PinDir, program: &Path, above: &Path) -> Result<Sentinel, String> {
+    let sentinel = Sentinel::start(program, above).map_err(|error| error.to_string())?;
+    let enrolled = Enrolment::open(pins).and_then(|it| it.add(NAME, &sentinel.network()));
+    enrolled.map(|_| sentinel).map_err(|error| error.to_string())
+}
+
+/// One may be left of an agent that ended on trial.
+pub fn forget_sentinel(pins: &PinDir) {
+    match Enrolment::open(pins).and_then(|it| it.remove(NAME)) {
+        Ok(_) | Err(EnrolmentError::Unknown { .. }) => {}
+        Err(error) => debug!(%error, "the sentinel stays enrolled"),
     }
 }

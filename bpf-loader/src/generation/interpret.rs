@@ -1,12 +1,16 @@
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
 
 use aya::Ebpf;
 use evermesh_pins::{GenerationPins, InventoryError, PinDir, RemovalError, host::Cgroup, remove_generation};
-use tracing::debug;
+use evermesh_sentinel::SentinelError;
+use tracing::{debug, warn};
 
-use super::{BuildError, JournalError, JournalFile, Moment, Step, SwitchError, make, switch};
+use super::{
+    BuildError, JournalError, JournalFile, Moment, RehearsalError, Step, SwitchError, make, rehearse::rehearse,
+    switch,
+};
 use crate::{
-    ApplyError, TableSizes, barrier,
+    ApplyError, Config, TableSizes, barrier,
     tables::{TableWriter, WriteError},
 };
 
@@ -25,6 +29,9 @@ pub enum ChangeError {
     /// The journal could not be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The new programs must not meet traffic.
+    #[error(transparent)]
+    Rehearsal(#[from] RehearsalError),
     /// The pins could not be read.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
@@ -84,6 +91,7 @@ pub struct Interpreter<'a> {
     journal: &'a mut JournalFile,
     watch: &'a Watch,
     sizes: TableSizes,
+    sentinel: Option<&'a Path>,
     fill: Fill<'a>,
     /// The maps and programs that are being made.
     object: Option<Ebpf>,
@@ -96,16 +104,10 @@ impl fmt::Debug for Interpreter<'_> {
 }
 
 impl<'a> Interpreter<'a> {
-    /// New generations get tables of these sizes, filled by `fill`.
-    pub fn new(
-        pins: &'a PinDir,
-        cgroup: &'a Cgroup,
-        journal: &'a mut JournalFile,
-        watch: &'a Watch,
-        sizes: TableSizes,
-        fill: Fill<'a>,
-    ) -> Self {
-        Self { pins, cgroup, journal, watch, sizes, fill, object: None }
+    /// New generations get tables of these sizes, filled by `fill`, and are rehearsed if the configuration names a sentinel.
+    pub fn new(config: &'a Config, journal: &'a mut JournalFile, sizes: TableSizes, fill: Fill<'a>) -> Self {
+        let Config { pins, cgroup, watch, sentinel, .. } = config;
+        Self { pins, cgroup, journal, watch, sizes, sentinel: sentinel.as_deref(), fill, object: None }
     }
 
     /// Does all of them, up to the first that fails.
@@ -135,6 +137,7 @@ impl<'a> Interpreter<'a> {
                 make::manifest(pins, generation)?;
                 self.object = None;
             }
+            Step::Rehearse { .. } => self.rehearse()?,
             Step::Attach { hook, generation } => switch::attach(pins, self.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
             Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
@@ -142,6 +145,20 @@ impl<'a> Interpreter<'a> {
             Step::Remove { generation } => remove_generation(pins, generation)?,
         }
         Ok(())
+    }
+
+    /// Where a sentinel cannot stand, traffic is the first to meet the new programs, and the gate sees how it fares.
+    fn rehearse(&self) -> Result<(), RehearsalError> {
+        let Some(program) = self.sentinel else { return Ok(()) };
+        match rehearse(program, &self.cgroup.path) {
+            Err(RehearsalError::Sentinel(
+                error @ (SentinelError::Cgroup { .. } | SentinelError::Unable(_)),
+            )) => {
+                warn!(%error, "the new programs are not rehearsed");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     fn made(&mut self) -> Result<&mut Ebpf, BuildError> {

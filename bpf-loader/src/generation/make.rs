@@ -1,14 +1,19 @@
 //! What the steps that make a generation do.
 
-use std::{fs, io, os::fd::AsFd, path::PathBuf};
+use std::{
+    fs, io,
+    os::fd::{AsFd, BorrowedFd},
+    path::PathBuf,
+};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
+    maps::Map,
     programs::{Program, ProgramError},
 };
 use evermesh_pins::{
     GenerationPins, Hook, HookEntry, InventoryError, Manifest, ManifestError, MapPin, PinDir, ProgramPin,
-    Table, TableEntry,
+    Table, TableEntry, sys,
 };
 
 use crate::{TableSizes, object};
@@ -101,9 +106,24 @@ pub fn load_program(object: &mut Ebpf, hook: Hook) -> Result<(), BuildError> {
 /// The pin of a program.
 pub fn pin_program(pins: &PinDir, generation: u32, object: &Ebpf, hook: Hook) -> Result<(), BuildError> {
     let path = pins.program(generation, hook);
+    sys::object_pin(program(object, hook)?, &path).map_err(|source| BuildError::Pin { path, source })
+}
+
+/// A program that was loaded.
+pub fn program(object: &Ebpf, hook: Hook) -> Result<BorrowedFd<'_>, BuildError> {
     let program = object.program(hook.name()).ok_or(BuildError::Part { name: hook.name() })?;
     let fd = program.fd().map_err(|source| BuildError::Program { hook, source: Box::new(source) })?;
-    evermesh_pins::sys::object_pin(fd.as_fd(), &path).map_err(|source| BuildError::Pin { path, source })
+    Ok(fd.as_fd())
+}
+
+/// A map that was made.
+pub fn map(object: &Ebpf, table: Table) -> Result<BorrowedFd<'_>, BuildError> {
+    match object.map(table.symbol()) {
+        Some(Map::Array(map) | Map::HashMap(map) | Map::LruHashMap(map) | Map::PerCpuArray(map)) => {
+            Ok(map.fd().as_fd())
+        }
+        _ => Err(BuildError::Part { name: table.symbol() }),
+    }
 }
 
 /// What a complete generation consists of, written last.

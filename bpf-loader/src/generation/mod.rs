@@ -15,6 +15,7 @@ pub mod plan;
 #[cfg(test)]
 mod properties;
 mod recover;
+mod rehearse;
 mod step;
 mod switch;
 
@@ -22,5 +23,6 @@ pub use interpret::{ChangeError, Fill, Interpreter, Watch};
 pub use journal::{Change, Entry, Failures, Journal, JournalError, JournalFile, Stage, Wanted};
 pub use make::BuildError;
 pub use recover::{Adoption, Observed, Recovery, recover};
+pub use rehearse::RehearsalError;
 pub use step::{Moment, Step};
 pub use switch::SwitchError;

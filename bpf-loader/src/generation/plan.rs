@@ -34,7 +34,7 @@ pub fn trying(change: &Change, linked: &[Hook]) -> Vec<Step> {
     [begin]
         .into_iter()
         .chain(making(to))
-        .chain([Step::Record(Entry::Reached(Stage::Trial))])
+        .chain([Step::Rehearse { generation: to }, Step::Record(Entry::Reached(Stage::Trial))])
         .chain(switch)
         .chain([Step::Barrier])
         .collect()

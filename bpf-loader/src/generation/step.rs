@@ -51,6 +51,11 @@ pub enum Step {
         /// The generation.
         generation: u32,
     },
+    /// Tries its programs in a cgroup of their own, before traffic meets them.
+    Rehearse {
+        /// The generation.
+        generation: u32,
+    },
     /// Makes a link where there is none.
     Attach {
         /// The hook.
@@ -101,6 +106,7 @@ impl fmt::Display for Step {
             Self::PinProgram { generation, hook } => write!(f, "pin {hook} of generation {generation}"),
             Self::Fill { generation } => write!(f, "fill the tables of generation {generation}"),
             Self::Finish { generation } => write!(f, "write the manifest of generation {generation}"),
+            Self::Rehearse { generation } => write!(f, "rehearse generation {generation}"),
             Self::Attach { hook, generation } => write!(f, "attach {hook} of generation {generation}"),
             Self::Switch { hook, from, to } => write!(f, "switch {hook} from generation {from} to {to}"),
             Self::Barrier => f.write_str("wait for running programs to end"),

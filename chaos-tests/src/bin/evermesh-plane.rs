@@ -1,6 +1,7 @@
 //! A data plane without an agent: it starts, is led to a mesh, and ends where it is told, as if the power had gone.
 
 use std::{
+    env,
     io::{self, Write as _},
     path::PathBuf,
     sync::atomic::{AtomicUsize, Ordering},
@@ -37,6 +38,9 @@ struct Args {
     /// What becomes of a new generation
     #[arg(long, default_value = "commit")]
     then: Then,
+    /// Have a sentinel send through a new generation
+    #[arg(long)]
+    sentinel: bool,
     /// End by SIGKILL at this moment, counted from 0: each step has one before and one after it
     #[arg(long)]
     end_at: Option<usize>,
@@ -49,12 +53,16 @@ enum Then {
 }
 
 fn main() -> anyhow::Result<()> {
+    if env::args_os().nth(1).is_some_and(|first| first == evermesh_sentinel::ARGUMENT) {
+        return Ok(evermesh_sentinel::serve()?);
+    }
     let args = Args::parse();
     let mesh = source::read(&args.config).and_then(source::Raw::parse).context("read the mesh")?.snapshot;
     let cgroup = host::cgroup(Some(&args.cgroup))?;
     let config = Config {
         sizes: TableSizes { endpoints: args.endpoints, ..TableSizes::default() },
         candidate: true,
+        sentinel: args.sentinel.then(env::current_exe).transpose()?,
         watch: watch(args.end_at),
         ..Config::new(PinDir::new(args.bpffs), cgroup, args.state_dir)
     };

@@ -16,3 +16,4 @@ mod picks;
 mod rate;
 mod sockets;
 mod switch;
+mod trial;

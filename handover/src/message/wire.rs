@@ -104,7 +104,7 @@ mod tests {
         let (now, before) = (Flows { translated: 3, failed: 4 }, Flows { translated: 5, failed: 6 });
         let sentinels = Some(Sentinels { passed: 8, failed: 1, example: Some("no".into()) });
         let evidence = Evidence { generation: 1, age_ms: 2, now, before, differences: 7, sentinels };
-        insta::assert_snapshot!(line(Request::Judge { evidence }), @r"");
+        insta::assert_snapshot!(line(Request::Judge { evidence }), @r#"{"version":0,"message":{"kind":"judge","evidence":{"generation":1,"age_ms":2,"now":{"translated":3,"failed":4},"before":{"translated":5,"failed":6},"differences":7,"sentinels":{"passed":8,"failed":1,"example":"no"}}}}"#);
     }
 
     #[test]
@@ -117,10 +117,10 @@ mod tests {
         insta::assert_snapshot!(line(Answer::refused("no")), @r#"{"version":0,"message":{"kind":"refused","reason":"no","versions":[0]}}"#);
         insta::assert_snapshot!(line(Answer::TakenBack), @r#"{"version":0,"message":{"kind":"taken_back"}}"#);
         insta::assert_snapshot!(line(Answer::Stopping), @r#"{"version":0,"message":{"kind":"stopping"}}"#);
-        insta::assert_snapshot!(line(Answer::Judged { verdict: Verdict::Wait }), @r"");
-        insta::assert_snapshot!(line(Answer::Judged { verdict: Verdict::Commit }), @r"");
+        insta::assert_snapshot!(line(Answer::Judged { verdict: Verdict::Wait }), @r#"{"version":0,"message":{"kind":"judged","verdict":{"word":"wait"}}}"#);
+        insta::assert_snapshot!(line(Answer::Judged { verdict: Verdict::Commit }), @r#"{"version":0,"message":{"kind":"judged","verdict":{"word":"commit"}}}"#);
         let verdict = Verdict::RollBack { reason: "it fails".into() };
-        insta::assert_snapshot!(line(Answer::Judged { verdict }), @r"");
+        insta::assert_snapshot!(line(Answer::Judged { verdict }), @r#"{"version":0,"message":{"kind":"judged","verdict":{"word":"roll_back","reason":"it fails"}}}"#);
         let state = State {
             release: "0.1.0".into(),
             pid: 1,

@@ -84,9 +84,27 @@ fn an_agent_that_does_not_become_ready_is_killed() {
     let mut scene = Scene::fresh();
     scene.tick();
     let (time, actions) = scene.tick_at_deadline();
-    assert_eq!((time, actions), (Settings::default().start_timeout, vec![Action::Signal(Signal::SIGKILL)]));
+    let Settings { start_timeout, gate, .. } = Settings::default();
+    assert_eq!((time, actions), (start_timeout + gate.time, vec![Action::Signal(Signal::SIGKILL)]));
     scene.step(Event::Exited(ExitStatus::from_raw(9)));
     assert_eq!(scene.machine.restarts().of(Cause::StartTimeout), 1);
+}
+
+#[test]
+fn a_generation_on_trial_is_judged_while_its_agent_is_wanted() {
+    let judged = |scene: &mut Scene, age_ms| {
+        let evidence = Evidence { generation: 2, age_ms, ..Evidence::default() };
+        let actions = scene.step(Event::Request(PEER, Request::Judge { evidence }));
+        let [Action::Answer(PEER, Answer::Judged { verdict })] = &actions[..] else { panic!("{actions:?}") };
+        verdict.clone()
+    };
+    let mut scene = Scene::fresh();
+    scene.tick();
+    assert_eq!(judged(&mut scene, 0), Verdict::Wait);
+    assert_eq!(judged(&mut scene, 3_000), Verdict::Commit);
+    scene.step(Event::Terminate);
+    let reason = "the supervisor is stopping, because the supervisor ends".to_owned();
+    assert_eq!(judged(&mut scene, 3_000), Verdict::RollBack { reason });
 }
 
 #[test]

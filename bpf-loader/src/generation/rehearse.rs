@@ -1,0 +1,117 @@
+//! New programs are tried before traffic meets them: in a cgroup of their own, over maps of their own, by a sentinel that
+//! nothing else hooks.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+};
+
+use aya::{Ebpf, EbpfLoader};
+use evermesh_abi::Enrolled;
+use evermesh_model::{Place, Snapshot};
+use evermesh_pins::{
+    Enrolment, Hook, MapPin, Table,
+    sys::{self, PodNetwork},
+};
+use evermesh_sentinel::{NAME, Sentinel, SentinelError};
+
+use super::{BuildError, make};
+use crate::{
+    ApplyError, TableSizes, object,
+    tables::{self, Change, State, TableWriter},
+};
+
+/// Why new programs must not meet traffic.
+#[derive(Debug, thiserror::Error)]
+pub enum RehearsalError {
+    /// There is no sentinel.
+    #[error("the new programs could not be tried: {0}")]
+    Sentinel(#[from] SentinelError),
+    /// The programs do not load.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A map or link of the rehearsal could not be made.
+    #[error("cannot {step} for the rehearsal of the new programs: {source}")]
+    Kernel {
+        /// What was tried.
+        step: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The tables of the rehearsal could not be filled.
+    #[error(transparent)]
+    Contents(#[from] Box<ApplyError>),
+    /// They do not do what they should.
+    #[error("the new programs failed in rehearsal: {0}")]
+    Failed(String),
+}
+
+/// Every check of a round is made so often.
+const ROUNDS: u32 = 10;
+/// A sentinel has one service.
+const SIZES: TableSizes = TableSizes { services: 16, endpoints: 64 };
+
+/// Has a sentinel below `above` send through the programs of this release.
+pub fn rehearse(program: &Path, above: &Path) -> Result<(), RehearsalError> {
+    let mut sentinel = Sentinel::start(program, above)?;
+    let mut object = maps()?;
+    enrol(&object, &sentinel)?;
+    fill(&object)?;
+    let _links = attach(&mut object, sentinel.cgroup())?;
+    let findings = sentinel.probe(ROUNDS)?;
+    match findings.example {
+        Some(what) => Err(RehearsalError::Failed(what)),
+        None => Ok(()),
+    }
+}
+
+/// Frozen maps too are of the rehearsal alone: nothing that traffic left behind is met, and nothing is left behind.
+fn maps() -> Result<Ebpf, BuildError> {
+    let mut loader = EbpfLoader::new();
+    for table in Table::OF_GENERATION {
+        loader.map_max_entries(table.symbol(), SIZES.entries(table));
+    }
+    loader.load(object::bytes()).map_err(|source| BuildError::Object { source })
+}
+
+fn enrol(object: &Ebpf, sentinel: &Sentinel) -> Result<(), RehearsalError> {
+    let failed = |source| RehearsalError::Kernel { step: "enrol the sentinel", source };
+    let network = PodNetwork::of(&sentinel.network()).map_err(failed)?;
+    let pod: Enrolled = Enrolment::value(NAME, &network);
+    sys::map_update(pin(object, Table::Enrolled)?.fd.as_fd(), &network.cookie.0, &pod).map_err(failed)
+}
+
+fn fill(object: &Ebpf) -> Result<(), RehearsalError> {
+    let tables = Table::OF_GENERATION.map(|table| pin(object, table).map(|pin| (table, pin)));
+    let tables: Vec<_> = tables.into_iter().collect::<Result<_, _>>()?;
+    let contents = |error: ApplyError| RehearsalError::Contents(Box::new(error));
+    let found = |wanted| tables.iter().find(|(table, _)| *table == wanted).map(|(_, pin)| pin);
+    let mut writer = TableWriter::new(found).map_err(|error| contents(error.into()))?;
+    let (mut state, place) = (State::empty(SIZES), Place::default());
+    let mesh = Snapshot::new([evermesh_sentinel::service()], [evermesh_sentinel::workload()], [])
+        .map_err(|error| RehearsalError::Failed(error.to_string()))?;
+    let stores = tables::plan(&mut state, Change::everything(&mesh, &place))
+        .map_err(|error| contents(error.into()))?;
+    writer.execute(&stores).map(drop).map_err(|error| contents(error.into()))
+}
+
+/// The links end with their descriptors.
+fn attach(object: &mut Ebpf, cgroup: &Path) -> Result<Vec<OwnedFd>, RehearsalError> {
+    let failed = |source| RehearsalError::Kernel { step: "attach programs", source };
+    let directory = File::open(cgroup).map_err(failed)?;
+    let attach = |hook: Hook| {
+        make::load_program(object, hook)?;
+        let program = make::program(object, hook)?;
+        sys::link_create(program, directory.as_fd(), hook.attach_type()).map_err(failed)
+    };
+    Hook::ALL.into_iter().map(attach).collect()
+}
+
+fn pin(object: &Ebpf, table: Table) -> Result<MapPin, RehearsalError> {
+    let failed = |source| RehearsalError::Kernel { step: "use a map", source };
+    let fd = make::map(object, table)?.try_clone_to_owned().map_err(failed)?;
+    let info = sys::map_info(fd.as_fd()).map_err(failed)?;
+    Ok(MapPin { fd, info })
+}

@@ -1,0 +1,127 @@
+//! A new generation is on trial until somebody says that it stays.
+
+use std::{net::SocketAddr, os::fd::AsFd};
+
+use evermesh_chaos_tests::binaries;
+use evermesh_loader::{
+    Config, DataPlane, How, TableSizes,
+    generation::{Journal, JournalFile},
+};
+use evermesh_pins::{Enrolment, Hook, Inventory, sys};
+
+use crate::bench::{Bench, PORT, SIZES, VIP4, inside};
+
+/// Other sizes than before, and a sentinel.
+fn other(bench: &Bench) -> Config {
+    Config {
+        sizes: TableSizes { endpoints: 4096, ..SIZES },
+        sentinel: Some(binaries::find("evermesh-plane").unwrap()),
+        ..bench.config()
+    }
+}
+
+/// A generation of two members that is on trial.
+fn on_trial(bench: &Bench) -> DataPlane {
+    drop(bench.start(Some(&bench.mesh(2))));
+    let (plane, started) = DataPlane::start(other(bench), Some(&bench.mesh(2))).unwrap();
+    assert!(started.on_trial(), "{started:?}");
+    plane
+}
+
+/// The generation that `live` names, all that there are, and those whose programs the links attach.
+fn stands(bench: &Bench) -> (u32, Vec<u32>, Vec<u32>) {
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    let attached = |hook: &Hook, program: u32| {
+        let mut generations = inventory.generations.iter();
+        *generations.find(|(_, g)| g.programs[hook].info.id == program).unwrap().0
+    };
+    let links = inventory.links.iter();
+    let mut attached: Vec<_> = links.map(|(hook, link)| attached(hook, link.info.program_id)).collect();
+    attached.dedup();
+    (inventory.live.unwrap(), inventory.generations.keys().copied().collect(), attached)
+}
+
+fn enrolled(bench: &Bench) -> Vec<String> {
+    Enrolment::open(&bench.pins()).unwrap().list().unwrap().into_iter().map(|pod| pod.name).collect()
+}
+
+fn answers(bench: &Bench) -> bool {
+    let service = SocketAddr::new(VIP4.parse().unwrap(), PORT);
+    inside(bench, &bench.client, || std::net::TcpStream::connect(service).is_ok())
+}
+
+#[test]
+fn what_proves_itself_stays_and_leaves_nothing_of_its_trial() {
+    let bench = Bench::new();
+    let mut plane = on_trial(&bench);
+    assert_eq!(stands(&bench), (1, vec![1, 2], vec![2]));
+    let report = plane.report().unwrap().unwrap();
+    let sentinels = report.sentinels.unwrap();
+    assert_eq!((report.generation, report.differences, sentinels.example), (2, 0, None));
+    assert_eq!((sentinels.passed, sentinels.failed), (200, 0));
+    assert_eq!(enrolled(&bench), [evermesh_sentinel::NAME]);
+    plane.commit().unwrap();
+    assert_eq!(stands(&bench), (2, vec![2], vec![2]));
+    assert_eq!((plane.report().unwrap(), plane.audit().unwrap().writes), (None, 0));
+    assert_eq!(enrolled(&bench), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_rolled_back_was_never_there_and_changes_meanwhile_are_kept() {
+    let bench = Bench::new();
+    let mut plane = on_trial(&bench);
+    bench.enrol(&bench.client);
+    plane.apply(&bench.mesh(0)).unwrap();
+    assert!(!answers(&bench));
+    plane.roll_back("a test").unwrap();
+    assert_eq!(stands(&bench), (1, vec![1], vec![1]));
+    assert!(!answers(&bench), "the old tables are those of now");
+    plane.apply(&bench.mesh(1)).unwrap();
+    assert!(answers(&bench));
+    assert_eq!((plane.generation(), plane.audit().unwrap().writes), (1, 0));
+    assert_eq!(enrolled(&bench), ["client"]);
+}
+
+#[test]
+fn whoever_starts_after_an_agent_that_ended_on_trial_leads_back_and_gives_up_in_the_end() {
+    let bench = Bench::new();
+    for _ in 0..Journal::TRIES {
+        drop(on_trial(&bench));
+        assert_eq!(stands(&bench), (1, vec![1, 2], vec![2]));
+    }
+    let (plane, started) = DataPlane::start(other(&bench), Some(&bench.mesh(2))).unwrap();
+    assert_eq!((stands(&bench), &started.how), ((1, vec![1], vec![1]), &How::Adopted));
+    let note = started.notes.last().unwrap();
+    assert!(note.starts_with("generation 1 stays") && note.contains("undone 3 times"), "{note}");
+    assert_eq!(enrolled(&bench), Vec::<String>::new());
+    drop(plane);
+    let insistent = Config { candidate: true, ..other(&bench) };
+    let (mut plane, started) = DataPlane::start(insistent, Some(&bench.mesh(2))).unwrap();
+    assert!(started.on_trial());
+    plane.commit().unwrap();
+    assert_eq!(JournalFile::open(bench.sandbox.dir()).now().failures, None);
+}
+
+/// Each hook has a check that fails without it.
+#[test]
+fn a_sentinel_misses_every_hook_that_is_not_there() {
+    for (missing, seen) in [
+        (Hook::Connect4, "connect4, getpeername4, TCP: cannot connect"),
+        (Hook::Connect6, "connect6, getpeername6, TCP: cannot connect"),
+        (Hook::GetPeerName4, "connect4, getpeername4, TCP: the peer is shown as 127.0.0.1:7007"),
+        (Hook::GetPeerName6, "connect6, getpeername6, TCP: the peer is shown as [::1]:7007"),
+        (Hook::SendMsg4, "sendmsg4, recvmsg4: cannot send"),
+        (Hook::SendMsg6, "sendmsg6, recvmsg6: cannot send"),
+        (Hook::RecvMsg4, "sendmsg4, recvmsg4: the peer is shown as 127.0.0.1:7007"),
+        (Hook::RecvMsg6, "sendmsg6, recvmsg6: the peer is shown as [::1]:7007"),
+        (Hook::SockRelease, "sock_release: socket"),
+    ] {
+        let bench = Bench::new();
+        let mut plane = on_trial(&bench);
+        let inventory = Inventory::read(&bench.pins()).unwrap();
+        sys::link_detach(inventory.links[&missing].fd.as_fd()).unwrap();
+        let sentinels = plane.report().unwrap().unwrap().sentinels.unwrap();
+        let example = sentinels.example.unwrap_or_default();
+        assert!(example.starts_with(seen), "without {missing}: {example}");
+    }
+}

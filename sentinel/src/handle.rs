@@ -1,0 +1,121 @@
+use std::{
+    fs,
+    io::{self, BufRead as _, BufReader, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use crate::{ARGUMENT, Findings, SentinelError, process::Said};
+
+/// A sentinel that stands by. Dropped: it ends, and its cgroup goes.
+///
+/// The fields are dropped in this order.
+#[derive(Debug)]
+pub struct Sentinel {
+    process: Process,
+    cgroup: Scratch,
+}
+
+/// A process that does not outlive its handle.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+/// A cgroup that was made for a sentinel.
+#[derive(Debug)]
+struct Scratch(PathBuf);
+
+impl Sentinel {
+    /// Starts `program`, whose first argument [`ARGUMENT`] makes it [`serve`](crate::serve), in a new cgroup below `above`.
+    /// It ends with the thread that called this.
+    pub fn start(program: &Path, above: &Path) -> Result<Self, SentinelError> {
+        let cgroup = Scratch::make(above)?;
+        let spawn = |source| SentinelError::Spawn { program: program.to_owned(), source };
+        let mut process = Process::start(program).map_err(spawn)?;
+        cgroup.put(&process.child)?;
+        match process.ask("go")? {
+            Said::Ready => Ok(Self { process, cgroup }),
+            Said::Unable(what) => Err(SentinelError::Unable(what)),
+            Said::Found(_) => Err(unexpected()),
+        }
+    }
+
+    /// Its cgroup.
+    pub fn cgroup(&self) -> &Path {
+        &self.cgroup.0
+    }
+
+    /// Its network namespace.
+    pub fn network(&self) -> PathBuf {
+        format!("/proc/{}/ns/net", self.process.child.id()).into()
+    }
+
+    /// Has it make so many rounds, or as many as go well; each takes about a millisecond.
+    pub fn probe(&mut self, rounds: u32) -> Result<Findings, SentinelError> {
+        match self.process.ask(&rounds.to_string())? {
+            Said::Found(findings) => Ok(findings),
+            Said::Unable(what) => Err(SentinelError::Unable(what)),
+            Said::Ready => Err(unexpected()),
+        }
+    }
+}
+
+impl Process {
+    fn start(program: &Path) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command.arg(ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
+        Ok(Self { child, input, output: BufReader::new(output) })
+    }
+
+    fn ask(&mut self, line: &str) -> Result<Said, SentinelError> {
+        let mut answer = String::new();
+        writeln!(self.input, "{line}")
+            .and_then(|()| self.output.read_line(&mut answer))
+            .and_then(|_| serde_json::from_str(&answer).map_err(io::Error::from))
+            .map_err(SentinelError::Silent)
+    }
+}
+
+impl Drop for Process {
+    /// It may have ended by itself.
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+impl Scratch {
+    /// One that a sentinel before has left behind goes first.
+    fn make(above: &Path) -> Result<Self, SentinelError> {
+        let path = above.join(format!("evermesh-sentinel-{}", std::process::id()));
+        let failed = |source| SentinelError::Cgroup { path: path.clone(), source };
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.map_err(failed)?,
+        }
+        Ok(Self(path))
+    }
+
+    fn put(&self, child: &Child) -> Result<(), SentinelError> {
+        let path = self.0.join("cgroup.procs");
+        let failed = |source| SentinelError::Cgroup { path: path.clone(), source };
+        fs::write(&path, child.id().to_string()).map_err(failed)
+    }
+}
+
+impl Drop for Scratch {
+    /// What cannot be removed now hooks nothing and holds nobody.
+    fn drop(&mut self) {
+        let _left = fs::remove_dir(&self.0);
+    }
+}
+
+fn unexpected() -> SentinelError {
+    SentinelError::Silent(io::Error::other("it says something else"))
+}
