@@ -75,7 +75,7 @@ verify: bootstrap-verify ## check format, lints, licences and sources; changes n
 	@$(tools) $(kernel_clippy) -- -D warnings
 	@$(tools) cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@$(tools) cargo deny --locked $(kernel) --config deny.toml check --hide-inclusion-graph bans licenses sources
-	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init}
+	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init} chaos-tests/variants/build
 
 fix: bootstrap-verify ## format, and apply what clippy can mend
 	@$(tools) cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
@@ -88,6 +88,7 @@ clean: ## remove what was built
 	@$(tools) cargo clean $(kernel)
 
 test-binaries:
+	@$(tools) chaos-tests/variants/build $(target)/variants
 	@$(tools) cargo build --workspace --locked --bins --tests
 	@mkdir -p $(target)/nextest
 	@$(tools) cargo metadata --locked --format-version 1 >$(target)/nextest/cargo.json

@@ -27,6 +27,14 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
+    /// The kernel programs that were named are not there.
+    #[error("cannot read the kernel programs in {}: {source}; name another file with --programs", path.display())]
+    Programs {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Nobody said where configuration comes from.
     #[error(
         "there is no source of configuration: name files with --config, or a control plane with --xds-address"
@@ -73,6 +81,7 @@ impl AgentError {
             Self::Host(_)
             | Self::StateDir { .. }
             | Self::RunDir { .. }
+            | Self::Programs { .. }
             | Self::NothingKnown(_)
             | Self::NoSource => CONFIG,
             Self::DataPlane(StartError::Findings(_) | StartError::Apply(ApplyError::Full(_))) => CONFIG,

@@ -1,6 +1,13 @@
-use std::{fs, panic::resume_unwind, path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    fs,
+    panic::resume_unwind,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
-use evermesh_loader::Config;
+use evermesh_loader::{Config, Object};
 use evermesh_model::{LastApplied, Snapshot};
 use evermesh_pins::{
     Inventory, PinDir,
@@ -48,6 +55,7 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         lease: Duration::from_millis(options.lease_ms),
         sizes: options.sizes(),
         candidate: options.candidate,
+        object: programs(options)?,
         sentinel: std::env::current_exe().ok(),
         ..Config::new(pins.clone(), cgroup, &options.state_dir)
     };
@@ -83,6 +91,13 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
         admin: bind(&options.run_dir),
     };
     work(works, beginning)
+}
+
+fn programs(options: &Options) -> Result<Object, AgentError> {
+    let read = |path: &PathBuf| {
+        Object::read(path).map_err(|source| AgentError::Programs { path: path.clone(), source })
+    };
+    options.programs.as_ref().map_or_else(|| Ok(Object::default()), read)
 }
 
 /// What an agent could start with.

@@ -1,14 +1,53 @@
+use std::{fmt, fs, io, path::Path, sync::Arc};
+
 use sha2::{Digest, Sha256};
 
 /// The eBPF object, embedded at build time.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evermesh.bpf.o"));
+static EMBEDDED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evermesh.bpf.o"));
 
-/// The bytes of the object.
-pub fn bytes() -> &'static [u8] {
-    OBJECT
+/// Kernel programs and the layouts of their maps: an eBPF object.
+#[derive(Clone)]
+pub struct Object {
+    bytes: Bytes,
+    digest: [u8; 32],
 }
 
-/// SHA-256 of the object: which programs these are.
-pub fn digest() -> [u8; 32] {
-    Sha256::digest(OBJECT).into()
+#[derive(Clone)]
+enum Bytes {
+    Embedded,
+    Read(Arc<[u8]>),
+}
+
+impl Object {
+    /// The object in a file, instead of the one that is built in.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let bytes = fs::read(path)?;
+        Ok(Self { digest: Sha256::digest(&bytes).into(), bytes: Bytes::Read(bytes.into()) })
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Embedded => EMBEDDED,
+            Bytes::Read(bytes) => bytes,
+        }
+    }
+
+    /// SHA-256 of it: which programs these are.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+}
+
+impl Default for Object {
+    /// The one that is built in.
+    fn default() -> Self {
+        Self { bytes: Bytes::Embedded, digest: Sha256::digest(EMBEDDED).into() }
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({:02x?}..)", &self.digest[..4])
+    }
 }

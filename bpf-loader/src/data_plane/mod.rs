@@ -21,13 +21,12 @@ pub use start::{How, Standing, Started};
 pub use trial::{Flows, Report};
 
 use crate::{
-    TableSizes, barrier,
+    Object, TableSizes, barrier,
     generation::{
         self, Adoption, ChangeError, Interpreter, JournalFile, Observed, Recovery, Stage, Step, Wanted, Watch,
         plan, recover,
     },
     lower::lower_all,
-    object,
     tables::{self, Change, State, Store, TableWriter},
 };
 use live::Live;
@@ -46,6 +45,8 @@ pub struct Config {
     pub lease: Duration,
     /// Table sizes. Tables are made larger where what is in use does not fit.
     pub sizes: TableSizes,
+    /// The kernel programs.
+    pub object: Object,
     /// Where the journal of changes of generation is kept.
     pub state_dir: PathBuf,
     /// This release is on trial: where its programs cannot take over, it does not go on with what stands.
@@ -65,6 +66,7 @@ impl Config {
             node: String::new(),
             lease: Duration::ZERO,
             sizes: TableSizes::default(),
+            object: Object::default(),
             state_dir: state_dir.into(),
             candidate: false,
             sentinel: None,
@@ -252,7 +254,7 @@ impl DataPlane {
     }
 
     fn wanted(&self) -> Wanted {
-        Wanted { object: object::digest(), sizes: self.config.sizes }
+        Wanted { object: self.config.object.digest(), sizes: self.config.sizes }
     }
 
     /// What the next generation's tables will hold, in their sizes. Nothing runs on them yet, so what is free is free at once.

@@ -236,7 +236,7 @@ impl DataPlane {
 
     /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
     fn why_change(&self, adoption: &Adoption) -> Option<String> {
-        if adoption.object != object::digest() {
+        if adoption.object != self.config.object.digest() {
             return Some("other programs".to_owned());
         }
         let wanted = self.config.sizes.max(self.state.sizes_in_use());

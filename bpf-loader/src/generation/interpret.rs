@@ -1,7 +1,7 @@
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{fmt, io, sync::Arc};
 
 use aya::Ebpf;
-use evermesh_pins::{GenerationPins, InventoryError, PinDir, RemovalError, host::Cgroup, remove_generation};
+use evermesh_pins::{GenerationPins, InventoryError, RemovalError, remove_generation};
 use evermesh_sentinel::SentinelError;
 use tracing::{debug, warn};
 
@@ -86,46 +86,42 @@ pub type Fill<'a> = &'a mut dyn FnMut(&mut TableWriter) -> Result<(), ApplyError
 
 /// Does steps, one after the other. The one place that changes a generation, a link or `live`.
 pub struct Interpreter<'a> {
-    pins: &'a PinDir,
-    cgroup: &'a Cgroup,
+    config: &'a Config,
     journal: &'a mut JournalFile,
-    watch: &'a Watch,
     sizes: TableSizes,
-    sentinel: Option<&'a Path>,
     fill: Fill<'a>,
     /// The maps and programs that are being made.
-    object: Option<Ebpf>,
+    made: Option<Ebpf>,
 }
 
 impl fmt::Debug for Interpreter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interpreter").field("pins", &self.pins).field("sizes", &self.sizes).finish_non_exhaustive()
+        f.debug_struct("Interpreter").field("config", &self.config).field("sizes", &self.sizes).finish_non_exhaustive()
     }
 }
 
 impl<'a> Interpreter<'a> {
     /// New generations get tables of these sizes, filled by `fill`, and are rehearsed if the configuration names a sentinel.
     pub fn new(config: &'a Config, journal: &'a mut JournalFile, sizes: TableSizes, fill: Fill<'a>) -> Self {
-        let Config { pins, cgroup, watch, sentinel, .. } = config;
-        Self { pins, cgroup, journal, watch, sizes, sentinel: sentinel.as_deref(), fill, object: None }
+        Self { config, journal, sizes, fill, made: None }
     }
 
     /// Does all of them, up to the first that fails.
     pub fn run(&mut self, steps: &[Step]) -> Result<(), ChangeError> {
         for step in steps {
-            self.watch.tell(step, Moment::Before);
+            self.config.watch.tell(step, Moment::Before);
             self.perform(step)?;
-            self.watch.tell(step, Moment::After);
+            self.config.watch.tell(step, Moment::After);
         }
         Ok(())
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), ChangeError> {
-        let pins = self.pins;
+        let pins = &self.config.pins;
         match *step {
             Step::Record(ref entry) => self.journal.write(entry)?,
             Step::MakeRoom { generation } => make::room(pins, generation)?,
-            Step::MakeMaps { .. } => self.object = Some(make::maps(pins, self.sizes)?),
+            Step::MakeMaps { .. } => self.made = Some(make::maps(pins, &self.config.object, self.sizes)?),
             Step::PinTable { generation, table } => make::pin_table(pins, generation, self.made()?, table)?,
             Step::LoadProgram { hook, .. } => make::load_program(self.made()?, hook)?,
             Step::PinProgram { generation, hook } => make::pin_program(pins, generation, self.made()?, hook)?,
@@ -134,11 +130,11 @@ impl<'a> Interpreter<'a> {
                 (self.fill)(&mut TableWriter::new(|table| built.tables.get(&table))?)?;
             }
             Step::Finish { generation } => {
-                make::manifest(pins, generation)?;
-                self.object = None;
+                make::manifest(pins, &self.config.object, generation)?;
+                self.made = None;
             }
             Step::Rehearse { .. } => self.rehearse()?,
-            Step::Attach { hook, generation } => switch::attach(pins, self.cgroup, hook, generation)?,
+            Step::Attach { hook, generation } => switch::attach(pins, &self.config.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
             Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
             Step::MakeLive { generation } => switch::make_live(pins, generation)?,
@@ -149,8 +145,9 @@ impl<'a> Interpreter<'a> {
 
     /// Where a sentinel cannot stand, traffic is the first to meet the new programs, and the gate sees how it fares.
     fn rehearse(&self) -> Result<(), RehearsalError> {
-        let Some(program) = self.sentinel else { return Ok(()) };
-        match rehearse(program, &self.cgroup.path) {
+        let Config { object, sentinel, cgroup, .. } = self.config;
+        let Some(program) = sentinel else { return Ok(()) };
+        match rehearse(object, program, &cgroup.path) {
             Err(RehearsalError::Sentinel(
                 error @ (SentinelError::Cgroup { .. } | SentinelError::Unable(_)),
             )) => {
@@ -162,6 +159,6 @@ impl<'a> Interpreter<'a> {
     }
 
     fn made(&mut self) -> Result<&mut Ebpf, BuildError> {
-        self.object.as_mut().ok_or(BuildError::Part { name: "maps" })
+        self.made.as_mut().ok_or(BuildError::Part { name: "maps" })
     }
 }

@@ -16,7 +16,7 @@ use evermesh_pins::{
     Table, TableEntry, sys,
 };
 
-use crate::{TableSizes, object};
+use crate::{Object, TableSizes};
 
 /// Why a generation was not made. What was made of it is unfinished and is removed by the next start; what
 /// was live stays.
@@ -75,7 +75,7 @@ pub fn room(pins: &PinDir, generation: u32) -> Result<(), BuildError> {
 }
 
 /// Maps of these sizes. Frozen maps are taken from their pins, or made and pinned where there are none.
-pub fn maps(pins: &PinDir, sizes: TableSizes) -> Result<Ebpf, BuildError> {
+pub fn maps(pins: &PinDir, object: &Object, sizes: TableSizes) -> Result<Ebpf, BuildError> {
     let mut loader = EbpfLoader::new();
     for table in Table::FROZEN {
         loader.map_pin_path(table.symbol(), pins.frozen_map(table));
@@ -83,7 +83,7 @@ pub fn maps(pins: &PinDir, sizes: TableSizes) -> Result<Ebpf, BuildError> {
     for table in Table::OF_GENERATION {
         loader.map_max_entries(table.symbol(), sizes.entries(table));
     }
-    loader.load(object::bytes()).map_err(|source| BuildError::Object { source })
+    loader.load(object.bytes()).map_err(|source| BuildError::Object { source })
 }
 
 /// The pin of a table.
@@ -127,7 +127,7 @@ pub fn map(object: &Ebpf, table: Table) -> Result<BorrowedFd<'_>, BuildError> {
 }
 
 /// What a complete generation consists of, written last.
-pub fn manifest(pins: &PinDir, generation: u32) -> Result<(), BuildError> {
+pub fn manifest(pins: &PinDir, object: &Object, generation: u32) -> Result<(), BuildError> {
     let built = GenerationPins::read(pins, generation)?;
     let table = |(&table, pin): (&Table, &MapPin)| {
         let (id, max_entries) = (pin.info.id, pin.info.max_entries);
@@ -138,7 +138,7 @@ pub fn manifest(pins: &PinDir, generation: u32) -> Result<(), BuildError> {
     };
     let manifest = Manifest {
         generation,
-        object: object::digest(),
+        object: object.digest(),
         tables: built.tables.iter().map(table).collect(),
         hooks: built.programs.iter().map(hook).collect(),
     };

@@ -19,7 +19,7 @@ use evermesh_sentinel::{NAME, Sentinel, SentinelError};
 
 use super::{BuildError, make};
 use crate::{
-    ApplyError, TableSizes, object,
+    ApplyError, Object, TableSizes,
     tables::{self, Change, State, TableWriter},
 };
 
@@ -48,15 +48,15 @@ pub enum RehearsalError {
     Failed(String),
 }
 
-/// Every check of a round is made so often.
-const ROUNDS: u32 = 10;
+/// Programs that lead one flow in a hundred astray pass once in a hundred thousand rehearsals.
+const ROUNDS: u32 = 200;
 /// A sentinel has one service.
 const SIZES: TableSizes = TableSizes { services: 16, endpoints: 64 };
 
-/// Has a sentinel below `above` send through the programs of this release.
-pub fn rehearse(program: &Path, above: &Path) -> Result<(), RehearsalError> {
+/// Has a sentinel below `above` send through these programs.
+pub fn rehearse(object: &Object, program: &Path, above: &Path) -> Result<(), RehearsalError> {
     let mut sentinel = Sentinel::start(program, above)?;
-    let mut object = maps()?;
+    let mut object = maps(object)?;
     enrol(&object, &sentinel)?;
     fill(&object)?;
     let _links = attach(&mut object, sentinel.cgroup())?;
@@ -68,12 +68,12 @@ pub fn rehearse(program: &Path, above: &Path) -> Result<(), RehearsalError> {
 }
 
 /// Frozen maps too are of the rehearsal alone: nothing that traffic left behind is met, and nothing is left behind.
-fn maps() -> Result<Ebpf, BuildError> {
+fn maps(object: &Object) -> Result<Ebpf, BuildError> {
     let mut loader = EbpfLoader::new();
     for table in Table::OF_GENERATION {
         loader.map_max_entries(table.symbol(), SIZES.entries(table));
     }
-    loader.load(object::bytes()).map_err(|source| BuildError::Object { source })
+    loader.load(object.bytes()).map_err(|source| BuildError::Object { source })
 }
 
 fn enrol(object: &Ebpf, sentinel: &Sentinel) -> Result<(), RehearsalError> {

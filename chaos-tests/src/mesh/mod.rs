@@ -26,6 +26,8 @@ pub struct Mesh<'a> {
     program: PathBuf,
     source: Source,
     flags: Vec<String>,
+    /// Kernel programs that take the place of those built in.
+    programs: Option<PathBuf>,
     supervisor: Option<Process>,
     starts: u32,
 }
@@ -59,7 +61,7 @@ impl<'a> Mesh<'a> {
 
     fn new(sandbox: &'a Sandbox, source: Source, flags: &[&str]) -> Result<Self> {
         let program = binaries::find("evermesh")?;
-        let mut mesh = Self { sandbox, program, source, flags: Vec::new(), supervisor: None, starts: 0 };
+        let mut mesh = Self { sandbox, program, source, flags: Vec::new(), programs: None, supervisor: None, starts: 0 };
         mesh.set_flags(flags);
         Ok(mesh)
     }
@@ -81,6 +83,11 @@ impl<'a> Mesh<'a> {
         self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
     }
 
+    /// The agents of the next supervisor bring these kernel programs; none: those built in.
+    pub fn set_programs(&mut self, programs: Option<PathBuf>) {
+        self.programs = programs;
+    }
+
     /// Runs the supervisor again, after it has ended, and waits until its agent is ready.
     pub fn restart(&mut self) -> Result<Pid> {
         let mut command = Command::new(&self.program);
@@ -90,6 +97,7 @@ impl<'a> Mesh<'a> {
             Source::ControlPlane(address) => command.arg("--xds-address").arg(address),
         };
         command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path()).args(&self.flags);
+        command.envs(self.programs.as_ref().map(|programs| ("EVERMESH_PROGRAMS", programs)));
         self.starts += 1;
         let (what, log_dir) = (format!("evermesh-{}", self.starts), self.sandbox.log_dir());
         let process = Process::spawn(&what, command, self.sandbox.mesh_placement()?, &log_dir)?;
