@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -15,7 +15,7 @@ use evermesh_chaos_tests::{
     stage::{Stage, Traffic, config},
 };
 use evermesh_loader::generation::JournalFile;
-use evermesh_pins::{Enrolment, Hook, Inventory, PinDir};
+use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, Table};
 use nix::sys::signal::Signal;
 
 const AT_MOST: std::time::Duration = std::time::Duration::from_mins(20);
@@ -88,7 +88,19 @@ impl Plane {
         let journal = JournalFile::open(self.sandbox.state_dir());
         assert_eq!(journal.now().change, None);
         let manifest = generation.manifest.as_ref().unwrap();
-        (live, manifest.tables[&evermesh_pins::Table::Endpoints].max_entries - 1)
+        (live, manifest.tables[&Table::Endpoints].max_entries - 1)
+    }
+
+    /// The room for endpoints of the generation that is live.
+    pub fn room(&self) -> u32 {
+        let inventory = Inventory::read(&self.pins()).unwrap();
+        let generation = &inventory.generations[&inventory.live.unwrap()];
+        generation.manifest.as_ref().unwrap().tables[&Table::Endpoints].max_entries - 1
+    }
+
+    /// For files of a test.
+    pub fn directory(&self) -> &Path {
+        self.sandbox.dir()
     }
 
     pub fn command(&self, task: Task) -> Command {
