@@ -15,6 +15,6 @@ mod whole;
 pub use convert::{Conversion, InvalidResource, Meaning, OnUnsupported, Understood};
 pub use demand::{Demand, Demands};
 pub use kind::Kind;
-pub use mesh::{Listed, Mesh, Name, Refused, Rejected, Said, Says, Taken};
+pub use mesh::{Heard, Listed, Mesh, Name, Refused, Rejected, Said, Says, Taken};
 pub use session::{Nonsense, Receipt, Received, Session, reasons};
 pub use whole::Whole;

@@ -7,6 +7,7 @@ mod answers;
 mod client;
 mod connections;
 mod contents;
+mod kept;
 mod pushes;
 mod recorded;
 mod restarts;

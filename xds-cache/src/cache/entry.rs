@@ -10,11 +10,11 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use evermesh_proto::discovery::Resource;
-use evermesh_state::local::Entry;
 use prost::Message as _;
 
-use crate::{Kind, Name, Whole};
+use crate::{Conversion, Heard, Kind, Name, Whole};
 
 const ANSWER: u8 = b'n';
 const WHOLE: &[u8] = b"mwhole";
@@ -23,19 +23,23 @@ const SYNCED: &[u8] = b"msynced";
 /// A change of the store.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// What a store holds.
+/// A part of what a store holds.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    /// In the order of [`Kind::ALL`].
-    pub resources: [Vec<Resource>; 2],
+    pub heard: Vec<Heard>,
     pub answers: Vec<(String, Vec<IpAddr>)>,
-    pub whole: Whole,
+    pub whole: Option<Whole>,
     pub synced_unix_ms: Option<u64>,
     pub unreadable: usize,
 }
 
 pub(super) fn resource(name: &Name, resource: Option<&Resource>) -> Change {
-    (key(prefix(name.kind), &name.name), resource.map(|resource| resource.encode_to_vec()))
+    (key_of(name), resource.map(|resource| resource.encode_to_vec()))
+}
+
+/// The key of a resource.
+pub(super) fn key_of(name: &Name) -> Vec<u8> {
+    key(prefix(name.kind), &name.name)
 }
 
 pub(super) fn answer(hostname: &str, addresses: &[IpAddr]) -> Change {
@@ -52,31 +56,33 @@ pub(super) fn synced(unix_ms: u64) -> Change {
 }
 
 /// Sorts what a store holds. An answer to a question that nobody asks any more is of no harm.
-pub(super) fn read(entries: Vec<Entry>) -> Stored {
+pub(super) fn read(entries: impl Iterator<Item = (Bytes, Bytes)>, conversion: &Conversion) -> Stored {
     let mut stored = Stored::default();
     for (key, value) in entries {
-        if take(&mut stored, &key, value).is_none() {
+        if take(&mut stored, &key, value, conversion).is_none() {
             stored.unreadable += 1;
         }
     }
     stored
 }
 
-fn take(stored: &mut Stored, key: &[u8], value: Vec<u8>) -> Option<()> {
+fn take(stored: &mut Stored, key: &[u8], value: Bytes, conversion: &Conversion) -> Option<()> {
     match key {
         WHOLE => {
+            let whole = stored.whole.insert(Whole::default());
             let kinds = Kind::ALL.into_iter().zip(&value).filter(|(_, known)| **known == 1);
-            kinds.for_each(|(kind, _)| stored.whole.insert(kind));
+            kinds.for_each(|(kind, _)| whole.insert(kind));
         }
-        SYNCED => stored.synced_unix_ms = Some(u64::from_le_bytes(value.try_into().ok()?)),
+        SYNCED => stored.synced_unix_ms = Some(u64::from_le_bytes(value.as_ref().try_into().ok()?)),
         [ANSWER, name @ ..] => {
             let texts: Vec<String> = serde_json::from_slice(&value).ok()?;
             let addresses = texts.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
             stored.answers.push((String::from_utf8(name.to_vec()).ok()?, addresses));
         }
         [first, ..] => {
-            let place = Kind::ALL.into_iter().position(|kind| prefix(kind) == *first)?;
-            stored.resources[place].push(Resource::decode(bytes::Bytes::from(value)).ok()?);
+            let kind = Kind::ALL.into_iter().find(|kind| prefix(*kind) == *first)?;
+            let resource = Resource::decode(value).ok()?;
+            stored.heard.push(Heard::new(conversion, kind, &resource));
         }
         [] => return None,
     }

@@ -10,10 +10,11 @@ use std::{
 
 use evermesh_proto::discovery::Resource;
 use evermesh_state::local::{Store, StoreError};
+use prost::Message as _;
 use tracing::warn;
 
-use super::{entry, open_usable};
-use crate::{Kind, Name, Whole};
+use super::{entry, usable};
+use crate::{Kind, Mesh, Name, Whole};
 
 /// A disk that was full or away is tried again that often.
 const AGAIN_EVERY: Duration = Duration::from_secs(5);
@@ -83,7 +84,7 @@ impl Keeper {
         self.synced_unix_ms
     }
 
-    /// Which kinds the store knows completely. Of others it may lack what the mesh knows: all of it is to be remembered again.
+    /// Which kinds the store knows completely. Of others it may lack what the mesh knows.
     pub fn holds(&self) -> Whole {
         self.desk.lock().holds
     }
@@ -103,9 +104,17 @@ impl Keeper {
         self.staged.extend([entry::answer(hostname, addresses)]);
     }
 
-    /// All resources of a kind, to be kept once they are applied.
-    pub fn remember_all(&mut self, kind: Kind, resources: &[(Name, Option<Resource>)]) {
-        self.remember(resources);
+    /// All that the mesh knows of a kind, to be kept once it is applied, where the store does not hold all of it.
+    pub fn remember_all(&mut self, kind: Kind, mesh: &Mesh) {
+        if self.staged_kinds.contains(kind) || self.holds().contains(kind) {
+            return;
+        }
+        for (name, resource) in mesh.resources(kind) {
+            self.staged.entry(entry::key_of(name)).or_insert_with(|| Some(resource.encode_to_vec()));
+        }
+        for (hostname, addresses) in mesh.answers() {
+            self.staged.extend([entry::answer(hostname, addresses)]);
+        }
         self.staged_kinds.insert(kind);
     }
 
@@ -231,8 +240,12 @@ impl Work {
 
     /// One that is new holds nothing yet, whatever it is to be told.
     fn open(&self, batch: &mut Batch) -> Result<Store, StoreError> {
-        let (store, entries) = open_usable(&self.directory, |note| warn!("{note}"))?;
-        if entries.is_empty() {
+        let open = || {
+            let mut entries = 0;
+            Ok((Store::open_each(&self.directory, |_, _| entries += 1)?, entries))
+        };
+        let (store, entries) = usable(&self.directory, open, |note| warn!("{note}"))?;
+        if entries == 0 {
             self.desk.lock().holds = Whole::default();
             batch.extend([entry::whole(Whole::default())]);
         }

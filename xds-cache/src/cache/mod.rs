@@ -3,15 +3,16 @@
 mod entry;
 mod keeper;
 mod reading;
+mod recall;
 
 use std::path::{Path, PathBuf};
 
-use evermesh_state::local::{Entry, Store, StoreError};
+use evermesh_state::local::{Store, StoreError};
 
-use crate::{Conversion, Kind, Mesh, Rejected, Said, Whole};
-use entry::Stored;
+use crate::{Conversion, Mesh, Rejected, Whole};
 pub use keeper::Keeper;
 pub use reading::{Kept, ReadError, read};
+use recall::{Recalled, recall};
 
 /// Name of the store in the state directory.
 pub const DIRECTORY: &str = "xds";
@@ -33,16 +34,15 @@ pub struct Opened {
 pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
     let directory = state_dir.join(DIRECTORY);
     let mut notes = Vec::new();
-    let (store, entries) = match open_usable(&directory, |note| notes.push(note)) {
-        Ok((store, entries)) => (Some(store), entries),
+    let opened = usable(&directory, || recall(&directory, &conversion), |note| notes.push(note));
+    let (store, recalled) = match opened {
+        Ok((store, recalled)) => (Some(store), recalled),
         Err(error) => {
             notes.push(format!("what the control plane says is not kept: {error}"));
-            (None, Vec::new())
+            (None, Recalled::nothing(conversion))
         }
     };
-    let stored = entry::read(entries);
-    let (whole, synced_unix_ms, unreadable) = (stored.whole, stored.synced_unix_ms, stored.unreadable);
-    let (mesh, rejected) = mesh_of(stored, conversion);
+    let Recalled { mesh, whole, synced_unix_ms, rejected, unreadable, .. } = recalled;
     notes.extend(rejected.iter().map(no_longer_understood));
     if unreadable > 0 {
         notes.push(format!("{unreadable} entries of the store {} could not be read", directory.display()));
@@ -51,29 +51,20 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
     Opened { mesh, whole, keeper, notes }
 }
 
-/// The mesh that follows from what a store holds, and what of it is not understood.
-fn mesh_of(stored: Stored, conversion: Conversion) -> (Mesh, Vec<Rejected>) {
-    let mut mesh = Mesh::new(conversion);
-    let mut rejected = Vec::new();
-    for (kind, resources) in Kind::ALL.into_iter().zip(stored.resources) {
-        rejected.extend(mesh.take(Said { kind, resources, removed: Vec::new(), everything: true }).rejected);
-    }
-    for (hostname, addresses) in stored.answers {
-        mesh.resolve(&hostname, addresses);
-    }
-    (mesh, rejected)
-}
-
 fn no_longer_understood(rejected: &Rejected) -> String {
     format!("{} was kept and is not understood by this release: {}", rejected.name.name, rejected.reason)
 }
 
 /// Opens the store; one that is of no use is moved away, which is told, and a new one begun.
-fn open_usable(directory: &Path, tell: impl FnOnce(String)) -> Result<(Store, Vec<Entry>), StoreError> {
-    match Store::open(directory) {
+fn usable<T>(
+    directory: &Path,
+    open: impl Fn() -> Result<T, StoreError>,
+    tell: impl FnOnce(String),
+) -> Result<T, StoreError> {
+    match open() {
         Err(error) if !error.may_pass() => {
             tell(set_aside(directory, &error));
-            Store::open(directory)
+            open()
         }
         opened => opened,
     }
@@ -92,14 +83,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::samples::{of_service, of_workload, policy, said, service, workload};
+    use crate::{
+        Kind, Said,
+        samples::{of_service, of_workload, policy, said, service, workload},
+    };
 
     fn keep(state_dir: &Path, said: Vec<Said>) -> Opened {
         let mut opened = open(state_dir, Conversion::default());
         for said in said {
             let kind = said.kind;
             let taken = opened.mesh.take(said);
-            opened.keeper.remember_all(kind, &taken.changed);
+            opened.keeper.remember(&taken.changed);
+            opened.keeper.remember_all(kind, &opened.mesh);
         }
         opened.keeper.keep();
         opened

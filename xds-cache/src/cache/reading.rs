@@ -6,13 +6,12 @@ use std::{
     time::SystemTime,
 };
 
-use evermesh_state::local::{Store, StoreError};
+use evermesh_state::local::StoreError;
 use tempfile::TempDir;
 
 use super::{
     DIRECTORY,
-    entry::{self, Stored},
-    mesh_of,
+    recall::{Recalled, recall},
 };
 use crate::{Conversion, Mesh};
 
@@ -64,13 +63,11 @@ pub fn read(state_dir: &Path, conversion: Conversion) -> Result<Option<Kept>, Re
     }
     let place = TempDir::new().map_err(|source| ReadError::Copy { path: path.clone(), source })?;
     let copy = copied(&path, place.path())?;
-    let (_store, entries) = Store::open(&copy).map_err(|source| {
+    let (_store, recalled) = recall(&copy, &conversion).map_err(|source| {
         let reason = source.to_string().replace(&copy.display().to_string(), &path.display().to_string());
         ReadError::Unusable { reason, source }
     })?;
-    let stored: Stored = entry::read(entries);
-    let synced_unix_ms = stored.synced_unix_ms;
-    let (mesh, _rejected) = mesh_of(stored, conversion);
+    let Recalled { mesh, synced_unix_ms, .. } = recalled;
     Ok(Some(Kept { mesh, synced_unix_ms }))
 }
 
@@ -136,8 +133,8 @@ mod tests {
             of_service(service("web", &[[10, 96, 0, 1]])),
             of_workload(workload("w1", [10, 0, 0, 1], &["web"])),
         ];
-        let taken = opened.mesh.take(said(resources));
-        opened.keeper.remember_all(Kind::Address, &taken.changed);
+        opened.mesh.take(said(resources));
+        opened.keeper.remember_all(Kind::Address, &opened.mesh);
         opened.keeper.keep();
         opened.keeper.synced(1_700_000_000_000);
         drop(opened);

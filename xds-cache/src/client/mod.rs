@@ -124,9 +124,9 @@ impl Client {
         let mut backoff = Backoff::default();
         loop {
             self.show(Links::connecting);
-            // What the disk lacks is to be said again.
-            let say = self.keeper.holds().is_all();
-            let end = match timeout(FIRST_ANSWER_MAX, Stream::open(&self.config, &self.mesh, say)).await {
+            self.make_up_for_lost();
+            let known = self.whole.is_all().then_some(&self.mesh);
+            let end = match timeout(FIRST_ANSWER_MAX, Stream::open(&self.config, known)).await {
                 Ok(Ok(stream)) => self.listen(stream, &mut backoff).await?,
                 Ok(Err(error)) => End::Connect(error),
                 Err(_) => End::Silent,
@@ -172,6 +172,7 @@ impl Client {
                 () = self.ports.offers.closed() => return Err(Ended),
                 () = sleep_until(stream.opened + AGE_MAX) => return Ok(End::Old),
                 () = self.links.due(), if synced => {
+                    self.make_up_for_lost();
                     self.still_synced();
                     self.show(|_| ());
                     continue;

@@ -1,10 +1,9 @@
 //! From what was said to what traffic obeys, and back to an answer.
 
-use evermesh_proto::discovery::Resource;
 use tokio::sync::oneshot;
 
 use super::{Answer, Client, Ended, Offer, Stream};
-use crate::{Kind, Name, Receipt, Rejected, Said, reasons};
+use crate::{Kind, Receipt, Rejected, Said, reasons};
 
 /// Responses that are answered when everything was said: how, and what of each could not be understood.
 pub(super) type Owed = Vec<(Receipt, Vec<Rejected>)>;
@@ -21,17 +20,14 @@ impl Client {
     ) -> Result<(), Ended> {
         let before = self.mesh.digest();
         let (kind, everything) = (said.kind, said.everything);
-        let all = (everything && !self.keeper.holds().contains(kind)).then(|| said.resources.clone());
         let taken = self.mesh.take(said);
         self.keeper.remember(&taken.changed);
-        if let Some(resources) = all {
-            self.remember_all(kind, resources, &taken.rejected);
-        }
         // Even a mesh of nothing is another one than none.
         self.behind |= before != self.mesh.digest() || (everything && !self.whole.contains(kind));
         if everything {
             self.whole.insert(kind);
         }
+        self.remember_lost();
         owed.push((receipt, taken.rejected));
         self.ports.meshes.send_replace(self.mesh.clone());
         self.tell_hostnames();
@@ -58,12 +54,20 @@ impl Client {
         Ok(())
     }
 
-    /// The store lacks what was known before.
-    fn remember_all(&mut self, kind: Kind, resources: Vec<Resource>, rejected: &[Rejected]) {
-        let is_good = |name: &Name| rejected.iter().all(|one| one.name != *name);
-        let named = |resource: Resource| (Name { kind, name: resource.name.as_str().into() }, Some(resource));
-        let all: Vec<_> = resources.into_iter().map(named).filter(|(name, _)| is_good(name)).collect();
-        self.keeper.remember_all(kind, &all);
+    /// A store that is new, or was lost, is given all that is known: also what the control plane says otherwise now, and
+    /// could not be understood.
+    fn remember_lost(&mut self) {
+        for kind in Kind::ALL.into_iter().filter(|kind| self.whole.contains(*kind)) {
+            self.keeper.remember_all(kind, &self.mesh);
+        }
+    }
+
+    /// The same while the control plane says nothing.
+    pub(super) fn make_up_for_lost(&mut self) {
+        if !self.behind && self.whole.is_all() {
+            self.remember_lost();
+            self.keeper.keep();
+        }
     }
 
     /// Takes in where a hostname leads.

@@ -42,10 +42,10 @@ pub(super) enum End {
 }
 
 impl Stream {
-    /// Connects, and subscribes to everything. `say`: with what is known.
-    pub async fn open(config: &Config, mesh: &Mesh, say: bool) -> Result<Self, ConnectError> {
+    /// Connects, and subscribes to everything. `known`: what the control plane need not say again.
+    pub async fn open(config: &Config, known: Option<&Mesh>) -> Result<Self, ConnectError> {
         let channel = connect(config).await?;
-        let (session, first) = Session::open(config.node.clone(), say.then_some(mesh));
+        let (session, first) = Session::open(config.node.clone(), known);
         let (requests, outgoing) = mpsc::unbounded_channel();
         for request in first {
             // The other end is in our hands.

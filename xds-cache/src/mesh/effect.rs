@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evermesh_model::{Changes, Policy, Service, ServiceKey, Workload, WorkloadUid};
+use evermesh_model::{Changes, Policy, Service, ServiceKey, SmolStr, Workload, WorkloadUid};
 
 use super::{Kind, Mesh, Name, Part, Touched};
 
@@ -31,14 +31,14 @@ impl Mesh {
     }
 
     fn service(&self, key: &ServiceKey) -> Option<&Arc<Service>> {
-        match &self.address(&key.to_string())? {
+        match &self.address(key.to_string().into())? {
             Part::Service(service) => Some(service),
             _ => None,
         }
     }
 
-    fn address(&self, name: &str) -> Option<&Part> {
-        let name = Name { kind: Kind::Address, name: name.into() };
+    fn address(&self, name: SmolStr) -> Option<&Part> {
+        let name = Name { kind: Kind::Address, name };
         self.known.get(&name).map(|known| &known.part)
     }
 
@@ -59,7 +59,7 @@ impl Mesh {
     }
 
     fn other_workload(&self, uid: &WorkloadUid) -> Option<(WorkloadUid, Option<Arc<Workload>>)> {
-        let wanted = match self.address(uid.as_str()) {
+        let wanted = match self.address(uid.clone().into()) {
             Some(Part::Workload { workload, hostname: None }) => Some(workload.clone()),
             Some(Part::Workload { workload, hostname: Some(hostname) }) => {
                 let addresses = self.hostnames.addresses(hostname).unwrap_or_default().into();

@@ -27,6 +27,11 @@ impl Hostnames {
         self.0.get(hostname)?.addresses.as_deref()
     }
 
+    /// Where they lead, as far as is known.
+    pub fn answers(&self) -> impl Iterator<Item = (&SmolStr, &[IpAddr])> {
+        self.0.iter().filter_map(|(name, hostname)| Some((name, hostname.addresses.as_deref()?)))
+    }
+
     /// Those that lead nowhere, as far as is known; of many, some.
     pub fn unresolved(&self) -> Vec<String> {
         let leads = |hostname: &Hostname| hostname.addresses.as_ref().is_some_and(|all| !all.is_empty());

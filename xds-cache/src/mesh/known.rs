@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
 use evermesh_model::{Policy, Service, SmolStr, Workload};
-use evermesh_proto::discovery::Packed;
+use evermesh_proto::discovery::{Packed, Resource};
 use xxhash_rust::xxh3::Xxh3;
 
+use super::Name;
 use crate::{Demands, Meaning, Understood};
 
 /// A resource that is in force.
@@ -13,6 +15,8 @@ pub(super) struct Known {
     pub version: SmolStr,
     /// [`fingerprint`] of its bytes.
     pub hash: u128,
+    /// As it came: what it is understood as says less.
+    pub bytes: Bytes,
     pub part: Part,
     pub demands: Demands,
 }
@@ -26,7 +30,7 @@ pub(super) enum Part {
 }
 
 impl Known {
-    pub fn new(version: &str, hash: u128, understood: Understood) -> Self {
+    pub fn new(version: &str, packed: &Packed, understood: Understood) -> Self {
         let part = match understood.meaning {
             Meaning::Service(service) => Part::Service(Arc::new(service)),
             Meaning::Workload { workload, hostname } => {
@@ -34,7 +38,24 @@ impl Known {
             }
             Meaning::Policy(policy) => Part::Policy(Arc::new(policy)),
         };
-        Self { version: version.into(), hash, part, demands: understood.demands }
+        Self {
+            version: version.into(),
+            hash: fingerprint(packed),
+            // Whoever kept a piece of a response would keep all of it.
+            bytes: Bytes::copy_from_slice(&packed.value),
+            part,
+            demands: understood.demands,
+        }
+    }
+
+    /// As the control plane said it.
+    pub fn resource(&self, name: &Name) -> Resource {
+        Resource {
+            name: name.name.to_string(),
+            version: self.version.to_string(),
+            resource: Some(Packed { type_url: name.kind.type_url().into(), value: self.bytes.clone() }),
+            ..Resource::default()
+        }
     }
 }
 

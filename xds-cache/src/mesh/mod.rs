@@ -7,8 +7,10 @@ mod asked;
 mod claims;
 mod digest;
 mod effect;
+mod heard;
 mod hostnames;
 mod known;
+mod learning;
 mod listing;
 mod refused;
 
@@ -17,17 +19,19 @@ mod tests;
 
 use std::{collections::BTreeSet, hash::BuildHasherDefault, net::IpAddr, sync::Arc};
 
-use evermesh_model::{ServiceKey, SmolStr, Snapshot, WorkloadUid};
+use evermesh_model::{SmolStr, Snapshot};
 use evermesh_proto::discovery::Resource;
 use imbl::{GenericHashMap as HashMap, shared_ptr::DefaultSharedPtr};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Conversion, InvalidResource, Kind, Understood};
+use crate::{Conversion, Kind};
 use asked::Asked;
 use claims::Claims;
 use digest::Sum;
+pub use heard::Heard;
 use hostnames::Hostnames;
-use known::{Known, Part, fingerprint};
+use known::{Known, Part};
+use learning::Touched;
 pub use listing::{Listed, Says};
 pub use refused::{Refused, Rejected};
 
@@ -35,7 +39,8 @@ pub use refused::{Refused, Rejected};
 #[derive(Clone, Debug, Default)]
 pub struct Mesh {
     conversion: Arc<Conversion>,
-    known: HashMap<Name, Known, BuildHasherDefault<Xxh3>, DefaultSharedPtr>,
+    /// Behind a pointer: the places of a map are many more than what it holds.
+    known: HashMap<Name, Arc<Known>, BuildHasherDefault<Xxh3>, DefaultSharedPtr>,
     claims: Claims,
     hostnames: Hostnames,
     asked: Asked,
@@ -141,6 +146,24 @@ impl Mesh {
         taken
     }
 
+    /// Takes in a part of what a store held, and says what of it could not be understood.
+    pub fn recall(&mut self, heard: Vec<Heard>) -> Vec<Rejected> {
+        let mut touched = Touched::default();
+        let rejected = heard.into_iter().filter_map(|heard| self.admit(heard, &mut touched).err()).collect();
+        self.settle(touched);
+        rejected
+    }
+
+    /// All resources of a kind as the control plane said them, in no order.
+    pub fn resources(&self, kind: Kind) -> impl Iterator<Item = (&Name, Resource)> {
+        self.of(kind).map(|(name, known)| (name, known.resource(name)))
+    }
+
+    /// Where hostnames lead, as far as is known.
+    pub fn answers(&self) -> impl Iterator<Item = (&SmolStr, &[IpAddr])> {
+        self.hostnames.answers()
+    }
+
     /// Whether it is known where a hostname leads.
     pub fn is_resolved(&self, hostname: &str) -> bool {
         self.hostnames.addresses(hostname).is_some()
@@ -155,7 +178,7 @@ impl Mesh {
         true
     }
 
-    fn of(&self, kind: Kind) -> impl Iterator<Item = (&Name, &Known)> {
+    fn of(&self, kind: Kind) -> impl Iterator<Item = (&Name, &Arc<Known>)> {
         self.known.iter().filter(move |(name, _)| name.kind == kind)
     }
 
@@ -176,97 +199,4 @@ impl Mesh {
         gone.dedup();
         gone
     }
-
-    fn take_one(&mut self, kind: Kind, resource: Resource, taken: &mut Taken, touched: &mut Touched) {
-        let name = Name { kind, name: resource.name.as_str().into() };
-        let hash = resource.resource.as_ref().map(fingerprint);
-        let before = self.known.get(&name);
-        let is_new = before.is_none();
-        if let Some(known) = before.filter(|known| Some(known.hash) == hash) {
-            self.refused.forgive(&name);
-            if known.version != resource.version {
-                let known = Known { version: resource.version.as_str().into(), ..known.clone() };
-                self.known.insert(name.clone(), known);
-                taken.changed.push((name, Some(resource)));
-            }
-            return;
-        }
-        let packed = resource.resource.as_ref().ok_or(InvalidResource::Empty);
-        let understood = packed.and_then(|packed| self.conversion.understand(kind, &resource.name, packed));
-        match (understood, hash) {
-            (Ok(understood), Some(hash)) => {
-                if !is_new {
-                    self.forget(&name, touched);
-                }
-                self.learn(name.clone(), &resource.version, hash, understood, touched);
-                taken.changed.push((name, Some(resource)));
-            }
-            (understood, _) => {
-                let reason = understood.err().unwrap_or(InvalidResource::Empty);
-                let rejected = Rejected { name, reason: reason.to_string() };
-                self.refused.blame(&rejected);
-                taken.rejected.push(rejected);
-            }
-        }
-    }
-
-    fn learn(
-        &mut self,
-        name: Name,
-        version: &str,
-        hash: u128,
-        understood: Understood,
-        touched: &mut Touched,
-    ) {
-        let known = Known::new(version, hash, understood);
-        match &known.part {
-            Part::Service(service) => {
-                self.claims.add(service);
-                touched.services.insert(service.key.clone());
-            }
-            Part::Workload { workload, hostname } => {
-                if let Some(hostname) = hostname {
-                    self.hostnames.join(hostname, &name.name);
-                }
-                touched.workloads.push(workload.uid.clone());
-            }
-            Part::Policy(_) => touched.policies = true,
-        }
-        self.asked.add(known.demands, &name.name);
-        self.digest.add(&name, hash);
-        self.refused.forgive(&name);
-        self.known.insert(name, known);
-    }
-
-    fn forget(&mut self, name: &Name, touched: &mut Touched) {
-        self.refused.forgive(name);
-        let Some(known) = self.known.remove(name) else { return };
-        self.asked.remove(known.demands, &name.name);
-        self.digest.remove(name, known.hash);
-        match known.part {
-            Part::Service(service) => {
-                touched.services.extend(self.claims.remove(&service));
-                touched.services.insert(service.key.clone());
-            }
-            Part::Workload { workload, hostname } => {
-                if let Some(hostname) = hostname {
-                    self.hostnames.leave(&hostname, &name.name);
-                    touched.hostnames.insert(hostname);
-                }
-                touched.workloads.push(workload.uid.clone());
-            }
-            Part::Policy(_) => touched.policies = true,
-        }
-    }
-}
-
-/// What may not be in the snapshot as it should.
-#[derive(Default)]
-struct Touched {
-    services: BTreeSet<ServiceKey>,
-    /// Some may be there twice.
-    workloads: Vec<WorkloadUid>,
-    /// Some workload has left each, and may have come back.
-    hostnames: BTreeSet<SmolStr>,
-    policies: bool,
 }

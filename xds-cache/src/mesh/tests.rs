@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use evermesh_model::{Delta, Policy};
+use evermesh_model::{Delta, Policy, ServiceKey};
 use evermesh_proto::workload::Workload;
 use proptest::prelude::*;
 

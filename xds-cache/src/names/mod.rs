@@ -20,12 +20,12 @@ use hickory_resolver::{
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{debug, warn};
 
 use crate::client::Answer;
-use schedule::{Family, Outcome, Schedule};
+use schedule::{Family, Lookup, Outcome, Schedule};
 
 /// Where the system says which name servers there are.
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -43,9 +43,9 @@ pub async fn look_up(
     let mut running = JoinSet::new();
     let mut resolver = None;
     loop {
-        for hostname in schedule.start(Instant::now()) {
+        for lookup in schedule.start(Instant::now()) {
             let resolver = resolver.get_or_insert_with(|| self::resolver(resolv_conf)).clone();
-            running.spawn(async move { (look_up_one(&resolver, &hostname).await, hostname) });
+            running.spawn(async move { (look_up_one(&resolver, &lookup).await, lookup) });
         }
         let due = schedule.next();
         let due = async { sleep_until(due.unwrap_or_else(|| Instant::now() + ABSENT)).await };
@@ -58,9 +58,9 @@ pub async fn look_up(
                 schedule.want(&wanted, Instant::now());
             }
             Some(done) = running.join_next() => {
-                let Ok((outcome, hostname)) = done else { continue };
+                let Ok((outcome, lookup)) = done else { continue };
                 // So many may come at once that the other side needs a moment.
-                if let Some(answer) = schedule.done(&hostname, outcome, Instant::now())
+                if let Some(answer) = schedule.done(&lookup, outcome, Instant::now())
                     && answers.send(answer).await.is_err()
                 {
                     return;
@@ -86,30 +86,44 @@ fn resolver(resolv_conf: &Path) -> TokioResolver {
         .build()
 }
 
-async fn look_up_one(resolver: &TokioResolver, hostname: &str) -> Outcome {
-    let Ok(mut name) = Name::from_utf8(hostname) else {
+async fn look_up_one(resolver: &TokioResolver, lookup: &Lookup) -> Outcome {
+    let Ok(mut name) = Name::from_utf8(&lookup.hostname) else {
         return Outcome { v4: Family::Absent, v6: Family::Absent, valid: ABSENT };
     };
     // Search domains are not for names that others wrote.
     name.set_fqdn(true);
     let (v4, v6) = tokio::join!(
-        family(resolver, name.clone(), RecordType::A),
-        family(resolver, name.clone(), RecordType::AAAA)
+        family(resolver, name.clone(), RecordType::A, lookup.longest),
+        family(resolver, name.clone(), RecordType::AAAA, lookup.longest)
     );
     let valid = [v4.1, v6.1].into_iter().flatten().min().unwrap_or(ABSENT);
     Outcome { v4: v4.0, v6: v6.0, valid }
 }
 
-async fn family(resolver: &TokioResolver, name: Name, kind: RecordType) -> (Family, Option<Duration>) {
-    match resolver.lookup(name.clone(), kind).await {
-        Ok(found) => {
+async fn family(
+    resolver: &TokioResolver,
+    name: Name,
+    kind: RecordType,
+    longest: Option<Duration>,
+) -> (Family, Option<Duration>) {
+    let asked = resolver.lookup(name.clone(), kind);
+    let answered = match longest {
+        Some(longest) => timeout(longest, asked).await,
+        None => Ok(asked.await),
+    };
+    match answered {
+        Ok(Ok(found)) => {
             let address = |data: &RData| data.ip_addr().filter(|ip| ip.is_ipv4() == (kind == RecordType::A));
             let valid = found.valid_until().saturating_duration_since(std::time::Instant::now());
             (Family::Found(found.iter().filter_map(address).collect()), Some(valid))
         }
-        Err(error) if says_no(&error) => (Family::Absent, None),
-        Err(error) => {
+        Ok(Err(error)) if says_no(&error) => (Family::Absent, None),
+        Ok(Err(error)) => {
             debug!(%name, %kind, %error, "not looked up");
+            (Family::Failed, None)
+        }
+        Err(_) => {
+            debug!(%name, %kind, "no answer so far");
             (Family::Failed, None)
         }
     }

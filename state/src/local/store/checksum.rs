@@ -1,4 +1,4 @@
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3;
 
 const LENGTH: usize = size_of::<u64>();
 
@@ -14,7 +14,11 @@ pub(super) fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Option<&'a [u8]> {
 }
 
 fn checksum(key: &[u8], value: &[u8]) -> u64 {
-    xxh3_64(&[&(key.len() as u64).to_le_bytes(), key, value].concat())
+    let mut hash = Xxh3::new();
+    hash.update(&(key.len() as u64).to_le_bytes());
+    hash.update(key);
+    hash.update(value);
+    hash.digest()
 }
 
 /// What all records add up to, in whatever order: one that is missing, or that is older than the others, is noticed.

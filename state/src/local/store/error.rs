@@ -36,11 +36,14 @@ pub enum StoreError {
         damage: Damage,
     },
     /// Another release wrote it.
-    #[error("the store `{path}` is of format {found}, and this release knows format {known}")]
+    #[error(
+        "{} release wrote the store `{path}`: it is of format {found}, and this one knows format {known}",
+        if found > known { "a newer" } else { "an older" }
+    )]
     Format {
         /// The directory.
         path: PathBuf,
-        /// What it says.
+        /// What it, or the file beside it, says.
         found: u32,
         /// What is known.
         known: u32,

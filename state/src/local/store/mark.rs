@@ -18,8 +18,42 @@ pub(super) struct Mark {
     pub writes: u64,
 }
 
+/// What the file begins with, before the number of its format: those are the same in every format.
+const MAGIC: &[u8] = b"evermark";
+const FORMAT: u32 = 1;
+
 const NUMBER: usize = size_of::<u64>();
-const LENGTH: usize = 3 * NUMBER;
+const HEAD: usize = MAGIC.len() + size_of::<u32>();
+const LENGTH: usize = HEAD + 3 * NUMBER;
+
+/// What the file beside a store says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Nothing, or there is none.
+    Nothing,
+    /// How far the store has come.
+    Mark(Mark),
+    /// Something that only another release understands.
+    Format {
+        /// Its number.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+}
+
+impl Beside {
+    fn of(bytes: &[u8]) -> Self {
+        let read = || {
+            let (format, rest) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
+            match u32::from_le_bytes(*format) {
+                FORMAT => Mark::from_bytes(rest).map(Self::Mark),
+                found => Some(Self::Format { found, known: FORMAT }),
+            }
+        };
+        read().unwrap_or(Self::Nothing)
+    }
+}
 
 impl Mark {
     /// Of a new store.
@@ -56,12 +90,10 @@ impl MarkFile {
         Self { path: directory.with_added_extension("mark"), file: None }
     }
 
-    /// `None`: there is none that says anything.
-    pub fn read(&self) -> io::Result<Option<Mark>> {
+    pub fn read(&self) -> io::Result<Beside> {
         match fs::read(&self.path) {
-            Ok(bytes) if bytes.len() == LENGTH => Ok(Mark::from_bytes(&bytes)),
-            Ok(_) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Ok(bytes) => Ok(Beside::of(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Beside::Nothing),
             Err(error) => Err(error),
         }
     }
@@ -74,7 +106,7 @@ impl MarkFile {
             self.file = Some(file);
         }
         let Some(file) = &self.file else { return Ok(()) };
-        file.write_all_at(&mark.to_bytes(), 0)?;
+        file.write_all_at(&[MAGIC, &FORMAT.to_le_bytes(), &mark.to_bytes()].concat(), 0)?;
         file.set_len(LENGTH as u64)?;
         file.sync_data()
     }

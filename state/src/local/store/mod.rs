@@ -8,6 +8,9 @@ mod checksum;
 mod error;
 mod mark;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -22,7 +25,7 @@ use sled::{Batch, Config, Db};
 use super::quarantine::Quarantine;
 use checksum::{Sum, seal, unseal};
 pub use error::{Damage, StoreError};
-use mark::{Mark, MarkFile};
+use mark::{Beside, Mark, MarkFile};
 
 /// Layout of keys and values; a store of another one is refused.
 const FORMAT: u32 = 1;
@@ -52,9 +55,16 @@ pub struct Store {
 pub type Entry = (Vec<u8>, Vec<u8>);
 
 impl Store {
-    /// Opens the store in `directory`, or makes an empty one, and reads all of it in the order of the keys. Nothing is
+    /// Opens the store in `directory`, or makes an empty one, and reads all of it in the order of the keys. No record is
     /// changed in one that is refused.
     pub fn open(directory: &Path) -> Result<(Self, Vec<Entry>), StoreError> {
+        let mut entries = Vec::new();
+        let store = Self::open_each(directory, |key, value| entries.push((key.to_vec(), value.to_vec())))?;
+        Ok((store, entries))
+    }
+
+    /// The same, with each key and its value as it is read. What was read counts only if this returns a store.
+    pub fn open_each(directory: &Path, each: impl FnMut(&[u8], &[u8])) -> Result<Self, StoreError> {
         guarded(directory, || {
             let is_new = !directory.exists();
             let db = open_free(directory)
@@ -65,8 +75,8 @@ impl Store {
             if is_new {
                 store.begin()?;
             }
-            let entries = store.read()?;
-            Ok((store, entries))
+            store.read(each)?;
+            Ok(store)
         })
     }
 
@@ -135,30 +145,29 @@ impl Store {
         self.mark_file.write(self.mark).map_err(|source| self.failed(source.into()))
     }
 
-    fn read(&mut self) -> Result<Vec<Entry>, StoreError> {
+    fn read(&mut self, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
         self.require_format()?;
         let wanted = self.own(SUM_KEY)?.and_then(|bytes| Sum::from_bytes(&bytes));
-        let mut entries = Vec::new();
         for pair in self.db.scan_prefix([RECORD]) {
             let (key, sealed) = pair.map_err(|source| self.failed(source))?;
             let value = unseal(&key, &sealed).ok_or_else(|| self.damaged(Damage::Checksum))?;
             self.sum.add(&sealed);
-            entries.push((key[1..].to_vec(), value.to_vec()));
+            each(&key[1..], value);
         }
         if wanted != Some(self.sum) {
             return Err(self.damaged(Damage::Sum));
         }
-        self.require_mark()?;
-        Ok(entries)
+        self.require_mark()
     }
 
     fn require_mark(&mut self) -> Result<(), StoreError> {
         let own = self.own(MARK_KEY)?.and_then(|bytes| Mark::from_bytes(&bytes));
         self.mark = own.ok_or_else(|| self.damaged(Damage::NoFormat))?;
         match self.mark_file.read().map_err(|source| self.failed(source.into()))? {
-            Some(beside) if beside.store != self.mark.store => Err(self.damaged(Damage::Another)),
-            Some(beside) if beside.writes > self.mark.writes => Err(self.damaged(Damage::Older)),
-            _ => Ok(()),
+            Beside::Mark(mark) if mark.store != self.mark.store => Err(self.damaged(Damage::Another)),
+            Beside::Mark(mark) if mark.writes > self.mark.writes => Err(self.damaged(Damage::Older)),
+            Beside::Mark(_) | Beside::Nothing => Ok(()),
+            Beside::Format { found, known } => Err(self.format(found, known)),
         }
     }
 
@@ -166,7 +175,7 @@ impl Store {
         let bytes = self.own(FORMAT_KEY)?.ok_or_else(|| self.damaged(Damage::NoFormat))?;
         match bytes.as_ref().try_into().map(u32::from_le_bytes) {
             Ok(FORMAT) => Ok(()),
-            Ok(found) => Err(StoreError::Format { path: self.directory.clone(), found, known: FORMAT }),
+            Ok(found) => Err(self.format(found, FORMAT)),
             Err(_) => Err(self.damaged(Damage::NoFormat)),
         }
     }
@@ -177,6 +186,10 @@ impl Store {
 
     fn failed(&self, source: sled::Error) -> StoreError {
         StoreError::Access { path: self.directory.clone(), source }
+    }
+
+    fn format(&self, found: u32, known: u32) -> StoreError {
+        StoreError::Format { path: self.directory.clone(), found, known }
     }
 
     fn damaged(&self, damage: Damage) -> StoreError {
@@ -191,9 +204,24 @@ fn open_free(directory: &Path) -> sled::Result<Db> {
         let config = Config::new().path(directory).flush_every_ms(None).cache_capacity(CACHE_BYTES);
         match config.open() {
             Err(error) if is_held(&error) && Instant::now() < deadline => sleep(CLOSING_MAX / 100),
+            Err(sled::Error::Corruption { .. }) if forget_summaries(directory)? => {}
             opened => return opened,
         }
     }
+}
+
+/// sled begins with a summary of its log, and does not open where that is damaged, or was not finished because the disk was
+/// full or the process was killed. The log says the same by itself. Says whether there was one.
+fn forget_summaries(directory: &Path) -> io::Result<bool> {
+    let mut found = false;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            fs::remove_file(entry.path())?;
+            found = true;
+        }
+    }
+    Ok(found)
 }
 
 /// sled tells this case apart by its words alone.
@@ -212,78 +240,4 @@ fn guarded<T>(directory: &Path, work: impl FnOnce() -> Result<T, StoreError>) ->
         let reason = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it said nothing").to_owned();
         Err(StoreError::Panicked { path: directory.to_owned(), reason })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn batch(pairs: &[(&str, Option<&str>)]) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
-        pairs
-            .iter()
-            .map(|(key, value)| (key.as_bytes().to_vec(), value.map(|v| v.as_bytes().to_vec())))
-            .collect()
-    }
-
-    fn texts(entries: &[Entry]) -> Vec<(&str, &str)> {
-        let text = |bytes| std::str::from_utf8(bytes).unwrap();
-        entries.iter().map(|(key, value)| (text(key), text(value))).collect()
-    }
-
-    #[test]
-    fn what_was_written_is_read_in_the_order_of_the_keys() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("xds");
-        let (mut store, entries) = Store::open(&path).unwrap();
-        assert!(entries.is_empty());
-        store.write(batch(&[("b", Some("2")), ("a", Some("1")), ("c", Some("3"))])).unwrap();
-        store.write(batch(&[("b", Some("4")), ("c", None), ("d", None)])).unwrap();
-        drop(store);
-        let (_, entries) = Store::open(&path).unwrap();
-        assert_eq!(texts(&entries), [("a", "1"), ("b", "4")]);
-    }
-
-    #[test]
-    fn a_value_that_another_key_had_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("xds");
-        let (mut store, _) = Store::open(&path).unwrap();
-        store.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
-        let of_b = store.db.get(b"rb").unwrap().unwrap();
-        store.db.insert(b"ra", of_b).unwrap();
-        drop(store);
-        assert!(matches!(Store::open(&path), Err(StoreError::Damaged { damage: Damage::Checksum, .. })));
-    }
-
-    #[test]
-    fn a_record_that_is_missing_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("xds");
-        let (mut store, _) = Store::open(&path).unwrap();
-        store.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
-        store.db.remove(b"ra").unwrap();
-        drop(store);
-        assert!(matches!(Store::open(&path), Err(StoreError::Damaged { damage: Damage::Sum, .. })));
-    }
-
-    #[test]
-    fn another_format_is_refused_and_can_be_moved_away() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("xds");
-        let (store, _) = Store::open(&path).unwrap();
-        store.db.insert(FORMAT_KEY, 9u32.to_le_bytes().as_slice()).unwrap();
-        drop(store);
-        assert!(matches!(Store::open(&path), Err(StoreError::Format { found: 9, .. })));
-        let moved = Store::set_aside(&path).unwrap().unwrap();
-        assert!(moved.exists() && !path.exists());
-        assert!(Store::open(&path).unwrap().1.is_empty());
-    }
-
-    #[test]
-    fn what_is_open_is_not_opened_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("xds");
-        let _open = Store::open(&path).unwrap();
-        assert!(matches!(Store::open(&path), Err(StoreError::Open { .. })));
-    }
 }

@@ -1,0 +1,109 @@
+//! One resource after the other, into what is known.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use evermesh_model::{ServiceKey, SmolStr, WorkloadUid};
+use evermesh_proto::discovery::Resource;
+
+use super::{
+    Heard, Mesh, Name, Rejected, Taken,
+    known::{Known, Part, fingerprint},
+};
+use crate::Kind;
+
+impl Mesh {
+    pub(super) fn take_one(
+        &mut self,
+        kind: Kind,
+        resource: Resource,
+        taken: &mut Taken,
+        touched: &mut Touched,
+    ) {
+        let name = Name { kind, name: resource.name.as_str().into() };
+        let hash = resource.resource.as_ref().map(fingerprint);
+        if let Some(known) = self.known.get(&name).filter(|known| Some(known.hash) == hash) {
+            self.refused.forgive(&name);
+            if known.version != resource.version {
+                let known = Known { version: resource.version.as_str().into(), ..Known::clone(known) };
+                self.known.insert(name.clone(), known.into());
+                taken.changed.push((name, Some(resource)));
+            }
+            return;
+        }
+        match self.admit(Heard::new(&self.conversion, kind, &resource), touched) {
+            Ok(()) => taken.changed.push((name, Some(resource))),
+            Err(rejected) => taken.rejected.push(rejected),
+        }
+    }
+
+    /// Takes in what could be understood; otherwise what was known stays.
+    pub(super) fn admit(&mut self, heard: Heard, touched: &mut Touched) -> Result<(), Rejected> {
+        let Heard { name, known } = heard;
+        match known {
+            Ok(known) => {
+                match self.known.contains_key(&name) {
+                    true => self.forget(&name, touched),
+                    false => self.refused.forgive(&name),
+                }
+                self.learn(name, known, touched);
+                Ok(())
+            }
+            Err(reason) => {
+                let rejected = Rejected { name, reason: reason.to_string() };
+                self.refused.blame(&rejected);
+                Err(rejected)
+            }
+        }
+    }
+
+    fn learn(&mut self, name: Name, known: Arc<Known>, touched: &mut Touched) {
+        match &known.part {
+            Part::Service(service) => {
+                self.claims.add(service);
+                touched.services.insert(service.key.clone());
+            }
+            Part::Workload { workload, hostname } => {
+                if let Some(hostname) = hostname {
+                    self.hostnames.join(hostname, &name.name);
+                }
+                touched.workloads.push(workload.uid.clone());
+            }
+            Part::Policy(_) => touched.policies = true,
+        }
+        self.asked.add(known.demands, &name.name);
+        self.digest.add(&name, known.hash);
+        self.known.insert(name, known);
+    }
+
+    pub(super) fn forget(&mut self, name: &Name, touched: &mut Touched) {
+        self.refused.forgive(name);
+        let Some(known) = self.known.remove(name) else { return };
+        self.asked.remove(known.demands, &name.name);
+        self.digest.remove(name, known.hash);
+        match &known.part {
+            Part::Service(service) => {
+                touched.services.extend(self.claims.remove(service));
+                touched.services.insert(service.key.clone());
+            }
+            Part::Workload { workload, hostname } => {
+                if let Some(hostname) = hostname {
+                    self.hostnames.leave(hostname, &name.name);
+                    touched.hostnames.insert(hostname.clone());
+                }
+                touched.workloads.push(workload.uid.clone());
+            }
+            Part::Policy(_) => touched.policies = true,
+        }
+    }
+}
+
+/// What may not be in the snapshot as it should.
+#[derive(Default)]
+pub(super) struct Touched {
+    pub services: BTreeSet<ServiceKey>,
+    /// Some may be there twice.
+    pub workloads: Vec<WorkloadUid>,
+    /// Some workload has left each, and may have come back.
+    pub hostnames: BTreeSet<SmolStr>,
+    pub policies: bool,
+}

@@ -1,0 +1,85 @@
+//! A keeper whose disk is full or read-only says so, goes on, and makes up for it by itself.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something fails")]
+
+#[path = "../../state/tests/disk/mod.rs"]
+mod disk;
+
+use std::time::{Duration, Instant};
+
+use disk::Disk;
+use evermesh_proto::{
+    discovery::{Packed, Resource},
+    workload::{Address, Workload, address::Type},
+};
+use evermesh_xds_cache::{Conversion, Kind, Said, cache};
+use prost::Message as _;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A workload with a name of its own of about a kilobyte.
+fn workload(n: u32) -> Resource {
+    let uid = format!("demo/web-{n}");
+    let wire = Workload { uid: uid.clone(), name: "n".repeat(1000), ..Workload::default() };
+    let value = Address { r#type: Some(Type::Workload(wire)) }.encode_to_vec().into();
+    let resource = Some(Packed { type_url: Kind::Address.type_url().into(), value });
+    Resource { name: uid, resource, ..Resource::default() }
+}
+
+fn keep(opened: &mut cache::Opened, numbers: std::ops::Range<u32>) {
+    let resources = numbers.map(workload).collect();
+    let said = Said { kind: Kind::Address, resources, removed: vec![], everything: false };
+    opened.keeper.remember(&opened.mesh.take(said).changed);
+    opened.keeper.keep();
+}
+
+fn await_failure(opened: &cache::Opened) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(failure) = opened.keeper.failure() {
+            return failure;
+        }
+        assert!(Instant::now() < deadline, "no word of the disk");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kept(disk: &Disk) -> usize {
+    cache::read(disk.path(), Conversion::default()).unwrap().unwrap().mesh.count(Kind::Address)
+}
+
+#[test]
+fn a_full_disk_is_told_and_made_up_for_when_there_is_room() {
+    let disk = Disk::new(32 << 20);
+    let mut opened = cache::open(disk.path(), Conversion::default());
+    keep(&mut opened, 0..100);
+    assert!(opened.keeper.wait(PATIENCE));
+    disk.fill_but(64 << 10);
+    keep(&mut opened, 100..1_100);
+    let failure = await_failure(&opened);
+    assert!(failure.contains("space") && failure.contains("xds"), "{failure}");
+    // What comes meanwhile is kept with the rest.
+    keep(&mut opened, 1_100..1_110);
+    disk.make_room();
+    assert!(opened.keeper.wait(PATIENCE), "{:?}", opened.keeper.failure());
+    assert_eq!(opened.keeper.failure(), None);
+    drop(opened);
+    assert_eq!(kept(&disk), 1_110);
+}
+
+#[test]
+fn a_read_only_disk_is_told_and_made_up_for_when_it_can_be_written() {
+    let disk = Disk::new(32 << 20);
+    let mut opened = cache::open(disk.path(), Conversion::default());
+    keep(&mut opened, 0..100);
+    drop(opened);
+    disk.set_read_only(true);
+    let mut opened = cache::open(disk.path(), Conversion::default());
+    assert!(opened.notes.iter().any(|note| note.contains("Read-only")), "{:?}", opened.notes);
+    keep(&mut opened, 100..110);
+    let failure = await_failure(&opened);
+    assert!(failure.contains("Read-only"), "{failure}");
+    disk.set_read_only(false);
+    assert!(opened.keeper.wait(PATIENCE), "{:?}", opened.keeper.failure());
+    drop(opened);
+    assert_eq!(kept(&disk), 110);
+}
