@@ -1,6 +1,6 @@
 //! From what is known to the snapshot.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use evermesh_model::{Changes, Policy, Service, ServiceKey, Workload, WorkloadUid};
 
@@ -21,13 +21,27 @@ impl Mesh {
             workloads: touched.workloads.iter().filter_map(|uid| self.other_workload(uid)).collect(),
             policies: touched.policies.then(|| self.policies()),
         };
+        let concerned = self.concerned(&changes);
         match self.snapshot.with(changes) {
-            Ok(snapshot) => self.snapshot = snapshot,
+            Ok(snapshot) => {
+                self.snapshot = snapshot;
+                concerned.iter().for_each(|key| self.passing.update(key, &self.snapshot));
+            }
             // Each part was checked, and claims were settled: nothing that a control plane says leads here.
             Err(error) => {
                 tracing::error!(%error, "a defect: what was understood is no mesh, the one before it stays")
             }
         }
+    }
+
+    /// Services that differ, by themselves or by who stands behind them.
+    fn concerned(&self, changes: &Changes) -> BTreeSet<ServiceKey> {
+        let mut services: BTreeSet<_> = changes.services.iter().map(|(key, _)| key.clone()).collect();
+        for (uid, after) in &changes.workloads {
+            let both = self.snapshot.workload(uid).into_iter().chain(after);
+            services.extend(both.flat_map(|workload| workload.services.keys()).cloned());
+        }
+        services
     }
 
     fn service(&self, key: &ServiceKey) -> Option<&Arc<Service>> {

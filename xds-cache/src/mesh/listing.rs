@@ -30,6 +30,8 @@ pub enum Says {
         service: Arc<Service>,
         /// Those that it claims and another service has.
         lost: Vec<VirtualIp>,
+        /// Ports whose flows are left alone.
+        left_alone: Vec<u16>,
     },
     /// A workload.
     Workload {
@@ -71,7 +73,8 @@ impl Mesh {
             Part::Service(service) => {
                 let lost = service.vips.iter().filter(|vip| !self.claims.has(&service.key, vip));
                 let own = self.snapshot.service(&service.key).unwrap_or(service);
-                Says::Service { service: own.clone(), lost: lost.cloned().collect() }
+                let left_alone = self.passing.of(&service.key).collect();
+                Says::Service { service: own.clone(), lost: lost.cloned().collect(), left_alone }
             }
             Part::Workload { workload, hostname } => {
                 let resolved = self.snapshot.workload(&workload.uid).unwrap_or(workload);
@@ -90,7 +93,11 @@ impl Listed {
             Says::Workload { workload, .. } => (Shown::Workload, serde_json::to_string(workload)),
             Says::Policy(policy) => (Shown::Policy, serde_json::to_string(policy)),
         };
-        let lost: &[VirtualIp] = if let Says::Service { lost, .. } = &self.says { lost } else { &[] };
+        let (lost, left_alone): (&[VirtualIp], &[u16]) = match &self.says {
+            Says::Service { lost, left_alone, .. } => (lost, left_alone),
+            _ => (&[], &[]),
+        };
+        let left_alone = left_alone.iter().map(|port| format!("port {port}, which is left alone"));
         let hostname =
             if let Says::Workload { hostname, .. } = &self.says { hostname.as_ref() } else { None };
         Ok(Resource {
@@ -100,7 +107,7 @@ impl Listed {
             says: says?,
             hostname: hostname.map(ToString::to_string),
             lost: lost.iter().map(ToString::to_string).collect(),
-            not_done: self.demands.iter().map(|demand| demand.to_string()).collect(),
+            not_done: self.demands.iter().map(|demand| demand.to_string()).chain(left_alone).collect(),
         })
     }
 }

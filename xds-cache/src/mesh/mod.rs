@@ -10,6 +10,7 @@ mod effect;
 mod hostnames;
 mod known;
 mod listing;
+mod passing;
 mod refused;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ use digest::Sum;
 use hostnames::Hostnames;
 use known::{Known, Part, fingerprint};
 pub use listing::{Listed, Says};
+use passing::Passing;
 pub use refused::{Refused, Rejected};
 
 /// Everything that a control plane says.
@@ -39,6 +41,7 @@ pub struct Mesh {
     claims: Claims,
     hostnames: Hostnames,
     asked: Asked,
+    passing: Passing,
     refused: Refused,
     digest: Sum,
     snapshot: Snapshot,
@@ -118,7 +121,8 @@ impl Mesh {
 
     /// What a user should know though it is not wrong, in a few sentences.
     pub fn warnings(&self) -> Vec<String> {
-        self.asked.sentences(&self.conversion).chain(self.claims.sentences()).collect()
+        let asked = self.asked.sentences(&self.conversion);
+        asked.chain(self.passing.sentences()).chain(self.claims.sentences()).collect()
     }
 
     /// Takes in what was said.

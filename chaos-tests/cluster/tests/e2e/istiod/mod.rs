@@ -3,6 +3,7 @@
 
 mod follower;
 mod following;
+mod ports;
 mod recording;
 mod scenario;
 mod session;
