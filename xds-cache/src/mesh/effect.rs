@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use evermesh_model::{Changes, Policy, Service, ServiceKey, Workload, WorkloadUid};
 
-use super::{Kind, Mesh, Name, Part, Touched};
+use super::{Kind, Mesh, Part, Touched};
 
 impl Mesh {
     /// Leads the snapshot to what is known of the touched parts.
@@ -52,8 +52,7 @@ impl Mesh {
     }
 
     fn address(&self, name: &str) -> Option<&Part> {
-        let name = Name { kind: Kind::Address, name: name.into() };
-        self.known.get(&name).map(|known| &known.part)
+        self.known.of(Kind::Address).get(name).map(|known| &known.part)
     }
 
     /// What the service should be, where it is something else.
@@ -89,8 +88,8 @@ impl Mesh {
             Part::Policy(policy) => Some(policy.clone()),
             _ => None,
         };
-        let mut policies: Vec<_> =
-            self.of(Kind::Authorization).filter_map(|(_, known)| policy(&known.part)).collect();
+        let all = self.known.of(Kind::Authorization).values();
+        let mut policies: Vec<_> = all.filter_map(|known| policy(&known.part)).collect();
         policies.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
         policies
     }

@@ -6,7 +6,7 @@ use evermesh_model::{Policy, Service, SmolStr, VirtualIp, Workload};
 use evermesh_proto::admin::v1::{RefusedResource, Resource, resource::Kind as Shown};
 
 use super::{Mesh, Name, known::Known, known::Part};
-use crate::Demands;
+use crate::{Demands, Kind};
 
 /// A resource that is in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,14 +47,17 @@ pub enum Says {
 impl Mesh {
     /// The names of all resources that are in force, in order.
     pub fn names(&self) -> Vec<Name> {
-        let mut names: Vec<_> = self.known.keys().cloned().collect();
-        names.sort_unstable();
-        names
+        let of = |kind| {
+            let mut names: Vec<_> = self.known.of(kind).keys().cloned().collect();
+            names.sort_unstable();
+            names.into_iter().map(move |name| Name { kind, name })
+        };
+        Kind::ALL.into_iter().flat_map(of).collect()
     }
 
     /// The resource of that name.
     pub fn listed(&self, name: &Name) -> Option<Listed> {
-        let known = self.known.get(name)?;
+        let known = self.known.of(name.kind).get(&name.name)?;
         let (version, demands) = (known.version.clone(), known.demands);
         Some(Listed { name: name.clone(), version, says: self.says(known), demands })
     }
@@ -116,7 +119,7 @@ impl Listed {
 mod tests {
     use super::*;
     use crate::{
-        Conversion, Kind, Said,
+        Conversion, Said,
         samples::{garbage, of_service, of_workload, policy, said, service, waypoint, workload},
     };
 

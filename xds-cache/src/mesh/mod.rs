@@ -12,16 +12,15 @@ mod known;
 mod listing;
 mod passing;
 mod refused;
+mod resources;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, hash::BuildHasherDefault, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use evermesh_model::{ServiceKey, SmolStr, Snapshot, WorkloadUid};
 use evermesh_proto::discovery::Resource;
-use imbl::{GenericHashMap as HashMap, shared_ptr::DefaultSharedPtr};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Conversion, InvalidResource, Kind, Understood};
 use asked::Asked;
@@ -32,12 +31,13 @@ use known::{Known, Part, fingerprint};
 pub use listing::{Listed, Says};
 use passing::Passing;
 pub use refused::{Refused, Rejected};
+use resources::Resources;
 
 /// Everything that a control plane says.
 #[derive(Clone, Debug, Default)]
 pub struct Mesh {
     conversion: Arc<Conversion>,
-    known: HashMap<Name, Known, BuildHasherDefault<Xxh3>, DefaultSharedPtr>,
+    known: Resources,
     claims: Claims,
     hostnames: Hostnames,
     asked: Asked,
@@ -96,12 +96,12 @@ impl Mesh {
 
     /// How many resources of a kind are known.
     pub fn count(&self, kind: Kind) -> usize {
-        self.of(kind).count()
+        self.known.of(kind).len()
     }
 
     /// Names and versions of all resources of a kind, in no order.
     pub fn versions(&self, kind: Kind) -> impl Iterator<Item = (&SmolStr, &SmolStr)> {
-        self.of(kind).map(|(name, known)| (&name.name, &known.version))
+        self.known.of(kind).iter().map(|(name, known)| (name, &known.version))
     }
 
     /// What could not be understood, and still could not where it was said again.
@@ -159,38 +159,32 @@ impl Mesh {
         true
     }
 
-    fn of(&self, kind: Kind) -> impl Iterator<Item = (&Name, &Known)> {
-        self.known.iter().filter(move |(name, _)| name.kind == kind)
-    }
-
     /// Names of what is known and gone. What is said to be gone and given too is there.
     fn gone(&self, kind: Kind, given: &[Resource], removed: Vec<String>, everything: bool) -> Vec<Name> {
-        let named = |name: String| Name { kind, name: name.into() };
-        let candidates: Vec<Name> = match everything {
-            true => self.of(kind).map(|(name, _)| name.clone()).collect(),
-            false => removed.into_iter().map(named).filter(|name| self.known.contains_key(name)).collect(),
+        let known = self.known.of(kind);
+        let mut gone: Vec<SmolStr> = match everything {
+            true => known.keys().cloned().collect(),
+            false => removed.into_iter().map(Into::into).filter(|name| known.contains_key(name)).collect(),
         };
-        if candidates.is_empty() {
-            return candidates;
+        if !gone.is_empty() {
+            let given: BTreeSet<&str> = given.iter().map(|resource| resource.name.as_str()).collect();
+            gone.retain(|name| !given.contains(name.as_str()));
         }
-        let given: BTreeSet<&str> = given.iter().map(|resource| resource.name.as_str()).collect();
-        let mut gone = candidates;
-        gone.retain(|name| !given.contains(name.name.as_str()));
         gone.sort_unstable();
         gone.dedup();
-        gone
+        gone.into_iter().map(|name| Name { kind, name }).collect()
     }
 
     fn take_one(&mut self, kind: Kind, resource: Resource, taken: &mut Taken, touched: &mut Touched) {
         let name = Name { kind, name: resource.name.as_str().into() };
         let hash = resource.resource.as_ref().map(fingerprint);
-        let before = self.known.get(&name);
+        let before = self.known.of(kind).get(&name.name);
         let is_new = before.is_none();
         if let Some(known) = before.filter(|known| Some(known.hash) == hash) {
             self.refused.forgive(&name);
             if known.version != resource.version {
                 let known = Known { version: resource.version.as_str().into(), ..known.clone() };
-                self.known.insert(name.clone(), known);
+                self.known.of_mut(kind).insert(name.name.clone(), known);
                 taken.changed.push((name, Some(resource)));
             }
             return;
@@ -239,12 +233,12 @@ impl Mesh {
         self.asked.add(known.demands, &name.name);
         self.digest.add(&name, hash);
         self.refused.forgive(&name);
-        self.known.insert(name, known);
+        self.known.of_mut(name.kind).insert(name.name, known);
     }
 
     fn forget(&mut self, name: &Name, touched: &mut Touched) {
         self.refused.forgive(name);
-        let Some(known) = self.known.remove(name) else { return };
+        let Some(known) = self.known.of_mut(name.kind).remove(&name.name) else { return };
         self.asked.remove(known.demands, &name.name);
         self.digest.remove(name, known.hash);
         match known.part {
