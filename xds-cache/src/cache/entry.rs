@@ -6,6 +6,7 @@
 //! | `p` and a name | a policy: the resource as it came |
 //! | `n` and a hostname | its addresses, as a list in JSON |
 //! | `mwhole` | the kinds that are known completely, a byte each |
+//! | `mconversion` | how the agent converts it: `w` or `r` (warn or refuse), then the name of its network |
 //! | `msynced` | when that was last known to be what the control plane says: milliseconds since 1970, little-endian |
 
 use std::net::IpAddr;
@@ -14,11 +15,14 @@ use evermesh_proto::discovery::Resource;
 use evermesh_state::local::Entry;
 use prost::Message as _;
 
-use crate::{Kind, Name, Whole};
+use crate::{Conversion, Kind, Name, OnUnsupported, Whole};
 
 const ANSWER: u8 = b'n';
 const WHOLE: &[u8] = b"mwhole";
+const CONVERSION: &[u8] = b"mconversion";
 const SYNCED: &[u8] = b"msynced";
+const WARN: u8 = b'w';
+const REFUSE: u8 = b'r';
 
 /// A change of the store.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -30,6 +34,7 @@ pub(super) struct Stored {
     pub resources: [Vec<Resource>; 2],
     pub answers: Vec<(String, Vec<IpAddr>)>,
     pub whole: Whole,
+    pub conversion: Option<Conversion>,
     pub synced_unix_ms: Option<u64>,
     pub unreadable: usize,
 }
@@ -45,6 +50,14 @@ pub(super) fn answer(hostname: &str, addresses: &[IpAddr]) -> Change {
 
 pub(super) fn whole(whole: Whole) -> Change {
     (WHOLE.to_vec(), Some(Kind::ALL.map(|kind| u8::from(whole.contains(kind))).to_vec()))
+}
+
+pub(super) fn conversion(Conversion { network, on_unsupported }: &Conversion) -> Change {
+    let on_unsupported = match on_unsupported {
+        OnUnsupported::Warn => WARN,
+        OnUnsupported::Refuse => REFUSE,
+    };
+    (CONVERSION.to_vec(), Some([&[on_unsupported], network.as_bytes()].concat()))
 }
 
 pub(super) fn synced(unix_ms: u64) -> Change {
@@ -69,6 +82,16 @@ fn take(stored: &mut Stored, key: &[u8], value: Vec<u8>) -> Option<()> {
             kinds.for_each(|(kind, _)| stored.whole.insert(kind));
         }
         SYNCED => stored.synced_unix_ms = Some(u64::from_le_bytes(value.try_into().ok()?)),
+        CONVERSION => {
+            let (first, network) = value.split_first()?;
+            let on_unsupported = match *first {
+                WARN => OnUnsupported::Warn,
+                REFUSE => OnUnsupported::Refuse,
+                _ => return None,
+            };
+            let network = str::from_utf8(network).ok()?.into();
+            stored.conversion = Some(Conversion { network, on_unsupported });
+        }
         [ANSWER, name @ ..] => {
             let texts: Vec<String> = serde_json::from_slice(&value).ok()?;
             let addresses = texts.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;

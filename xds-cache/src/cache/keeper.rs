@@ -13,7 +13,7 @@ use evermesh_state::local::{Store, StoreError};
 use tracing::warn;
 
 use super::{entry, open_usable};
-use crate::{Kind, Name, Whole};
+use crate::{Conversion, Kind, Name, Whole};
 
 /// A disk that was full or away is tried again that often.
 const AGAIN_EVERY: Duration = Duration::from_secs(5);
@@ -60,10 +60,11 @@ impl Keeper {
         store: Option<Store>,
         holds: Whole,
         synced_unix_ms: Option<u64>,
+        conversion: Conversion,
     ) -> Self {
         let desk = Arc::new(Desk::default());
         desk.lock().holds = holds;
-        let work = Work { directory, store, desk: desk.clone() };
+        let work = Work { directory, store, conversion, desk: desk.clone() };
         let spawned = thread::Builder::new().name("keeper".into()).spawn(|| work.run());
         if let Err(error) = &spawned {
             desk.lock().failure = Some(format!("no thread for it: {error}"));
@@ -76,6 +77,12 @@ impl Keeper {
             desk,
             thread: spawned.ok(),
         }
+    }
+
+    /// How it is converted from now on.
+    pub(super) fn keep_conversion(&self, conversion: &Conversion) {
+        self.desk.lock().pending.extend([entry::conversion(conversion)]);
+        self.desk.changed.notify_all();
     }
 
     /// When what is kept was last known to be what the control plane says.
@@ -173,6 +180,7 @@ impl Desk {
 struct Work {
     directory: PathBuf,
     store: Option<Store>,
+    conversion: Conversion,
     desk: Arc<Desk>,
 }
 
@@ -234,7 +242,7 @@ impl Work {
         let (store, entries) = open_usable(&self.directory, |note| warn!("{note}"))?;
         if entries.is_empty() {
             self.desk.lock().holds = Whole::default();
-            batch.extend([entry::whole(Whole::default())]);
+            batch.extend([entry::whole(Whole::default()), entry::conversion(&self.conversion)]);
         }
         Ok(store)
     }

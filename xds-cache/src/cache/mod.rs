@@ -41,13 +41,17 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
         }
     };
     let stored = entry::read(entries);
+    let is_new = stored.conversion.as_ref() != Some(&conversion);
     let (whole, synced_unix_ms, unreadable) = (stored.whole, stored.synced_unix_ms, stored.unreadable);
-    let (mesh, rejected) = mesh_of(stored, conversion);
+    let (mesh, rejected) = mesh_of(stored, conversion.clone());
     notes.extend(rejected.iter().map(no_longer_understood));
     if unreadable > 0 {
         notes.push(format!("{unreadable} entries of the store {} could not be read", directory.display()));
     }
-    let keeper = Keeper::new(directory, store, whole, synced_unix_ms);
+    let keeper = Keeper::new(directory, store, whole, synced_unix_ms, conversion.clone());
+    if is_new {
+        keeper.keep_conversion(&conversion);
+    }
     Opened { mesh, whole, keeper, notes }
 }
 

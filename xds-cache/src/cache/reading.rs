@@ -56,8 +56,12 @@ pub enum ReadError {
 }
 
 /// Reads what is kept in the state directory and changes nothing there: what is opened is a copy, since opening a store
-/// writes to it, and keeps an agent that starts from having it. `None`: there is no store.
-pub fn read(state_dir: &Path, conversion: Conversion) -> Result<Option<Kept>, ReadError> {
+/// writes to it, and keeps an agent that starts from having it. It is converted as `conversion` says, which is told how the
+/// agent did. `None`: there is no store.
+pub fn read(
+    state_dir: &Path,
+    conversion: impl FnOnce(Conversion) -> Conversion,
+) -> Result<Option<Kept>, ReadError> {
     let path = state_dir.join(DIRECTORY);
     if !path.exists() {
         return Ok(None);
@@ -68,8 +72,9 @@ pub fn read(state_dir: &Path, conversion: Conversion) -> Result<Option<Kept>, Re
         let reason = source.to_string().replace(&copy.display().to_string(), &path.display().to_string());
         ReadError::Unusable { reason, source }
     })?;
-    let stored: Stored = entry::read(entries);
+    let mut stored: Stored = entry::read(entries);
     let synced_unix_ms = stored.synced_unix_ms;
+    let conversion = conversion(stored.conversion.take().unwrap_or_default());
     let (mesh, _rejected) = mesh_of(stored, conversion);
     Ok(Some(Kept { mesh, synced_unix_ms }))
 }
@@ -124,9 +129,9 @@ fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::{
-        Kind,
+        Kind, OnUnsupported,
         cache::open,
-        samples::{of_service, of_workload, said, service, workload},
+        samples::{of_service, of_workload, said, service, waypoint, workload},
     };
 
     fn kept() -> TempDir {
@@ -156,16 +161,43 @@ mod tests {
     fn what_is_kept_is_read_and_left_as_it_is() {
         let dir = kept();
         let before = bytes(dir.path());
-        let kept = read(dir.path(), Conversion::default()).unwrap().unwrap();
+        let kept = read(dir.path(), |as_kept| as_kept).unwrap().unwrap();
         assert_eq!((kept.mesh.snapshot().workload_count(), kept.mesh.count(Kind::Address)), (1, 2));
         assert_eq!(kept.synced_unix_ms, Some(1_700_000_000_000));
         assert!(before == bytes(dir.path()));
     }
 
     #[test]
+    fn it_is_converted_as_by_the_agent_unless_otherwise_asked() {
+        let dir = TempDir::new().unwrap();
+        let own = Conversion { network: "n1".into(), on_unsupported: OnUnsupported::Refuse };
+        for conversion in [Conversion::default(), own.clone()] {
+            let mut opened = open(dir.path(), conversion.clone());
+            let taken = opened.mesh.take(said(vec![of_workload(evermesh_proto::workload::Workload {
+                network: "n1".into(),
+                waypoint: waypoint(),
+                ..workload("w1", [10, 0, 0, 1], &["web"])
+            })]));
+            opened.keeper.remember_all(Kind::Address, &taken.changed);
+            opened.keeper.keep();
+            drop(opened);
+            let mut told = None;
+            let kept = read(dir.path(), |as_kept| told.insert(as_kept).clone()).unwrap().unwrap();
+            assert_eq!(told.as_ref(), Some(&conversion));
+            let workload = kept.mesh.snapshot().workloads().next().unwrap();
+            assert_eq!(
+                (workload.network.is_empty(), workload.withheld),
+                (conversion == own, conversion == own)
+            );
+        }
+        let kept = read(dir.path(), |_| Conversion::default()).unwrap().unwrap();
+        assert!(!kept.mesh.snapshot().workloads().next().unwrap().withheld);
+    }
+
+    #[test]
     fn where_nothing_is_kept_nothing_is_made() {
         let dir = TempDir::new().unwrap();
-        assert!(read(dir.path(), Conversion::default()).unwrap().is_none());
+        assert!(read(dir.path(), |as_kept| as_kept).unwrap().is_none());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
@@ -173,7 +205,7 @@ mod tests {
     fn a_store_that_an_agent_has_open_is_read_too() {
         let dir = kept();
         let _open = open(dir.path(), Conversion::default());
-        let kept = read(dir.path(), Conversion::default()).unwrap().unwrap();
+        let kept = read(dir.path(), |as_kept| as_kept).unwrap().unwrap();
         assert_eq!(kept.mesh.snapshot().workload_count(), 1);
     }
 
@@ -185,7 +217,7 @@ mod tests {
         damaged.iter_mut().for_each(|byte| *byte ^= 0x55);
         fs::write(&db, damaged).unwrap();
         let before = bytes(dir.path());
-        let error = read(dir.path(), Conversion::default()).unwrap_err();
+        let error = read(dir.path(), |as_kept| as_kept).unwrap_err();
         assert!(error.to_string().contains(dir.path().to_str().unwrap()), "{error}");
         assert!(before == bytes(dir.path()));
     }
