@@ -8,8 +8,8 @@ use evermesh_loader::{
     tables::{self, Change, Meaning, MemoryTables, State, Store},
 };
 use evermesh_model::{
-    Algorithm, Balancing, Delta, Health, Place, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp,
-    Workload, WorkloadUid,
+    Algorithm, Balancing, Delta, Health, Passes, Place, Port, Protocol, Service, ServiceKey, Snapshot,
+    VirtualIp, Workload, WorkloadUid,
 };
 use proptest::prelude::*;
 
@@ -25,6 +25,8 @@ struct Shape {
     ports: Vec<u16>,
     members: Vec<(u8, Health, u16)>,
     algorithm: Algorithm,
+    /// Where two of its ports lead is not said.
+    unsaid: bool,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -33,8 +35,16 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![8 => Just(Health::Healthy), 1 => Just(Health::Unhealthy), 1 => Just(Health::Draining)];
     let members = prop::collection::vec((0u8..24, health, 8000u16..8003), 0..12);
     let algorithm = prop_oneof![4 => Just(Algorithm::Random), 1 => Just(Algorithm::RoundRobin)];
-    (any::<bool>(), any::<bool>(), ports, members, algorithm)
-        .prop_map(|(ipv4, ipv6, ports, members, algorithm)| Shape { ipv4, ipv6, ports, members, algorithm })
+    (any::<bool>(), any::<bool>(), ports, members, algorithm, any::<bool>()).prop_map(
+        |(ipv4, ipv6, ports, members, algorithm, unsaid)| Shape {
+            ipv4,
+            ipv6,
+            ports,
+            members,
+            algorithm,
+            unsaid,
+        },
+    )
 }
 
 fn mesh() -> impl Strategy<Value = Snapshot> {
@@ -49,7 +59,9 @@ fn snapshot(shapes: &BTreeMap<u8, Shape>) -> Snapshot {
             workload.health = health;
             // Some weigh more, and not always the same.
             workload.capacity = if member < 20 { 1 } else { u32::from(port - 7998) };
-            workload.services.insert(key(n), BTreeMap::from([(80, port)]));
+            let mut targets = BTreeMap::from([(80, port)]);
+            targets.extend((port == 8002).then_some((443, port)));
+            workload.services.insert(key(n), targets);
         }
     }
     let services = shapes.iter().map(|(&n, shape)| service(n, shape));
@@ -67,7 +79,14 @@ fn service(n: u8, shape: &Shape) -> Service {
     vips.extend(shape.ipv4.then(|| vip(format!("10.96.0.{}", n + 1))));
     vips.extend(shape.ipv6.then(|| vip(format!("fd00:96::{}", n + 1))));
     let protocols = vec![Protocol::Tcp, Protocol::Udp];
-    let port = |&number: &u16| (number, Port { target_port: number + 1, protocols: protocols.clone() });
+    let port = |&number: &u16| {
+        let (target_port, passes) = match (number, shape.unsaid) {
+            (443, true) => (0, Passes::Untargeted),
+            (53, true) => (0, Passes::Always),
+            _ => (number + 1, Passes::Never),
+        };
+        (number, Port { passes, ..Port::new(target_port, protocols.clone()) })
+    };
     let ports = shape.ports.iter().map(port).collect();
     let balancing = Balancing { algorithm: shape.algorithm, ..Balancing::default() };
     Service { name: format!("s{n}").into(), key: key(n), vips, ports, balancing, withheld: false }
@@ -175,7 +194,10 @@ fn endpoints(members: std::ops::Range<u8>) -> Snapshot {
 
 fn balanced(algorithm: Algorithm, members: std::ops::Range<u8>) -> Snapshot {
     let members = members.map(|n| (n, Health::Healthy, 8000)).collect();
-    snapshot(&BTreeMap::from([(0, Shape { ipv4: true, ipv6: false, ports: vec![80], members, algorithm })]))
+    snapshot(&BTreeMap::from([(
+        0,
+        Shape { ipv4: true, ipv6: false, ports: vec![80], members, algorithm, unsaid: false },
+    )]))
 }
 
 fn stores_between(before: &Snapshot, after: &Snapshot) -> Vec<Store> {

@@ -227,12 +227,12 @@ pub struct Diff {
 /// What an agent is told by `run`. It matters where none runs, and what it knew of a control plane is read from the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct AsRun {
-    /// With no agent: as `run` was told
-    #[arg(long, value_name = "NAME", env = "NETWORK", default_value = "")]
-    pub network: String,
-    /// With no agent: as `run` was told
-    #[arg(long, value_name = "WHAT", value_enum, default_value = "warn")]
-    pub on_unsupported: Unsupported,
+    /// With no agent [default: as the last one was told]
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+    /// With no agent [default: as the last one was told]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub on_unsupported: Option<Unsupported>,
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub fn read(directories: &Directories, as_run: &AsRun) -> Result<Known, Failure>
         Err(Unheard::Silent(reason)) => Some(reason),
         Err(Unheard::Nobody) => None,
     };
-    let Some(kept) = cache::read(&directories.state_dir, conversion(as_run))? else {
+    let Some(kept) = cache::read(&directories.state_dir, |kept| conversion(kept, as_run))? else {
         return Err(Failure::NothingKept { reason, path: directories.state_dir.join(cache::DIRECTORY) });
     };
     let listed = kept.mesh.names().into_iter().filter_map(|name| kept.mesh.listed(&name));
@@ -70,12 +70,16 @@ pub fn read(directories: &Directories, as_run: &AsRun) -> Result<Known, Failure>
     })
 }
 
-fn conversion(as_run: &AsRun) -> Conversion {
-    let on_unsupported = match as_run.on_unsupported {
+/// As the agent did, where nothing else is asked for.
+fn conversion(kept: Conversion, as_run: &AsRun) -> Conversion {
+    let on_unsupported = as_run.on_unsupported.map(|on_unsupported| match on_unsupported {
         Unsupported::Warn => OnUnsupported::Warn,
         Unsupported::Refuse => OnUnsupported::Refuse,
-    };
-    Conversion { network: as_run.network.as_str().into(), on_unsupported }
+    });
+    Conversion {
+        network: as_run.network.as_deref().map_or(kept.network, Into::into),
+        on_unsupported: on_unsupported.unwrap_or(kept.on_unsupported),
+    }
 }
 
 impl Known {
@@ -185,6 +189,14 @@ mod tests {
     #[test]
     fn an_agent_with_files_knows_of_no_control_plane() {
         assert!(matches!(known_while_an_agent_says(vec![]), Err(Failure::NoControlPlane)));
+    }
+
+    #[test]
+    fn what_is_on_the_disk_is_converted_as_by_the_last_agent_unless_otherwise_asked() {
+        let kept = || Conversion { network: "n1".into(), on_unsupported: OnUnsupported::Refuse };
+        assert_eq!(conversion(kept(), &AsRun::default()), kept());
+        let asked = AsRun { network: Some(String::new()), on_unsupported: Some(Unsupported::Warn) };
+        assert_eq!(conversion(kept(), &asked), Conversion::default());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
-use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_ROUND_ROBIN, Counter, Endpoint, Enrolled, ServiceWord};
+use evermesh_abi::{
+    ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_ROUND_ROBIN, Counter, Endpoint, Enrolled, ServiceWord,
+};
 
 use crate::{
     count::count,
@@ -15,18 +17,45 @@ pub struct Picked {
     pub backend: Destination,
 }
 
-/// Takes a slot of the service as its algorithm says. `None`: it has no endpoints, and the flow must be refused.
+/// What a service does with a flow.
+pub enum Choice {
+    /// It goes to this endpoint.
+    Led(Picked),
+    /// It goes where it was going.
+    LeftAlone,
+    /// There is nobody to go to.
+    Refused,
+}
+
+/// Takes a slot of the service as its algorithm says.
 #[inline(always)]
-pub fn pick(service: u32, client: &Enrolled) -> Option<Picked> {
+pub fn pick(service: u32, client: &Enrolled) -> Choice {
+    let Some(word) = SERVICES.get_ptr(service) else { return Choice::Refused };
     // SAFETY: the pointer comes from a look-up that succeeded; an aligned u64 is loaded whole.
-    let word = ServiceWord(unsafe { SERVICES.get_ptr(service)?.read_volatile() });
+    let word = ServiceWord(unsafe { word.read_volatile() });
     if word.count() == 0 {
-        count(Counter::RefusedEmpty);
-        return None;
+        return without_slots(word);
     }
-    let picked = at(word.offset().wrapping_add(index(service, word, client)));
-    count(if picked.is_some() { Counter::Translated } else { Counter::Hole });
-    picked
+    match at(word.offset().wrapping_add(index(service, word, client))) {
+        Some(picked) => {
+            count(Counter::Translated);
+            Choice::Led(picked)
+        }
+        None => {
+            count(Counter::Hole);
+            Choice::Refused
+        }
+    }
+}
+
+#[inline(always)]
+fn without_slots(word: ServiceWord) -> Choice {
+    if word.algorithm() == ALGORITHM_NONE {
+        count(Counter::LeftAlone);
+        return Choice::LeftAlone;
+    }
+    count(Counter::RefusedEmpty);
+    Choice::Refused
 }
 
 #[inline(always)]

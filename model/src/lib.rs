@@ -30,7 +30,7 @@ pub use last_applied::LastApplied;
 pub use memberships::Memberships;
 pub use place::{Locality, Place};
 pub use policy::{Policy, PolicyAction, PolicyScope};
-pub use service::{Port, Protocol, Service, ServiceKey, VirtualIp};
+pub use service::{Passes, Port, Protocol, Service, ServiceKey, VirtualIp};
 pub use smol_str::SmolStr;
 pub use snapshot::{Changes, Snapshot};
 pub use workload::{Addresses, Health, Workload, WorkloadUid};

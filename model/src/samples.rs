@@ -29,7 +29,7 @@ pub(crate) fn service(host: &str, vips: &[&str]) -> Service {
         name: host.into(),
         key: key(host),
         vips: vips.iter().map(vip).collect(),
-        ports: BTreeMap::from([(80, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })]),
+        ports: BTreeMap::from([(80, Port::new(8080, vec![Protocol::Tcp]))]),
         ..Service::default()
     }
 }

@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::{Balancing, InvalidSnapshot, check, workload::not};
+use crate::{Balancing, InvalidSnapshot, Workload, check, workload::not};
 
 /// A service's name: unique in the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,6 +77,36 @@ pub struct Port {
     pub target_port: u16,
     /// Protocols offered; never empty. Both, where the source does not say.
     pub protocols: Vec<Protocol>,
+    /// When its flows are left alone.
+    #[serde(default, skip_serializing_if = "Passes::is_never")]
+    pub passes: Passes,
+}
+
+/// When flows to a port are left alone, as if the mesh did not know it. The flows of what is [withheld](Service::withheld), be
+/// it the service or a workload behind it, never are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Passes {
+    /// Never: where nobody can be reached they are refused.
+    #[default]
+    Never,
+    /// While no target port is known, neither of the service nor of any workload behind it: the source says which port a
+    /// name stands for over TCP only, and not over which transport the port is offered.
+    Untargeted,
+    /// Always: the source has several target ports for it, one for each transport, and does not say which is whose.
+    Always,
+}
+
+impl Passes {
+    fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
+}
+
+impl Port {
+    /// With this target port over these protocols, of a source that says all there is to know.
+    pub fn new(target_port: u16, protocols: Vec<Protocol>) -> Self {
+        Self { target_port, protocols, passes: Passes::Never }
+    }
 }
 
 /// A service: names, virtual IPs and ports. Which workloads stand behind it is said by the workloads.
@@ -101,5 +131,19 @@ impl Service {
     /// Says what is wrong with it by itself, if anything is.
     pub fn check(&self) -> Result<(), InvalidSnapshot> {
         check::service(self)
+    }
+
+    /// Whether flows to one of its ports are left alone while these workloads stand behind it.
+    pub fn leaves_alone<'a>(&self, number: u16, mut members: impl Iterator<Item = &'a Workload>) -> bool {
+        let Some(port) = self.ports.get(&number).filter(|_| !self.withheld) else { return false };
+        let is_targeted = |workload: &Workload| {
+            workload.services.get(&self.key).is_some_and(|targets| targets.contains_key(&number))
+        };
+        match port.passes {
+            Passes::Never => false,
+            Passes::Untargeted if port.target_port != 0 => false,
+            Passes::Untargeted => !members.any(|workload| workload.withheld || is_targeted(workload)),
+            Passes::Always => !members.any(|workload| workload.withheld),
+        }
     }
 }

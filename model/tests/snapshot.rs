@@ -18,7 +18,7 @@ fn service(host: &str, vip: &str) -> Service {
         name: host.into(),
         key: key(host),
         vips: vec![VirtualIp { network: network.into(), address: address.parse().unwrap() }],
-        ports: BTreeMap::from([(80, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })]),
+        ports: BTreeMap::from([(80, Port::new(8080, vec![Protocol::Tcp]))]),
         ..Service::default()
     }
 }
@@ -97,14 +97,14 @@ fn a_loopback_virtual_ip_is_fine() {
 #[test]
 fn port_zero_of_a_service() {
     let mut web = service("web", "10.96.0.10");
-    web.ports.insert(0, Port { target_port: 8080, protocols: vec![Protocol::Tcp] });
+    web.ports.insert(0, Port::new(8080, vec![Protocol::Tcp]));
     refused(vec![web], vec![], vec![], "service `demo/web`: port 0: ports are 1 to 65535");
 }
 
 #[test]
 fn a_port_without_protocols() {
     let mut web = service("web", "10.96.0.10");
-    web.ports.insert(81, Port { target_port: 8080, protocols: vec![] });
+    web.ports.insert(81, Port::new(8080, vec![]));
     refused(
         vec![web],
         vec![],

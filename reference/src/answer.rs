@@ -1,6 +1,8 @@
 use std::net::IpAddr;
 
-use evermesh_model::{Algorithm, Balancing, Mode, Place, Port, Protocol, Service, Snapshot, Workload};
+use evermesh_model::{
+    Algorithm, Balancing, Mode, Passes, Place, Port, Protocol, Service, Snapshot, Workload,
+};
 
 use crate::{Ratio, choice};
 
@@ -45,6 +47,9 @@ pub fn answer<'a>(
         return Answer::LeftAlone;
     };
     match service.ports.get(&port) {
+        Some(offer) if offer.protocols.contains(&protocol) && passes(snapshot, service, port, offer) => {
+            Answer::LeftAlone
+        }
         Some(offer) if offer.protocols.contains(&protocol) => {
             let able = able(snapshot, service, port, offer, address.is_ipv4());
             led(&service.balancing, choice::choose(&service.balancing, place, able))
@@ -56,6 +61,18 @@ pub fn answer<'a>(
 fn is_balanced_at(service: &Service, address: IpAddr) -> bool {
     let is_here = service.vips.iter().any(|vip| vip.network.is_empty() && vip.address == address);
     is_here && service.balancing.mode != Mode::Passthrough
+}
+
+/// Whether it cannot be told where flows to the port should go, and nobody forbids that they go there unseen.
+fn passes(snapshot: &Snapshot, service: &Service, port: u16, offer: &Port) -> bool {
+    let behind = || snapshot.workloads().filter(|workload| workload.services.contains_key(&service.key));
+    let names_target = |workload: &Workload| workload.services[&service.key].contains_key(&port);
+    let is_told = match offer.passes {
+        Passes::Never => true,
+        Passes::Untargeted => offer.target_port != 0 || behind().any(|workload| names_target(workload)),
+        Passes::Always => false,
+    };
+    !is_told && !service.withheld && behind().all(|workload| !workload.withheld)
 }
 
 fn led<'a>(balancing: &Balancing, chosen: Vec<choice::Able<'a>>) -> Answer<'a> {
@@ -80,6 +97,9 @@ fn able<'a>(
     ipv4: bool,
 ) -> Vec<choice::Able<'a>> {
     let mut able = Vec::new();
+    if offer.passes == Passes::Always {
+        return able;
+    }
     for workload in snapshot.workloads() {
         let Some(deviations) = workload.services.get(&service.key) else { continue };
         let address = workload.addresses.iter().find(|address| address.is_ipv4() == ipv4);
@@ -96,7 +116,7 @@ fn able<'a>(
 mod tests {
     use std::collections::BTreeMap;
 
-    use evermesh_model::{Locality, Scope, ServiceKey, VirtualIp, WorkloadUid};
+    use evermesh_model::{Health, Locality, Scope, ServiceKey, VirtualIp, WorkloadUid};
 
     use super::*;
 
@@ -105,7 +125,7 @@ mod tests {
     fn service(balancing: Balancing) -> Service {
         let key = ServiceKey { namespace: "demo".into(), hostname: "web".into() };
         let vips = vec![VirtualIp { network: String::new().into(), address: VIP }];
-        let port = Port { target_port: 8080, protocols: vec![Protocol::Tcp] };
+        let port = Port::new(8080, vec![Protocol::Tcp]);
         Service { key, vips, ports: BTreeMap::from([(80, port)]), balancing, ..Service::default() }
     }
 
@@ -142,6 +162,40 @@ mod tests {
         assert_eq!(ask(&mesh, VIP, 81), Answer::Refused);
         assert_eq!(ask(&mesh, IpAddr::from([10, 96, 0, 11]), 80), Answer::LeftAlone);
         assert_eq!(ask(&left, VIP, 80), Answer::LeftAlone);
+    }
+
+    #[test]
+    fn a_port_of_unknown_targets_is_left_alone_until_somebody_names_one() {
+        let ask = |passes, target_port, workloads: &[Workload], withheld| {
+            let mut service = Service { withheld, ..service(Balancing::default()) };
+            service.ports.insert(80, Port { passes, ..Port::new(target_port, vec![Protocol::Udp]) });
+            let mesh = Snapshot::new([service], workloads.to_vec(), []).unwrap();
+            match answer(&mesh, &Place::default(), VIP, 80, Protocol::Udp) {
+                Answer::LeftAlone => "left alone",
+                Answer::Refused => "refused",
+                Answer::Led { .. } => "led",
+            }
+        };
+        let targets = |target| [(service(Balancing::default()).key, BTreeMap::from([(80, target)]))];
+        let silent = workload(1, "", "");
+        let named = Workload { services: targets(5353).into(), ..workload(2, "", "") };
+        let ill = Workload { health: Health::Unhealthy, ..named.clone() };
+        let withheld = Workload { withheld: true, ..workload(3, "", "") };
+        use Passes::{Always, Never, Untargeted};
+        for (passes, target, workloads, expected) in [
+            (Untargeted, 0, vec![], "left alone"),
+            (Untargeted, 0, vec![silent.clone()], "left alone"),
+            (Untargeted, 0, vec![silent.clone(), named.clone()], "led"),
+            (Untargeted, 0, vec![silent.clone(), ill], "refused"),
+            (Untargeted, 0, vec![silent.clone(), withheld.clone()], "refused"),
+            (Untargeted, 8080, vec![], "refused"),
+            (Never, 0, vec![silent.clone()], "refused"),
+            (Always, 8080, vec![silent.clone(), named], "left alone"),
+            (Always, 8080, vec![silent, withheld], "refused"),
+        ] {
+            assert_eq!(ask(passes, target, &workloads, false), expected, "{passes:?} {target} {workloads:?}");
+            assert_ne!(ask(passes, target, &workloads, true), "left alone", "{passes:?} withheld");
+        }
     }
 
     #[test]

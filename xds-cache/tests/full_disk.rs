@@ -44,7 +44,7 @@ fn await_failure(opened: &cache::Opened) -> String {
 }
 
 fn kept(disk: &Disk) -> usize {
-    cache::read(disk.path(), Conversion::default()).unwrap().unwrap().mesh.count(Kind::Address)
+    cache::read(disk.path(), |as_kept| as_kept).unwrap().unwrap().mesh.count(Kind::Address)
 }
 
 #[test]

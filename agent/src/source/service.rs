@@ -37,7 +37,7 @@ fn vips(fields: &mut Fields<'_>, report: &mut Report) -> Option<Vec<VirtualIp>> 
 fn offer(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Port> {
     match node.value {
         Value::Map(_) => port_with_protocols(node, path, report),
-        _ => Some(Port { target_port: any_port(node, path, report)?, protocols: BOTH.to_vec() }),
+        _ => Some(Port::new(any_port(node, path, report)?, BOTH.to_vec())),
     }
 }
 
@@ -49,7 +49,7 @@ fn port_with_protocols(node: &Node<'_>, path: &Path<'_>, report: &mut Report) ->
     let target = fields.required("targetPort", hint, report, any_port);
     let protocols = fields.optional("protocols", report, protocols);
     fields.finish(report);
-    Some(Port { target_port: target?, protocols: protocols.unwrap_or_else(|| BOTH.to_vec()) })
+    Some(Port::new(target?, protocols.unwrap_or_else(|| BOTH.to_vec())))
 }
 
 fn protocols(node: &Node<'_>, path: &Path<'_>, report: &mut Report) -> Option<Vec<Protocol>> {

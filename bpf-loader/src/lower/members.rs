@@ -1,4 +1,4 @@
-use evermesh_model::{Algorithm, Balancing, Health, HealthPolicy, Mode, Replaced, Service, Workload};
+use evermesh_model::{Algorithm, Balancing, Health, HealthPolicy, Mode, Passes, Replaced, Service, Workload};
 
 use super::{Family, LoweredEndpoint, algorithm, candidate, endpoint, meta, vips_of};
 
@@ -13,6 +13,8 @@ pub struct MemberChange {
     pub gone: Vec<LoweredEndpoint>,
     /// Endpoints that come.
     pub added: Vec<LoweredEndpoint>,
+    /// Whether its flows may be left alone where it has no endpoints, which depends on workloads that have none here.
+    pub may_pass: bool,
 }
 
 /// Lowers the change of a service of which only these workloads differ. `None`: whether and how often one endpoint is taken
@@ -20,6 +22,7 @@ pub struct MemberChange {
 pub fn lower_members(service: &Service, replaced: &[Replaced]) -> Option<Vec<MemberChange>> {
     let each_by_itself = is_plain(&service.balancing)
         && !service.withheld
+        && !forbids_to_pass(service, replaced)
         && replaced.iter().flat_map(Replaced::both).all(|workload| weighs_one(workload));
     each_by_itself.then(|| changes(service, replaced))
 }
@@ -32,6 +35,12 @@ fn is_plain(balancing: &Balancing) -> bool {
         && split.is_empty()
 }
 
+/// Whether one of the workloads is withheld, which is reason enough to refuse what would be left alone.
+fn forbids_to_pass(service: &Service, replaced: &[Replaced]) -> bool {
+    let may_pass = service.ports.values().any(|port| port.passes == Passes::Always);
+    may_pass && replaced.iter().flat_map(Replaced::both).any(|workload| workload.withheld)
+}
+
 fn weighs_one(workload: &Workload) -> bool {
     workload.capacity == 1 && workload.health != Health::Draining
 }
@@ -40,7 +49,8 @@ fn changes(service: &Service, replaced: &[Replaced]) -> Vec<MemberChange> {
     let mut changes = Vec::new();
     for family in [Family::V4, Family::V6].into_iter().filter(|family| !vips_of(service, *family).is_empty())
     {
-        for (&number, port) in &service.ports {
+        let led = service.ports.iter().filter(|(_, port)| port.passes != Passes::Always);
+        for (&number, port) in led {
             let one = |workload: &Workload| {
                 let all = service.balancing.health_policy == HealthPolicy::AllowAll;
                 let candidate =
@@ -52,6 +62,7 @@ fn changes(service: &Service, replaced: &[Replaced]) -> Vec<MemberChange> {
                 algorithm: algorithm(service.balancing.algorithm),
                 gone: Vec::new(),
                 added: Vec::new(),
+                may_pass: port.passes != Passes::Never,
             };
             for replaced in replaced {
                 let ends = |end: &Option<_>| end.as_deref().and_then(one);

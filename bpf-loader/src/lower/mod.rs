@@ -7,11 +7,11 @@ mod weights;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use evermesh_abi::{
-    ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, Address, FrontendKey, PROTOCOL_TCP,
-    PROTOCOL_UDP, ServiceMeta,
+    ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, Address, FrontendKey,
+    PROTOCOL_TCP, PROTOCOL_UDP, ServiceMeta,
 };
 use evermesh_model::{
-    Algorithm, Digest, Mode, Place, Port, Protocol, Service, ServiceKey, Snapshot, Workload,
+    Algorithm, Digest, Mode, Passes, Place, Port, Protocol, Service, ServiceKey, Snapshot, Workload,
 };
 
 pub use members::{MemberChange, lower_members};
@@ -23,7 +23,7 @@ use choose::{Chosen, choose};
 pub struct LoweredPort {
     /// Port, family and digest.
     pub meta: ServiceMeta,
-    /// How a slot is picked, as the tables say it.
+    /// How a slot is picked, as the tables say it; [`ALGORITHM_NONE`]: its flows are left alone.
     pub algorithm: u8,
     /// Under which keys it is reached.
     pub frontends: Vec<FrontendKey>,
@@ -83,7 +83,7 @@ pub fn lower<'a>(
     if service.balancing.mode == Mode::Passthrough {
         return Lowered::default();
     }
-    let members: Vec<&Workload> = members.map(AsRef::as_ref).filter(|_| !service.withheld).collect();
+    let members: Vec<&Workload> = members.map(AsRef::as_ref).collect();
     let mut lowered = Lowered::default();
     for family in [Family::V4, Family::V6] {
         let vips = vips_of(service, family);
@@ -95,9 +95,10 @@ pub fn lower<'a>(
         lowered.ports.extend(ports.map(|(&number, port)| {
             let candidates = candidates(&members, service, number, port, family);
             let chosen = choose(&service.balancing, place, candidates);
+            let left_alone = service.leaves_alone(number, members.iter().copied());
             LoweredPort {
                 meta: meta(&service.key, number, family),
-                algorithm: algorithm(service.balancing.algorithm),
+                algorithm: if left_alone { ALGORITHM_NONE } else { algorithm(service.balancing.algorithm) },
                 frontends: frontends(&vips, number, port),
                 weigh_one: chosen.flows.iter().all(|candidate| candidate.workload.capacity == 1),
                 endpoints: endpoints(service, chosen),
@@ -167,6 +168,9 @@ fn candidates<'a>(
         1 => workload.services.values().next(),
         _ => workload.services.get(&service.key),
     };
+    if service.withheld || port.passes == Passes::Always {
+        return Vec::new();
+    }
     let mut candidates = Vec::with_capacity(members.len());
     let all = members.iter();
     candidates.extend(all.filter_map(|&workload| candidate(workload, own(workload)?, number, port, family)));

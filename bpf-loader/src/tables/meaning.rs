@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
-use evermesh_abi::{Endpoint, FrontendKey, FrontendValue};
+use evermesh_abi::{ALGORITHM_NONE, Endpoint, FrontendKey, FrontendValue};
 use evermesh_model::ServiceKey;
 
 use super::{
@@ -18,6 +18,8 @@ pub struct Meaning(pub BTreeMap<FrontendKey, Target>);
 pub enum Target {
     /// Refused: a virtual IP without such a port, or a service without endpoints.
     Refused,
+    /// A port of a known virtual IP that is left alone as if it was of an unknown one.
+    LeftAlone,
     /// One of these.
     Endpoints {
         /// How one is picked, as the tables say it.
@@ -30,12 +32,13 @@ pub enum Target {
 }
 
 impl Target {
-    /// This target as a set: who can be reached, whatever the shares.
-    pub fn reachable(&self) -> Option<Vec<(IpAddr, u16)>> {
-        match self {
-            Self::Refused => Some(Vec::new()),
-            Self::Endpoints { shares, .. } => Some(shares.keys().copied().collect()),
-            Self::Broken(_) => None,
+    /// Whether the same can be reached, whatever the shares.
+    fn reaches_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Endpoints { shares, .. }, Self::Endpoints { shares: others, .. }) => {
+                shares.keys().eq(others.keys())
+            }
+            _ => self == other,
         }
     }
 
@@ -44,7 +47,11 @@ impl Target {
         for endpoint in endpoints {
             *shares.entry(endpoint).or_default() += 1;
         }
-        if shares.is_empty() { Self::Refused } else { Self::Endpoints { algorithm, shares } }
+        match (shares.is_empty(), algorithm) {
+            (true, ALGORITHM_NONE) => Self::LeftAlone,
+            (true, _) => Self::Refused,
+            (false, _) => Self::Endpoints { algorithm, shares },
+        }
     }
 }
 
@@ -80,9 +87,12 @@ impl Meaning {
     /// The first destination that reaches neither what it reached `before` nor what it will reach `after`.
     pub fn stray(&self, before: &Self, after: &Self) -> Option<String> {
         let keys = self.0.keys().chain(before.0.keys()).chain(after.0.keys());
-        let reach = |meaning: &Self, key| meaning.0.get(key).map(Target::reachable);
-        keys.map(|key| (key, reach(self, key), reach(before, key), reach(after, key)))
-            .find(|(_, now, before, after)| now != before && now != after)
+        let same = |one: Option<&Target>, other: Option<&Target>| match (one, other) {
+            (Some(one), Some(other)) => one.reaches_like(other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        keys.map(|key| (key, self.0.get(key), before.0.get(key), after.0.get(key)))
+            .find(|(_, now, before, after)| !same(*now, *before) && !same(*now, *after))
             .map(|(key, now, before, after)| format!("{key:?}: {now:?}, before {before:?}, after {after:?}"))
     }
 }

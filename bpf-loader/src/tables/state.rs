@@ -6,7 +6,7 @@ use evermesh_pins::Table;
 use smallvec::SmallVec;
 
 use super::{Store, id_pool::IdPool, records::Records, slot_pool::SlotPool};
-use crate::TableSizes;
+use crate::{TableSizes, lower::MemberChange};
 
 /// What stands in the tables, as the planner needs it: who has which id, what is free, what waits for a
 /// barrier before it may be used again.
@@ -134,9 +134,13 @@ impl State {
         self.endpoints.len()
     }
 
-    /// Whether each endpoint of this service port has one slot because it weighs one, so that they can be changed one by one.
-    pub fn has_equal_endpoints(&self, digest: u64) -> bool {
-        self.services.get(&digest).is_some_and(|service| service.equal && service.weigh_one)
+    /// Whether the endpoints of a service port can be changed one by one: each has one slot because it weighs one, and some
+    /// are left where none could mean that flows are left alone.
+    pub fn may_change(&self, change: &MemberChange) -> bool {
+        self.services.get(&change.digest).is_some_and(|service| {
+            let keeps_some = service.slots.len() > change.gone.len();
+            service.equal && service.weigh_one && (keeps_some || !change.may_pass)
+        })
     }
 
     /// Takes what waits for a barrier. After one, hand it to [`Self::reuse`].

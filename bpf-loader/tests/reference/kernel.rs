@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, PROTOCOL_TCP, PROTOCOL_UDP, ServiceWord};
+use evermesh_abi::{
+    ALGORITHM_NONE, Address, Endpoint, FrontendKey, FrontendValue, PROTOCOL_TCP, PROTOCOL_UDP, ServiceWord,
+};
 use evermesh_loader::tables::{MemoryTables, TableRead};
 use evermesh_model::Protocol;
 
@@ -43,7 +45,11 @@ impl<'a> Kernel<'a> {
 
     fn balanced(&self, service: u32) -> Flow {
         let word = self.tables.service(service).unwrap_or_default();
-        if word.count() == 0 { Flow::Refused } else { Flow::Balanced(word) }
+        match (word.count(), word.algorithm()) {
+            (0, ALGORITHM_NONE) => Flow::LeftAlone,
+            (0, _) => Flow::Refused,
+            _ => Flow::Balanced(word),
+        }
     }
 
     fn look_up(&self, key: &FrontendKey) -> Option<FrontendValue> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use evermesh_loader::tables::Store;
-use evermesh_model::{Algorithm, Health, HealthPolicy, Place, Service, Snapshot, Workload, WorkloadUid};
+use evermesh_model::{
+    Algorithm, Health, HealthPolicy, Passes, Place, Service, Snapshot, Workload, WorkloadUid,
+};
 use proptest::{
     strategy::{Strategy, ValueTree},
     test_runner::TestRunner,
@@ -37,6 +39,10 @@ fn without_a_mistake_nothing_is_noticed() {
     assert!(!is_noticed(NO_MISTAKE));
 }
 
+fn refuse_what_passes(service: &mut Service) {
+    service.ports.values_mut().for_each(|port| port.passes = Passes::Never);
+}
+
 fn fall_ill(workload: &mut Workload) {
     if workload.health == Health::Draining {
         workload.health = Health::Unhealthy;
@@ -47,7 +53,7 @@ type Misread = fn(&Snapshot) -> Snapshot;
 
 #[test]
 fn misread_services_and_workloads_are_noticed() {
-    let mistakes: [(&str, Misread); 7] = [
+    let mistakes: [(&str, Misread); 8] = [
         ("draining", |mesh| with(mesh, |_| (), fall_ill)),
         ("health", |mesh| with(mesh, |_| (), |one| one.health = Health::Healthy)),
         ("capacity", |mesh| with(mesh, |_| (), |one| one.capacity = one.capacity.min(1))),
@@ -56,6 +62,7 @@ fn misread_services_and_workloads_are_noticed() {
         }),
         ("algorithm", |mesh| with(mesh, |one| one.balancing.algorithm = Algorithm::Random, |_| ())),
         ("split", |mesh| with(mesh, |one| one.balancing.split.truncate(1), |_| ())),
+        ("passes", |mesh| with(mesh, refuse_what_passes, |_| ())),
         ("uid", |mesh| with(mesh, |_| (), |one| one.uid = WorkloadUid::new(format!("{}x", one.uid)))),
     ];
     for (what, snapshot) in mistakes {

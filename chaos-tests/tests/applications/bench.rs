@@ -76,7 +76,7 @@ impl Frontend {
 
     fn service(&self) -> Service {
         let vip = |text: &str| VirtualIp { network: String::new().into(), address: text.parse().unwrap() };
-        let port = |port| Port { target_port: target(port), protocols: vec![Protocol::Tcp, Protocol::Udp] };
+        let port = |port| Port::new(target(port), vec![Protocol::Tcp, Protocol::Udp]);
         let ports = [ECHO, SILENT, DNS, HTTP, QUIC].map(|number| (number, port(number)));
         Service {
             name: self.name.into(),

@@ -59,9 +59,11 @@ fn a_bad_resource_is_refused_by_itself_and_its_last_good_one_serves() {
 fn policies_are_shown_as_not_enforced() {
     with_rig(Config::default(), &[], |rig| {
         let policy = deny_all("demo", "deny");
-        rig.istiod.allow(policy.clone());
         let acked =
             |count| move |seen: &evermesh_chaos_tests::istiod::Seen| seen.acks(AUTHORIZATION) >= count;
+        // An answer that comes when more was said is stale.
+        rig.istiod.wait_for("an answer to there being no policy", acked(1)).unwrap();
+        rig.istiod.allow(policy.clone());
         rig.istiod.wait_for("an answer to the policy", acked(2)).unwrap();
         let status = || rig.mesh.command(&["status".as_ref()]).unwrap();
         assert!(status().contains("NOT ENFORCED: demo/deny"), "{}", status());

@@ -59,7 +59,7 @@ fn two_workloads_of_one_address_are_told_by_their_ports() {
 
 #[test]
 fn a_named_port_leads_to_those_that_name_it() {
-    let port = Port { target_port: 0, protocols: vec![Protocol::Tcp] };
+    let port = Port::new(0, vec![Protocol::Tcp]);
     let named = Service { ports: [(PORT, port)].into(), ..service(Balancing::default()) };
     let workloads = vec![with_port(workload(1), TARGET), with_port(workload(2), OTHER_TARGET), workload(3)];
     let (bench, _plane) = ready(named, workloads);

@@ -68,7 +68,7 @@ pub fn key() -> ServiceKey {
 /// A service on [`PORT`] with these virtual IPs.
 pub fn service_at(key: ServiceKey, vips: &[&str]) -> Service {
     let vip = |text: &&str| VirtualIp { network: String::new().into(), address: text.parse().unwrap() };
-    let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
+    let port = Port::new(TARGET, vec![Protocol::Tcp, Protocol::Udp]);
     let vips = vips.iter().map(vip).collect();
     Service { name: "service".into(), key, vips, ports: BTreeMap::from([(PORT, port)]), ..Service::default() }
 }

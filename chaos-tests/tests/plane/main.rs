@@ -9,6 +9,7 @@ mod cuts;
 mod distribution;
 mod histories;
 mod lease;
+mod left_alone;
 mod listeners;
 mod maglev;
 mod orphans;

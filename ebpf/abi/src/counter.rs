@@ -16,13 +16,15 @@ pub enum Counter {
     OriginsFull = 5,
     /// The lease was over: a flow to a service was left alone.
     Stale = 6,
+    /// A flow to a service port that is left alone.
+    LeftAlone = 7,
 }
 
 impl Counter {
     /// Elements of `counters`.
     pub const LEN: u32 = 16;
     /// All that have a name, in index order, with the name under which they are shown.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Translated, "translated"),
         (Self::RefusedEmpty, "refused_no_endpoints"),
         (Self::RefusedPort, "refused_unknown_port"),
@@ -30,5 +32,6 @@ impl Counter {
         (Self::Retried, "retried"),
         (Self::OriginsFull, "origins_full"),
         (Self::Stale, "stale"),
+        (Self::LeftAlone, "left_alone"),
     ];
 }

@@ -23,7 +23,9 @@ pub use frontend::{FrontendKey, FrontendValue};
 pub use origin::{
     ORIGIN_CONNECTED, ORIGIN_REVISION, Origin, UDP_ORIGINS_PER_SOCKET, UdpOrigin, UdpOriginKey, UdpOriginKind,
 };
-pub use service::{ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, ServiceMeta, ServiceWord};
+pub use service::{
+    ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, ServiceMeta, ServiceWord,
+};
 
 /// `IPPROTO_TCP`, as it stands in [`FrontendKey::protocol`].
 pub const PROTOCOL_TCP: u8 = 6;

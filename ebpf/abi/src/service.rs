@@ -4,6 +4,8 @@ pub const ALGORITHM_RANDOM: u8 = 0;
 pub const ALGORITHM_ROUND_ROBIN: u8 = 1;
 /// [`ServiceWord::algorithm`]: the hash of the client's address says which slot.
 pub const ALGORITHM_MAGLEV: u8 = 2;
+/// [`ServiceWord::algorithm`]: there is no slot to take, and flows are left alone.
+pub const ALGORITHM_NONE: u8 = 3;
 
 /// Element of `services`: which slots hold the endpoints of a service port, and how one is picked. Replaced by one
 /// atomic store, so an endpoint set changes at once.
@@ -14,6 +16,8 @@ pub struct ServiceWord(pub u64);
 impl ServiceWord {
     /// A service without endpoints: connections to it are refused.
     pub const EMPTY: Self = Self(0);
+    /// A service whose flows are left alone, as if its keys were not there.
+    pub const LEFT_ALONE: Self = Self::new(ALGORITHM_NONE, 0, 0);
     /// How many slots one service can have.
     pub const MAX_COUNT: u32 = (1 << 24) - 1;
 
@@ -29,7 +33,7 @@ impl ServiceWord {
         (self.0 >> 32) as u32
     }
 
-    /// How a slot is picked: [`ALGORITHM_RANDOM`], [`ALGORITHM_ROUND_ROBIN`] or [`ALGORITHM_MAGLEV`].
+    /// How a slot is picked: [`ALGORITHM_RANDOM`], [`ALGORITHM_ROUND_ROBIN`], [`ALGORITHM_MAGLEV`] or [`ALGORITHM_NONE`].
     #[inline(always)]
     pub const fn algorithm(self) -> u8 {
         (self.0 >> 24) as u8

@@ -3,7 +3,9 @@ use evermesh_abi::{Enrolled, PROTOCOL_TCP, PROTOCOL_UDP};
 
 use crate::{
     destination::{Destination, Family},
-    origin, pick, pod,
+    origin,
+    pick::{self, Choice},
+    pod,
     resolve::{Resolved, resolve},
     verdict::{ECONNREFUSED, Verdict},
 };
@@ -17,18 +19,26 @@ pub fn connect<F: Family>(ctx: &SockAddrContext) -> Verdict {
     match resolve(&asked.frontend(protocol)) {
         Resolved::Service(service) => translate::<F>(ctx, pod, service, &asked),
         Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
-        Resolved::Unknown => {
-            origin::forget(origin::cookie(ctx));
-            Verdict::Proceed
-        }
+        Resolved::Unknown => leave_alone(ctx),
     }
 }
 
 #[inline(always)]
 fn translate<F: Family>(ctx: &SockAddrContext, pod: &Enrolled, service: u32, asked: &Destination) -> Verdict {
-    let Some(picked) = pick::pick(service, pod) else { return Verdict::Fail(ECONNREFUSED) };
-    origin::remember(origin::cookie(ctx), service, asked, &picked);
-    F::write(ctx, &picked.backend);
+    match pick::pick(service, pod) {
+        Choice::Led(picked) => {
+            origin::remember(origin::cookie(ctx), service, asked, &picked);
+            F::write(ctx, &picked.backend);
+            Verdict::Proceed
+        }
+        Choice::LeftAlone => leave_alone(ctx),
+        Choice::Refused => Verdict::Fail(ECONNREFUSED),
+    }
+}
+
+#[inline(always)]
+fn leave_alone(ctx: &SockAddrContext) -> Verdict {
+    origin::forget(origin::cookie(ctx));
     Verdict::Proceed
 }
 

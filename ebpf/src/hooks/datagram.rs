@@ -4,7 +4,9 @@ use evermesh_abi::{Counter, Enrolled, Origin, PROTOCOL_UDP};
 use crate::{
     count::count,
     destination::{Destination, Family},
-    origin, pick, pod,
+    origin,
+    pick::{self, Choice, Picked},
+    pod,
     resolve::{Resolved, resolve},
     udp_origin,
     verdict::{ECONNREFUSED, ENOBUFS, Verdict},
@@ -22,15 +24,11 @@ pub fn sendmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
         F::write(ctx, &backend);
         return Verdict::Proceed;
     }
+    let client = Client { pod, socket, has_pairs: origin.is_some_and(|origin| origin.udp_origins > 0) };
     match resolve(&asked.frontend(PROTOCOL_UDP)) {
-        Resolved::Service(service) => translate::<F>(ctx, &Client { pod, socket }, service, &asked),
+        Resolved::Service(service) => translate::<F>(ctx, &client, service, &asked),
         Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
-        Resolved::Unknown => {
-            if origin.is_some_and(|origin| origin.udp_origins > 0) {
-                udp_origin::asked_itself(socket, &asked);
-            }
-            Verdict::Proceed
-        }
+        Resolved::Unknown => leave_alone(&client, &asked),
     }
 }
 
@@ -52,6 +50,8 @@ pub fn recvmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
 struct Client {
     pod: &'static Enrolled,
     socket: u64,
+    /// It has asked services.
+    has_pairs: bool,
 }
 
 #[inline(always)]
@@ -66,14 +66,36 @@ fn translate<F: Family>(
         F::write(ctx, &backend);
         return Verdict::Proceed;
     }
-    let Some(picked) = pick::pick(service, client.pod) else { return Verdict::Fail(ECONNREFUSED) };
+    match pick::pick(service, client.pod) {
+        Choice::Led(picked) => lead::<F>(ctx, socket, service, asked, &picked),
+        Choice::LeftAlone => leave_alone(client, asked),
+        Choice::Refused => Verdict::Fail(ECONNREFUSED),
+    }
+}
+
+#[inline(always)]
+fn lead<F: Family>(
+    ctx: &SockAddrContext,
+    socket: u64,
+    service: u32,
+    asked: &Destination,
+    picked: &Picked,
+) -> Verdict {
     let remembered = origin::of_or_new(socket)
-        .is_some_and(|origin| udp_origin::remember(socket, origin, service, asked, &picked).is_ok());
+        .is_some_and(|origin| udp_origin::remember(socket, origin, service, asked, picked).is_ok());
     if !remembered {
         count(Counter::OriginsFull);
         return Verdict::Fail(ENOBUFS);
     }
     F::write(ctx, &picked.backend);
+    Verdict::Proceed
+}
+
+#[inline(always)]
+fn leave_alone(client: &Client, asked: &Destination) -> Verdict {
+    if client.has_pairs {
+        udp_origin::asked_itself(client.socket, asked);
+    }
     Verdict::Proceed
 }
 

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use evermesh_model::{Algorithm, HealthPolicy, Mode, Port, Protocol, Scope, Service, SmolStr};
+use evermesh_model::{Algorithm, HealthPolicy, Mode, Passes, Port, Protocol, Scope, Service, SmolStr};
 
 use super::{PORTS, What, key, pick};
 
 pub(super) fn new(n: u8) -> Service {
-    let port = Port { target_port: 8080, protocols: vec![Protocol::Tcp, Protocol::Udp] };
+    let port = Port::new(8080, vec![Protocol::Tcp, Protocol::Udp]);
     Service {
         name: format!("s{n}").into(),
         key: key(n),
@@ -37,10 +37,12 @@ pub(super) fn change(service: &mut Service, what: What, n: u8, number: u32) {
 
 fn ports(number: u32) -> BTreeMap<u16, Port> {
     let protocols = [vec![Protocol::Tcp], vec![Protocol::Udp], vec![Protocol::Tcp, Protocol::Udp]];
+    use Passes::{Always, Never, Untargeted};
     let port = |n: u8| {
         let number = number >> (8 * n);
-        let target_port = pick(&[8080, 8080, 8081, 0], number >> 2);
-        let offer = Port { target_port, protocols: pick(&protocols, number >> 4) };
+        let target_port = pick(&[8080, 8081, 0, 0], number >> 2);
+        let passes = pick(&[Never, Never, Untargeted, Untargeted, Untargeted, Always], number >> 6);
+        let offer = Port { passes, ..Port::new(target_port, pick(&protocols, number >> 4)) };
         (number & 3 > 0).then_some((PORTS[usize::from(n)], offer))
     };
     [0, 1].into_iter().filter_map(port).collect()

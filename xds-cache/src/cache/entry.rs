@@ -6,6 +6,7 @@
 //! | `p` and a name | a policy: the resource as it came |
 //! | `n` and a hostname | its addresses, as a list in JSON |
 //! | `mwhole` | the kinds that are known completely, a byte each |
+//! | `mconversion` | how the agent converts it: `w` or `r` (warn or refuse), then the name of its network |
 //! | `msynced` | when that was last known to be what the control plane says: milliseconds since 1970, little-endian |
 
 use std::net::IpAddr;
@@ -14,11 +15,14 @@ use bytes::Bytes;
 use evermesh_proto::discovery::Resource;
 use prost::Message as _;
 
-use crate::{Conversion, Heard, Kind, Name, Whole};
+use crate::{Conversion, Heard, Kind, Name, OnUnsupported, Whole};
 
 const ANSWER: u8 = b'n';
 const WHOLE: &[u8] = b"mwhole";
+const CONVERSION: &[u8] = b"mconversion";
 const SYNCED: &[u8] = b"msynced";
+const WARN: u8 = b'w';
+const REFUSE: u8 = b'r';
 
 /// A change of the store.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
@@ -29,6 +33,7 @@ pub(super) struct Stored {
     pub heard: Vec<Heard>,
     pub answers: Vec<(String, Vec<IpAddr>)>,
     pub whole: Option<Whole>,
+    pub conversion: Option<Conversion>,
     pub synced_unix_ms: Option<u64>,
     pub unreadable: usize,
 }
@@ -49,6 +54,14 @@ pub(super) fn answer(hostname: &str, addresses: &[IpAddr]) -> Change {
 
 pub(super) fn whole(whole: Whole) -> Change {
     (WHOLE.to_vec(), Some(Kind::ALL.map(|kind| u8::from(whole.contains(kind))).to_vec()))
+}
+
+pub(super) fn conversion(Conversion { network, on_unsupported }: &Conversion) -> Change {
+    let on_unsupported = match on_unsupported {
+        OnUnsupported::Warn => WARN,
+        OnUnsupported::Refuse => REFUSE,
+    };
+    (CONVERSION.to_vec(), Some([&[on_unsupported], network.as_bytes()].concat()))
 }
 
 pub(super) fn synced(unix_ms: u64) -> Change {
@@ -74,6 +87,7 @@ fn take(stored: &mut Stored, key: &[u8], value: Bytes, conversion: &Conversion) 
             kinds.for_each(|(kind, _)| whole.insert(kind));
         }
         SYNCED => stored.synced_unix_ms = Some(u64::from_le_bytes(value.as_ref().try_into().ok()?)),
+        CONVERSION => stored.conversion = Some(conversion_in(&value)?),
         [ANSWER, name @ ..] => {
             let texts: Vec<String> = serde_json::from_slice(&value).ok()?;
             let addresses = texts.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
@@ -87,6 +101,21 @@ fn take(stored: &mut Stored, key: &[u8], value: Bytes, conversion: &Conversion) 
         [] => return None,
     }
     Some(())
+}
+
+/// How the agent that wrote an entry converts what comes, if it is the entry that says so.
+pub(super) fn conversion_of(key: &[u8], value: &[u8]) -> Option<Conversion> {
+    (key == CONVERSION).then(|| conversion_in(value)).flatten()
+}
+
+fn conversion_in(value: &[u8]) -> Option<Conversion> {
+    let (first, network) = value.split_first()?;
+    let on_unsupported = match *first {
+        WARN => OnUnsupported::Warn,
+        REFUSE => OnUnsupported::Refuse,
+        _ => return None,
+    };
+    Some(Conversion { network: str::from_utf8(network).ok()?.into(), on_unsupported })
 }
 
 fn prefix(kind: Kind) -> u8 {

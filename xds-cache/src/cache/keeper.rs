@@ -14,7 +14,7 @@ use prost::Message as _;
 use tracing::warn;
 
 use super::{entry, usable};
-use crate::{Kind, Mesh, Name, Whole};
+use crate::{Conversion, Kind, Mesh, Name, Whole};
 
 /// A disk that was full or away is tried again that often.
 const AGAIN_EVERY: Duration = Duration::from_secs(5);
@@ -61,10 +61,11 @@ impl Keeper {
         store: Option<Store>,
         holds: Whole,
         synced_unix_ms: Option<u64>,
+        conversion: Conversion,
     ) -> Self {
         let desk = Arc::new(Desk::default());
         desk.lock().holds = holds;
-        let work = Work { directory, store, desk: desk.clone() };
+        let work = Work { directory, store, conversion, desk: desk.clone() };
         let spawned = thread::Builder::new().name("keeper".into()).spawn(|| work.run());
         if let Err(error) = &spawned {
             desk.lock().failure = Some(format!("no thread for it: {error}"));
@@ -77,6 +78,12 @@ impl Keeper {
             desk,
             thread: spawned.ok(),
         }
+    }
+
+    /// How it is converted from now on.
+    pub(super) fn keep_conversion(&self, conversion: &Conversion) {
+        self.desk.lock().pending.extend([entry::conversion(conversion)]);
+        self.desk.changed.notify_all();
     }
 
     /// When what is kept was last known to be what the control plane says.
@@ -110,7 +117,7 @@ impl Keeper {
             return;
         }
         for (name, resource) in mesh.resources(kind) {
-            self.staged.entry(entry::key_of(name)).or_insert_with(|| Some(resource.encode_to_vec()));
+            self.staged.entry(entry::key_of(&name)).or_insert_with(|| Some(resource.encode_to_vec()));
         }
         for (hostname, addresses) in mesh.answers() {
             self.staged.extend([entry::answer(hostname, addresses)]);
@@ -182,6 +189,7 @@ impl Desk {
 struct Work {
     directory: PathBuf,
     store: Option<Store>,
+    conversion: Conversion,
     desk: Arc<Desk>,
 }
 
@@ -247,7 +255,7 @@ impl Work {
         let (store, entries) = usable(&self.directory, open, |note| warn!("{note}"))?;
         if entries == 0 {
             self.desk.lock().holds = Whole::default();
-            batch.extend([entry::whole(Whole::default())]);
+            batch.extend([entry::whole(Whole::default()), entry::conversion(&self.conversion)]);
         }
         Ok(store)
     }

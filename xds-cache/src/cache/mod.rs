@@ -39,15 +39,19 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
         Ok((store, recalled)) => (Some(store), recalled),
         Err(error) => {
             notes.push(format!("what the control plane says is not kept: {error}"));
-            (None, Recalled::nothing(conversion))
+            (None, Recalled::nothing(conversion.clone()))
         }
     };
+    let is_new = recalled.conversion.as_ref() != Some(&conversion);
     let Recalled { mesh, whole, synced_unix_ms, rejected, unreadable, .. } = recalled;
     notes.extend(rejected.iter().map(no_longer_understood));
     if unreadable > 0 {
         notes.push(format!("{unreadable} entries of the store {} could not be read", directory.display()));
     }
-    let keeper = Keeper::new(directory, store, whole, synced_unix_ms);
+    let keeper = Keeper::new(directory, store, whole, synced_unix_ms, conversion.clone());
+    if is_new {
+        keeper.keep_conversion(&conversion);
+    }
     Opened { mesh, whole, keeper, notes }
 }
 

@@ -6,11 +6,11 @@ use std::{
     time::SystemTime,
 };
 
-use evermesh_state::local::StoreError;
+use evermesh_state::local::{Store, StoreError};
 use tempfile::TempDir;
 
 use super::{
-    DIRECTORY,
+    DIRECTORY, entry,
     recall::{Recalled, recall},
 };
 use crate::{Conversion, Mesh};
@@ -55,18 +55,27 @@ pub enum ReadError {
 }
 
 /// Reads what is kept in the state directory and changes nothing there: what is opened is a copy, since opening a store
-/// writes to it, and keeps an agent that starts from having it. `None`: there is no store.
-pub fn read(state_dir: &Path, conversion: Conversion) -> Result<Option<Kept>, ReadError> {
+/// writes to it, and keeps an agent that starts from having it. It is converted as `conversion` says, which is told how the
+/// agent did. `None`: there is no store.
+pub fn read(
+    state_dir: &Path,
+    conversion: impl FnOnce(Conversion) -> Conversion,
+) -> Result<Option<Kept>, ReadError> {
     let path = state_dir.join(DIRECTORY);
     if !path.exists() {
         return Ok(None);
     }
     let place = TempDir::new().map_err(|source| ReadError::Copy { path: path.clone(), source })?;
     let copy = copied(&path, place.path())?;
-    let (_store, recalled) = recall(&copy, &conversion).map_err(|source| {
+    let unusable = |source: StoreError| {
         let reason = source.to_string().replace(&copy.display().to_string(), &path.display().to_string());
         ReadError::Unusable { reason, source }
-    })?;
+    };
+    let mut told = None;
+    let as_told = |key: &[u8], value: &[u8]| told = entry::conversion_of(key, value).or(told.take());
+    drop(Store::open_each(&copy, as_told).map_err(unusable)?);
+    let conversion = conversion(told.unwrap_or_default());
+    let (_store, recalled) = recall(&copy, &conversion).map_err(unusable)?;
     let Recalled { mesh, synced_unix_ms, .. } = recalled;
     Ok(Some(Kept { mesh, synced_unix_ms }))
 }
@@ -121,9 +130,9 @@ fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::{
-        Kind,
+        Kind, OnUnsupported,
         cache::open,
-        samples::{of_service, of_workload, said, service, workload},
+        samples::{of_service, of_workload, said, service, waypoint, workload},
     };
 
     fn kept() -> TempDir {
@@ -153,16 +162,44 @@ mod tests {
     fn what_is_kept_is_read_and_left_as_it_is() {
         let dir = kept();
         let before = bytes(dir.path());
-        let kept = read(dir.path(), Conversion::default()).unwrap().unwrap();
+        let kept = read(dir.path(), |as_kept| as_kept).unwrap().unwrap();
         assert_eq!((kept.mesh.snapshot().workload_count(), kept.mesh.count(Kind::Address)), (1, 2));
         assert_eq!(kept.synced_unix_ms, Some(1_700_000_000_000));
         assert!(before == bytes(dir.path()));
     }
 
     #[test]
+    fn it_is_converted_as_by_the_agent_unless_otherwise_asked() {
+        let dir = TempDir::new().unwrap();
+        let own = Conversion { network: "n1".into(), on_unsupported: OnUnsupported::Refuse };
+        for conversion in [Conversion::default(), own.clone()] {
+            let mut opened = open(dir.path(), conversion.clone());
+            let taken = opened.mesh.take(said(vec![of_workload(evermesh_proto::workload::Workload {
+                network: "n1".into(),
+                waypoint: waypoint(),
+                ..workload("w1", [10, 0, 0, 1], &["web"])
+            })]));
+            opened.keeper.remember(&taken.changed);
+            opened.keeper.remember_all(Kind::Address, &opened.mesh);
+            opened.keeper.keep();
+            drop(opened);
+            let mut told = None;
+            let kept = read(dir.path(), |as_kept| told.insert(as_kept).clone()).unwrap().unwrap();
+            assert_eq!(told.as_ref(), Some(&conversion));
+            let workload = kept.mesh.snapshot().workloads().next().unwrap();
+            assert_eq!(
+                (workload.network.is_empty(), workload.withheld),
+                (conversion == own, conversion == own)
+            );
+        }
+        let kept = read(dir.path(), |_| Conversion::default()).unwrap().unwrap();
+        assert!(!kept.mesh.snapshot().workloads().next().unwrap().withheld);
+    }
+
+    #[test]
     fn where_nothing_is_kept_nothing_is_made() {
         let dir = TempDir::new().unwrap();
-        assert!(read(dir.path(), Conversion::default()).unwrap().is_none());
+        assert!(read(dir.path(), |as_kept| as_kept).unwrap().is_none());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
@@ -170,7 +207,7 @@ mod tests {
     fn a_store_that_an_agent_has_open_is_read_too() {
         let dir = kept();
         let _open = open(dir.path(), Conversion::default());
-        let kept = read(dir.path(), Conversion::default()).unwrap().unwrap();
+        let kept = read(dir.path(), |as_kept| as_kept).unwrap().unwrap();
         assert_eq!(kept.mesh.snapshot().workload_count(), 1);
     }
 
@@ -182,7 +219,7 @@ mod tests {
         damaged.iter_mut().for_each(|byte| *byte ^= 0x55);
         fs::write(&db, damaged).unwrap();
         let before = bytes(dir.path());
-        let error = read(dir.path(), Conversion::default()).unwrap_err();
+        let error = read(dir.path(), |as_kept| as_kept).unwrap_err();
         assert!(error.to_string().contains(dir.path().to_str().unwrap()), "{error}");
         assert!(before == bytes(dir.path()));
     }

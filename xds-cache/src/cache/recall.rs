@@ -25,6 +25,8 @@ const AHEAD: usize = 4;
 pub(super) struct Recalled {
     pub mesh: Mesh,
     pub whole: Whole,
+    /// How the agent that wrote it converted what came.
+    pub conversion: Option<Conversion>,
     pub synced_unix_ms: Option<u64>,
     /// What this release does not understand.
     pub rejected: Vec<Rejected>,
@@ -38,6 +40,7 @@ impl Recalled {
         Self {
             mesh: Mesh::new(conversion),
             whole: Whole::default(),
+            conversion: None,
             synced_unix_ms: None,
             rejected: Vec::new(),
             unreadable: 0,
@@ -46,10 +49,11 @@ impl Recalled {
     }
 
     fn add(&mut self, stored: Stored) {
-        let Stored { heard, answers, whole, synced_unix_ms, unreadable } = stored;
+        let Stored { heard, answers, whole, conversion, synced_unix_ms, unreadable } = stored;
         self.rejected.extend(self.mesh.recall(heard));
         self.answers.extend(answers);
         self.whole = whole.unwrap_or(self.whole);
+        self.conversion = conversion.or(self.conversion.take());
         self.synced_unix_ms = synced_unix_ms.or(self.synced_unix_ms);
         self.unreadable += unreadable;
     }

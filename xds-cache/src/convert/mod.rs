@@ -22,7 +22,7 @@ use crate::{Kind, demand::Demands};
 pub use invalid::InvalidResource;
 
 /// What the one who converts has to know.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conversion {
     /// Name of the network that this node is on.
     pub network: SmolStr,

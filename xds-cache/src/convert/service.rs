@@ -1,6 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use evermesh_model::{Balancing, HealthPolicy, Mode, Port, Protocol, Scope, Service, ServiceKey, VirtualIp};
+use evermesh_model::{
+    Balancing, HealthPolicy, Mode, Passes, Port, Protocol, Scope, Service, ServiceKey, VirtualIp,
+};
 use evermesh_proto::workload::{self as wire, load_balancing, service::Visibility};
 
 use super::{
@@ -76,16 +78,25 @@ impl Conversion {
     }
 }
 
+/// A service has a port number twice where it is offered over both transports. Which entry is for which is not said: that
+/// does not matter only where they agree on a target port.
 fn offers(ports: Vec<wire::Port>) -> Result<BTreeMap<u16, Port>, InvalidResource> {
-    let offer = |wire::Port { service_port, target_port, app_protocol: _ }| {
+    let mut offers = BTreeMap::new();
+    for wire::Port { service_port, target_port, app_protocol: _ } in ports {
         let target_port = match target_port {
-            // Each workload names its own.
+            // Each workload says what the name stands for.
             0 => 0,
             number => port("ports.target_port", number)?,
         };
-        Ok((port("ports.service_port", service_port)?, Port { target_port, protocols: BOTH.to_vec() }))
-    };
-    ports.into_iter().map(offer).collect()
+        let passes = if target_port == 0 { Passes::Untargeted } else { Passes::Never };
+        let offer = Port { passes, ..Port::new(target_port, BOTH.to_vec()) };
+        match offers.entry(port("ports.service_port", service_port)?) {
+            Entry::Vacant(place) => drop(place.insert(offer)),
+            Entry::Occupied(same) if *same.get() == offer && target_port != 0 => {}
+            Entry::Occupied(mut other) => other.get_mut().passes = Passes::Always,
+        }
+    }
+    Ok(offers)
 }
 
 fn balancing(load_balancing: wire::LoadBalancing) -> Result<Balancing, InvalidResource> {

@@ -120,5 +120,6 @@ fn target_ports(ports: wire::PortList) -> Result<BTreeMap<u16, u16>, InvalidReso
         let service_port = port("services.ports.service_port", service_port)?;
         Ok((service_port, port("services.ports.target_port", target_port)?))
     };
-    ports.ports.into_iter().map(pair).collect()
+    // Istiod says 0 of a name that it did not look up, because the service has the number for another transport too.
+    ports.ports.into_iter().filter(|port| port.target_port != 0).map(pair).collect()
 }

@@ -1,10 +1,10 @@
 //! From what is known to the snapshot.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use evermesh_model::{Changes, Policy, Service, ServiceKey, SmolStr, Workload, WorkloadUid};
+use evermesh_model::{Changes, Policy, Service, ServiceKey, Workload, WorkloadUid};
 
-use super::{Kind, Mesh, Name, Part, Touched};
+use super::{Kind, Mesh, Part, Touched};
 
 impl Mesh {
     /// Leads the snapshot to what is known of the touched parts.
@@ -21,8 +21,12 @@ impl Mesh {
             workloads: touched.workloads.iter().filter_map(|uid| self.other_workload(uid)).collect(),
             policies: touched.policies.then(|| self.policies()),
         };
+        let concerned = self.concerned(&changes);
         match self.snapshot.with(changes) {
-            Ok(snapshot) => self.snapshot = snapshot,
+            Ok(snapshot) => {
+                self.snapshot = snapshot;
+                concerned.iter().for_each(|key| self.passing.update(key, &self.snapshot));
+            }
             // Each part was checked, and claims were settled: nothing that a control plane says leads here.
             Err(error) => {
                 tracing::error!(%error, "a defect: what was understood is no mesh, the one before it stays")
@@ -30,16 +34,25 @@ impl Mesh {
         }
     }
 
+    /// Services that differ, by themselves or by who stands behind them.
+    fn concerned(&self, changes: &Changes) -> BTreeSet<ServiceKey> {
+        let mut services: BTreeSet<_> = changes.services.iter().map(|(key, _)| key.clone()).collect();
+        for (uid, after) in &changes.workloads {
+            let both = self.snapshot.workload(uid).into_iter().chain(after);
+            services.extend(both.flat_map(|workload| workload.services.keys()).cloned());
+        }
+        services
+    }
+
     fn service(&self, key: &ServiceKey) -> Option<&Arc<Service>> {
-        match &self.address(key.to_string().into())? {
+        match &self.address(&key.to_string())? {
             Part::Service(service) => Some(service),
             _ => None,
         }
     }
 
-    fn address(&self, name: SmolStr) -> Option<&Part> {
-        let name = Name { kind: Kind::Address, name };
-        self.known.get(&name).map(|known| &known.part)
+    fn address(&self, name: &str) -> Option<&Part> {
+        self.known.of(Kind::Address).get(name).map(|known| &known.part)
     }
 
     /// What the service should be, where it is something else.
@@ -59,7 +72,7 @@ impl Mesh {
     }
 
     fn other_workload(&self, uid: &WorkloadUid) -> Option<(WorkloadUid, Option<Arc<Workload>>)> {
-        let wanted = match self.address(uid.clone().into()) {
+        let wanted = match self.address(uid.as_str()) {
             Some(Part::Workload { workload, hostname: None }) => Some(workload.clone()),
             Some(Part::Workload { workload, hostname: Some(hostname) }) => {
                 let addresses = self.hostnames.addresses(hostname).unwrap_or_default().into();
@@ -75,8 +88,8 @@ impl Mesh {
             Part::Policy(policy) => Some(policy.clone()),
             _ => None,
         };
-        let mut policies: Vec<_> =
-            self.of(Kind::Authorization).filter_map(|(_, known)| policy(&known.part)).collect();
+        let all = self.known.of(Kind::Authorization).values();
+        let mut policies: Vec<_> = all.filter_map(|known| policy(&known.part)).collect();
         policies.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
         policies
     }

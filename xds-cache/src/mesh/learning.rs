@@ -21,11 +21,11 @@ impl Mesh {
     ) {
         let name = Name { kind, name: resource.name.as_str().into() };
         let hash = resource.resource.as_ref().map(fingerprint);
-        if let Some(known) = self.known.get(&name).filter(|known| Some(known.hash) == hash) {
+        if let Some(known) = self.known.of(kind).get(&name.name).filter(|known| Some(known.hash) == hash) {
             self.refused.forgive(&name);
             if known.version != resource.version {
                 let known = Known { version: resource.version.as_str().into(), ..Known::clone(known) };
-                self.known.insert(name.clone(), known.into());
+                self.known.of_mut(kind).insert(name.name.clone(), known.into());
                 taken.changed.push((name, Some(resource)));
             }
             return;
@@ -41,7 +41,7 @@ impl Mesh {
         let Heard { name, known } = heard;
         match known {
             Ok(known) => {
-                match self.known.contains_key(&name) {
+                match self.known.of(name.kind).contains_key(&name.name) {
                     true => self.forget(&name, touched),
                     false => self.refused.forgive(&name),
                 }
@@ -72,12 +72,12 @@ impl Mesh {
         }
         self.asked.add(known.demands, &name.name);
         self.digest.add(&name, known.hash);
-        self.known.insert(name, known);
+        self.known.of_mut(name.kind).insert(name.name, known);
     }
 
     pub(super) fn forget(&mut self, name: &Name, touched: &mut Touched) {
         self.refused.forgive(name);
-        let Some(known) = self.known.remove(name) else { return };
+        let Some(known) = self.known.of_mut(name.kind).remove(&name.name) else { return };
         self.asked.remove(known.demands, &name.name);
         self.digest.remove(name, known.hash);
         match &known.part {

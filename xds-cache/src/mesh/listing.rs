@@ -6,7 +6,7 @@ use evermesh_model::{Policy, Service, SmolStr, VirtualIp, Workload};
 use evermesh_proto::admin::v1::{RefusedResource, Resource, resource::Kind as Shown};
 
 use super::{Mesh, Name, known::Known, known::Part};
-use crate::Demands;
+use crate::{Demands, Kind};
 
 /// A resource that is in force.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub enum Says {
         service: Arc<Service>,
         /// Those that it claims and another service has.
         lost: Vec<VirtualIp>,
+        /// Ports whose flows are left alone.
+        left_alone: Vec<u16>,
     },
     /// A workload.
     Workload {
@@ -45,14 +47,17 @@ pub enum Says {
 impl Mesh {
     /// The names of all resources that are in force, in order.
     pub fn names(&self) -> Vec<Name> {
-        let mut names: Vec<_> = self.known.keys().cloned().collect();
-        names.sort_unstable();
-        names
+        let of = |kind| {
+            let mut names: Vec<_> = self.known.of(kind).keys().cloned().collect();
+            names.sort_unstable();
+            names.into_iter().map(move |name| Name { kind, name })
+        };
+        Kind::ALL.into_iter().flat_map(of).collect()
     }
 
     /// The resource of that name.
     pub fn listed(&self, name: &Name) -> Option<Listed> {
-        let known = self.known.get(name)?;
+        let known = self.known.of(name.kind).get(&name.name)?;
         let (version, demands) = (known.version.clone(), known.demands);
         Some(Listed { name: name.clone(), version, says: self.says(known), demands })
     }
@@ -71,7 +76,8 @@ impl Mesh {
             Part::Service(service) => {
                 let lost = service.vips.iter().filter(|vip| !self.claims.has(&service.key, vip));
                 let own = self.snapshot.service(&service.key).unwrap_or(service);
-                Says::Service { service: own.clone(), lost: lost.cloned().collect() }
+                let left_alone = self.passing.of(&service.key).collect();
+                Says::Service { service: own.clone(), lost: lost.cloned().collect(), left_alone }
             }
             Part::Workload { workload, hostname } => {
                 let resolved = self.snapshot.workload(&workload.uid).unwrap_or(workload);
@@ -90,7 +96,11 @@ impl Listed {
             Says::Workload { workload, .. } => (Shown::Workload, serde_json::to_string(workload)),
             Says::Policy(policy) => (Shown::Policy, serde_json::to_string(policy)),
         };
-        let lost: &[VirtualIp] = if let Says::Service { lost, .. } = &self.says { lost } else { &[] };
+        let (lost, left_alone): (&[VirtualIp], &[u16]) = match &self.says {
+            Says::Service { lost, left_alone, .. } => (lost, left_alone),
+            _ => (&[], &[]),
+        };
+        let left_alone = left_alone.iter().map(|port| format!("port {port}, which is left alone"));
         let hostname =
             if let Says::Workload { hostname, .. } = &self.says { hostname.as_ref() } else { None };
         Ok(Resource {
@@ -100,7 +110,7 @@ impl Listed {
             says: says?,
             hostname: hostname.map(ToString::to_string),
             lost: lost.iter().map(ToString::to_string).collect(),
-            not_done: self.demands.iter().map(|demand| demand.to_string()).collect(),
+            not_done: self.demands.iter().map(|demand| demand.to_string()).chain(left_alone).collect(),
         })
     }
 }
@@ -109,7 +119,7 @@ impl Listed {
 mod tests {
     use super::*;
     use crate::{
-        Conversion, Kind, Said,
+        Conversion, Said,
         samples::{garbage, of_service, of_workload, policy, said, service, waypoint, workload},
     };
 

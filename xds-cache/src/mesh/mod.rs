@@ -12,17 +12,17 @@ mod hostnames;
 mod known;
 mod learning;
 mod listing;
+mod passing;
 mod refused;
+mod resources;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, hash::BuildHasherDefault, net::IpAddr, sync::Arc};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use evermesh_model::{SmolStr, Snapshot};
 use evermesh_proto::discovery::Resource;
-use imbl::{GenericHashMap as HashMap, shared_ptr::DefaultSharedPtr};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::{Conversion, Kind};
 use asked::Asked;
@@ -30,20 +30,22 @@ use claims::Claims;
 use digest::Sum;
 pub use heard::Heard;
 use hostnames::Hostnames;
-use known::{Known, Part};
+use known::Part;
 use learning::Touched;
 pub use listing::{Listed, Says};
+use passing::Passing;
 pub use refused::{Refused, Rejected};
+use resources::Resources;
 
 /// Everything that a control plane says.
 #[derive(Clone, Debug, Default)]
 pub struct Mesh {
     conversion: Arc<Conversion>,
-    /// Behind a pointer: the places of a map are many more than what it holds.
-    known: HashMap<Name, Arc<Known>, BuildHasherDefault<Xxh3>, DefaultSharedPtr>,
+    known: Resources,
     claims: Claims,
     hostnames: Hostnames,
     asked: Asked,
+    passing: Passing,
     refused: Refused,
     digest: Sum,
     snapshot: Snapshot,
@@ -98,12 +100,12 @@ impl Mesh {
 
     /// How many resources of a kind are known.
     pub fn count(&self, kind: Kind) -> usize {
-        self.of(kind).count()
+        self.known.of(kind).len()
     }
 
     /// Names and versions of all resources of a kind, in no order.
     pub fn versions(&self, kind: Kind) -> impl Iterator<Item = (&SmolStr, &SmolStr)> {
-        self.of(kind).map(|(name, known)| (&name.name, &known.version))
+        self.known.of(kind).iter().map(|(name, known)| (name, &known.version))
     }
 
     /// What could not be understood, and still could not where it was said again.
@@ -123,7 +125,8 @@ impl Mesh {
 
     /// What a user should know though it is not wrong, in a few sentences.
     pub fn warnings(&self) -> Vec<String> {
-        self.asked.sentences(&self.conversion).chain(self.claims.sentences()).collect()
+        let asked = self.asked.sentences(&self.conversion);
+        asked.chain(self.passing.sentences()).chain(self.claims.sentences()).collect()
     }
 
     /// Takes in what was said.
@@ -155,8 +158,9 @@ impl Mesh {
     }
 
     /// All resources of a kind as the control plane said them, in no order.
-    pub fn resources(&self, kind: Kind) -> impl Iterator<Item = (&Name, Resource)> {
-        self.of(kind).map(|(name, known)| (name, known.resource(name)))
+    pub fn resources(&self, kind: Kind) -> impl Iterator<Item = (Name, Resource)> {
+        let named = move |name: &SmolStr| Name { kind, name: name.clone() };
+        self.known.of(kind).iter().map(move |(name, known)| (named(name), known.resource(&named(name))))
     }
 
     /// Where hostnames lead, as far as is known.
@@ -178,25 +182,19 @@ impl Mesh {
         true
     }
 
-    fn of(&self, kind: Kind) -> impl Iterator<Item = (&Name, &Arc<Known>)> {
-        self.known.iter().filter(move |(name, _)| name.kind == kind)
-    }
-
     /// Names of what is known and gone. What is said to be gone and given too is there.
     fn gone(&self, kind: Kind, given: &[Resource], removed: Vec<String>, everything: bool) -> Vec<Name> {
-        let named = |name: String| Name { kind, name: name.into() };
-        let candidates: Vec<Name> = match everything {
-            true => self.of(kind).map(|(name, _)| name.clone()).collect(),
-            false => removed.into_iter().map(named).filter(|name| self.known.contains_key(name)).collect(),
+        let known = self.known.of(kind);
+        let mut gone: Vec<SmolStr> = match everything {
+            true => known.keys().cloned().collect(),
+            false => removed.into_iter().map(Into::into).filter(|name| known.contains_key(name)).collect(),
         };
-        if candidates.is_empty() {
-            return candidates;
+        if !gone.is_empty() {
+            let given: BTreeSet<&str> = given.iter().map(|resource| resource.name.as_str()).collect();
+            gone.retain(|name| !given.contains(name.as_str()));
         }
-        let given: BTreeSet<&str> = given.iter().map(|resource| resource.name.as_str()).collect();
-        let mut gone = candidates;
-        gone.retain(|name| !given.contains(name.name.as_str()));
         gone.sort_unstable();
         gone.dedup();
-        gone
+        gone.into_iter().map(|name| Name { kind, name }).collect()
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use evermesh_model::{Delta, Policy, ServiceKey};
-use evermesh_proto::workload::Workload;
+use evermesh_proto::workload::{self as wire, Workload};
 use proptest::prelude::*;
 
 use super::*;
@@ -123,6 +123,45 @@ fn what_is_asked_for_and_not_done_is_told_or_withheld() {
     }
 }
 
+fn unsaid(targets: &[u32]) -> wire::Service {
+    let port = |&target_port: &u32| wire::Port { service_port: 53, target_port, ..wire::Port::default() };
+    wire::Service { ports: targets.iter().map(port).collect(), ..service("dns", &[[10, 96, 0, 53]]) }
+}
+
+fn naming(uid: &str, target_port: u32) -> Resource {
+    let mut workload = workload(uid, [10, 0, 0, 1], &["dns"]);
+    let port = wire::Port { service_port: 53, target_port, ..wire::Port::default() };
+    workload.services.values_mut().for_each(|ports| ports.ports = vec![port]);
+    of_workload(workload)
+}
+
+#[test]
+fn a_port_that_is_left_alone_is_told_until_somebody_has_a_target_for_it() {
+    let mut mesh = mesh(vec![of_service(unsaid(&[0])), naming("w1", 0)]);
+    let told = |mesh: &Mesh| match mesh.listed(&mesh.names()[0]).unwrap().says {
+        Says::Service { left_alone, .. } => (mesh.warnings(), left_alone),
+        other => panic!("{other:?}"),
+    };
+    let (warnings, ports) = told(&mesh);
+    assert!(
+        warnings[0].starts_with("1 service port (port 53 of demo/dns) has a target port of a name"),
+        "{warnings:?}"
+    );
+    assert_eq!((warnings.len(), ports), (1, vec![53]));
+    mesh.take(said(vec![naming("w2", 5353)]));
+    assert_eq!(told(&mesh), (vec![], vec![]));
+    mesh.take(Said { removed: vec!["w2".into()], ..said(vec![]) });
+    assert_eq!(told(&mesh).1, [53]);
+    mesh.take(said(vec![of_service(unsaid(&[5353, 53]))]));
+    let (warnings, ports) = told(&mesh);
+    assert!(warnings[0].contains("has several target ports, and which is for TCP"), "{warnings:?}");
+    assert_eq!((warnings.len(), ports), (1, vec![53]));
+    mesh.take(said(vec![of_service(unsaid(&[5353, 5353]))]));
+    assert_eq!(told(&mesh), (vec![], vec![]));
+    mesh.take(said(vec![of_service(wire::Service { addresses: vec![], ..unsaid(&[0]) })]));
+    assert_eq!(told(&mesh), (vec![], vec![]), "who has no virtual IP has nothing that could pass");
+}
+
 #[test]
 fn a_workload_that_changes_keeps_the_addresses_of_its_hostname() {
     let mut mesh = mesh(vec![of_workload(named("w1", "db.example.com"))]);
@@ -177,6 +216,13 @@ fn word() -> impl Strategy<Value = Word> {
         let vips: Vec<_> = vips.into_iter().map(|vip| [10, 96, 0, vip]).collect();
         let mut service = service(&format!("s{n}"), &vips);
         service.waypoint = waypoint().filter(|_| asks);
+        // The port of some has a name, that of some two targets.
+        let other = wire::Port { target_port: 9090, ..service.ports[0] };
+        match n {
+            1 | 2 => service.ports[0].target_port = 0,
+            3 => service.ports.push(other),
+            _ => {}
+        }
         Word::Is(of_service(service))
     });
     let hosts = prop::collection::vec(0u8..4, 0..3);
@@ -189,6 +235,10 @@ fn word() -> impl Strategy<Value = Word> {
         if ip == 0 {
             workload.addresses.clear();
             workload.hostname = format!("h{hostname}");
+        }
+        // Some do not say what it stands for.
+        if ip == 3 {
+            workload.services.values_mut().for_each(|ports| ports.ports.clear());
         }
         Word::Is(of_workload(workload))
     });

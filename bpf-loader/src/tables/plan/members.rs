@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evermesh_abi::{ALGORITHM_MAGLEV, Endpoint, ServiceWord};
+use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_NONE, Endpoint, ServiceWord};
 use evermesh_pins::Table;
 
 use super::{
@@ -265,8 +265,11 @@ impl Layout<'_> {
     }
 
     fn set_word(&mut self, offset: u32, count: u32) {
-        let word =
-            if count == 0 { ServiceWord::EMPTY } else { ServiceWord::new(self.algorithm, offset, count) };
+        let word = match (count, self.algorithm) {
+            (0, ALGORITHM_NONE) => ServiceWord::LEFT_ALONE,
+            (0, _) => ServiceWord::EMPTY,
+            (_, algorithm) => ServiceWord::new(algorithm, offset, count),
+        };
         if self.service.word != word {
             self.service.word = word;
             self.plan.stores.push(Store::Service { id: self.service.id, word });

@@ -26,7 +26,7 @@ pub enum Change<'a> {
     Services {
         /// Services that are as given, or gone where nothing is given.
         services: BTreeMap<ServiceKey, Option<Lowered>>,
-        /// Changes of service ports whose endpoints are equal ([`State::has_equal_endpoints`]).
+        /// Changes of service ports that can be made one by one ([`State::may_change`]).
         members: Vec<MemberChange>,
     },
 }
@@ -45,7 +45,7 @@ impl<'a> Change<'a> {
             let replaced = delta.members.get(&key);
             let changes =
                 service.zip(replaced).and_then(|(service, replaced)| lower_members(service, replaced));
-            match changes.filter(|all| all.iter().all(|one| state.has_equal_endpoints(one.digest))) {
+            match changes.filter(|all| all.iter().all(|one| state.may_change(one))) {
                 Some(changes) => members.extend(changes),
                 None => {
                     let lowered = service.map(|service| lower(service, after.members(&key), place));

@@ -80,7 +80,7 @@ pub fn await_rollout(cluster: &Cluster, what: &str) {
 pub fn load_images(cluster: &Cluster) {
     let programs = static_dir();
     let busybox = Path::new("/bin");
-    let ours = deploy().join("Containerfile");
+    let ours = deploy().join("daemonset/Containerfile");
     cluster.load(&Image::new("ghcr.io/evermesh/evermesh:dev", &ours, &[&programs]).unwrap()).unwrap();
     let rig = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/manifests/Containerfile");
     cluster.load(&Image::new("evermesh.test/rig:1", &rig, &[&programs, busybox]).unwrap()).unwrap();
@@ -95,23 +95,39 @@ pub fn run_servers(cluster: &Cluster) -> Vec<Pod> {
 
 /// Evermesh on every node as the manifests of `deploy/` have it, with `servers` behind the service. All `enrolled` are.
 pub fn run_evermesh(cluster: &Cluster, servers: &[Pod], enrolled: &[Pod]) {
-    let dir = TempDir::new().unwrap();
-    let (overlay, base) = (dir.path(), dir.path().join("base"));
-    fs::create_dir(&base).unwrap();
-    for name in ["evermesh.yaml", "kustomization.yaml", "mesh.yaml"] {
-        fs::copy(deploy().join(name), base.join(name)).unwrap();
-    }
-    let cgroup =
-        cluster.nodes()[0].pods_cgroup().path().display().to_string().replace("node1", "$(NODE_NAME)");
-    let kustomization = include_str!("manifests/kustomization.yaml").replace("CGROUP", &cgroup);
-    fs::write(overlay.join("kustomization.yaml"), kustomization).unwrap();
-    fs::write(overlay.join("mesh.yaml"), mesh(servers)).unwrap();
-    cluster.kubectl(&["apply", "--kustomize", overlay.to_str().unwrap()]).unwrap();
-    await_evermesh(cluster);
+    let overlay = overlay(cluster, include_str!("manifests/kustomization.yaml"));
+    fs::write(overlay.path().join("mesh.yaml"), mesh(servers)).unwrap();
+    apply_overlay(cluster, &overlay);
     for pod in enrolled {
         let pid = pod.process(cluster).to_string();
         evermesh(cluster, pod.node, &["pod", "add", &pod.name, "--pid", &pid]);
     }
+}
+
+/// Evermesh on every node as the manifests of `deploy/istio` have it.
+pub fn run_evermesh_with_istio(cluster: &Cluster) {
+    apply_overlay(cluster, &overlay(cluster, include_str!("manifests/istiod/kustomization.yaml")));
+}
+
+/// A copy of the manifests in `deploy/`, with a kustomization beside them.
+fn overlay(cluster: &Cluster, kustomization: &str) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    for part in ["daemonset", "istio"] {
+        let copy = dir.path().join(part);
+        fs::create_dir(&copy).unwrap();
+        for file in fs::read_dir(deploy().join(part)).unwrap().map(Result::unwrap) {
+            fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+    }
+    let cgroup =
+        cluster.nodes()[0].pods_cgroup().path().display().to_string().replace("node1", "$(NODE_NAME)");
+    fs::write(dir.path().join("kustomization.yaml"), kustomization.replace("CGROUP", &cgroup)).unwrap();
+    dir
+}
+
+fn apply_overlay(cluster: &Cluster, overlay: &TempDir) {
+    cluster.kubectl(&["apply", "--kustomize", overlay.path().to_str().unwrap()]).unwrap();
+    await_evermesh(cluster);
 }
 
 /// Waits until the pods of Evermesh are ready on all nodes.
@@ -136,7 +152,7 @@ fn mesh(servers: &[Pod]) -> String {
 }
 
 fn deploy() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/daemonset")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy")
 }
 
 fn static_dir() -> PathBuf {

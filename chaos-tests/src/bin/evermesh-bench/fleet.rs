@@ -89,7 +89,7 @@ fn service(n: u32) -> Service {
         name: format!("service-{n}").into(),
         key: key(n),
         vips: vec![VirtualIp { network: String::new().into(), address }],
-        ports: BTreeMap::from([(80, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })]),
+        ports: BTreeMap::from([(80, Port::new(8080, vec![Protocol::Tcp]))]),
         ..Service::default()
     }
 }

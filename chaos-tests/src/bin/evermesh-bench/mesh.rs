@@ -88,7 +88,7 @@ fn enter(cgroup: &Cgroup) -> Result<()> {
 
 fn snapshot(pod: &Pod, mut fleet: Fleet) -> Result<Snapshot> {
     let key = ServiceKey { namespace: "bench".into(), hostname: "web.bench".into() };
-    let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
+    let port = Port::new(TARGET, vec![Protocol::Tcp, Protocol::Udp]);
     let vips = vec![VirtualIp { network: String::new().into(), address: VIP.parse()? }];
     let service = Service {
         name: "web".into(),

@@ -20,7 +20,7 @@ fn key(host: &str) -> ServiceKey {
 }
 
 fn service(host: &str, last: u8, balancing: Balancing) -> Service {
-    let port = Port { target_port: 8080, protocols: vec![Protocol::Tcp, Protocol::Udp] };
+    let port = Port::new(8080, vec![Protocol::Tcp, Protocol::Udp]);
     let vip = |address| VirtualIp { network: "".into(), address };
     let v6 = format!("fd00:96::{last}").parse().unwrap();
     Service {

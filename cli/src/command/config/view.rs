@@ -147,7 +147,7 @@ impl SideView {
     fn of(target: Option<&Target>) -> Self {
         let side = |outcome| Self { outcome, algorithm: None, broken: None };
         match target {
-            None => side(Outcome::LeftAlone),
+            None | Some(Target::LeftAlone) => side(Outcome::LeftAlone),
             Some(Target::Refused) => side(Outcome::Refused),
             Some(Target::Broken(how)) => Self { broken: Some(how), ..side(Outcome::Broken) },
             Some(Target::Endpoints { algorithm: number, .. }) => {

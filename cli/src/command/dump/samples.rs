@@ -63,7 +63,7 @@ pub fn names() -> Names {
         name: host.into(),
         key: key(host),
         vips: vec![VirtualIp { network: String::new().into(), address: ip(address) }],
-        ports: [(port, Port { target_port: 8080, protocols: vec![Protocol::Tcp] })].into(),
+        ports: [(port, Port::new(8080, vec![Protocol::Tcp]))].into(),
         ..evermesh_model::Service::default()
     };
     let workload = |uid: &str| Workload {

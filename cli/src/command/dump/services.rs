@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fmt, net::IpAddr};
 
-use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, FrontendKey};
+use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, FrontendKey};
 use serde::Serialize;
 
 use super::{protocol, socket_address};
@@ -27,6 +27,8 @@ struct ServiceView {
     endpoints: usize,
     slots: usize,
     algorithm: String,
+    /// Its traffic goes where it was going.
+    left_alone: bool,
     id: u32,
     digest: String,
 }
@@ -60,6 +62,7 @@ impl ServiceView {
             endpoints: endpoints.len(),
             slots: service.slots.len(),
             algorithm: algorithm(service.algorithm),
+            left_alone: service.algorithm == ALGORITHM_NONE,
             id,
             digest: hex(service.meta.digest),
         }
@@ -79,6 +82,7 @@ pub fn algorithm(number: u8) -> String {
         ALGORITHM_RANDOM => "random".into(),
         ALGORITHM_ROUND_ROBIN => "round_robin".into(),
         ALGORITHM_MAGLEV => "maglev".into(),
+        ALGORITHM_NONE => "none".into(),
         other => other.to_string(),
     }
 }
@@ -98,7 +102,8 @@ impl fmt::Display for Services {
         let row = |s: &ServiceView| {
             let frontends: Vec<_> = s.frontends.iter().map(FrontendView::to_string).collect();
             let family = format!("IPv{}", s.family);
-            [s.service.clone(), s.port.to_string(), family, s.endpoints.to_string(), frontends.join(", ")]
+            let endpoints = if s.left_alone { "left alone".to_owned() } else { s.endpoints.to_string() };
+            [s.service.clone(), s.port.to_string(), family, endpoints, frontends.join(", ")]
         };
         let header = ["SERVICE", "PORT", "FAMILY", "ENDPOINTS", "REACHED AT"];
         f.write_str(&columns(header, self.services.iter().map(row)))

@@ -1,6 +1,6 @@
 use std::{fmt, net::IpAddr};
 
-use evermesh_model::{Policy, PolicyScope, Service, Workload};
+use evermesh_model::{Passes, Policy, PolicyScope, Port, Service, Workload};
 use evermesh_proto::admin::v1::{RefusedResource, Resource, resource::Kind};
 use serde::Serialize;
 use serde_json::Value;
@@ -77,13 +77,13 @@ impl ResourceView {
 
 fn service(service: &Service) -> String {
     let vips = list(&service.vips);
-    let ports: Vec<_> = service.ports.iter().map(|(port, offer)| (port, offer.target_port)).collect();
-    let port = |&(port, target): &(&u16, u16)| match target {
-        0 => format!("{port} as each workload says"),
-        target => format!("{port} to {target}"),
+    let port = |(port, offer): (&u16, &Port)| match (offer.target_port, offer.passes) {
+        (_, Passes::Always) => format!("{port} to several"),
+        (0, _) => format!("{port} as each workload says"),
+        (target, _) => format!("{port} to {target}"),
     };
     let at = if vips.is_empty() { "no virtual IP".to_owned() } else { vips };
-    format!("{at}; {}{}", list(ports.iter().map(port)), withheld(service.withheld))
+    format!("{at}; {}{}", list(service.ports.iter().map(port)), withheld(service.withheld))
 }
 
 fn workload(workload: &Workload, hostname: Option<&str>) -> String {
@@ -149,7 +149,7 @@ impl fmt::Display for Resources {
 mod tests {
     use std::collections::BTreeMap;
 
-    use evermesh_model::{PolicyAction, Port, Protocol, ServiceKey, VirtualIp, WorkloadUid};
+    use evermesh_model::{PolicyAction, Protocol, ServiceKey, VirtualIp, WorkloadUid};
 
     use super::*;
 
@@ -161,7 +161,7 @@ mod tests {
     fn known() -> Known {
         let key = ServiceKey { namespace: "demo".into(), hostname: "web.demo.svc".into() };
         let address = "10.96.0.10".parse().unwrap();
-        let offer = |target_port| Port { target_port, protocols: vec![Protocol::Tcp] };
+        let offer = |target_port| Port::new(target_port, vec![Protocol::Tcp]);
         let web = Service {
             name: "web".into(),
             key: key.clone(),

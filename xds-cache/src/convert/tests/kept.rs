@@ -6,6 +6,8 @@ use bytes::Bytes;
 use evermesh_proto::{security, workload as wire};
 use insta::assert_json_snapshot;
 
+use evermesh_model::Passes;
+
 use super::*;
 use crate::samples::{self, of_policy, of_service, of_workload};
 
@@ -216,11 +218,43 @@ fn a_named_target_port_is_each_workloads_own() {
     let services = BTreeMap::from([("shop/web".to_owned(), ports)]);
     let (own, _) =
         workload(&Conversion::default(), &of_workload(wire::Workload { services, ..whole_workload() }));
-    assert_eq!(named.ports[&80].target_port, 0);
+    assert_eq!((named.ports[&80].target_port, named.ports[&80].passes), (0, Passes::Untargeted));
     assert_eq!(own.services.iter().next().unwrap().1[&80], 8081);
 }
 
-/// Istiod names no ports of workloads for those that a service offers on UDP alone.
+/// Kubernetes has one port of a number for each transport, and Istio says neither which is which, nor what a name of UDP stands
+/// for.
+#[test]
+fn a_port_of_two_transports_is_led_where_both_lead_to_one_target() {
+    let port = |target_port| wire::Port { service_port: 53, target_port, ..wire::Port::default() };
+    let said = |targets: &[u32]| {
+        let ports = targets.iter().map(|target| port(*target)).collect();
+        service(&Conversion::default(), &of_service(wire::Service { ports, ..whole_service() })).ports
+    };
+    for (targets, passes) in [
+        (&[5353, 5353][..], Passes::Never),
+        (&[5353, 5354], Passes::Always),
+        (&[5353, 0], Passes::Always),
+        (&[0, 5353], Passes::Always),
+        (&[0, 0], Passes::Always),
+        (&[5353, 5354, 5353], Passes::Always),
+    ] {
+        assert_eq!(said(targets)[&53].passes, passes, "{targets:?}");
+    }
+}
+
+/// Istio 1.30 and 1.31 say it of a pod behind such a service, where the name comes first.
+#[test]
+fn a_target_port_of_0_names_none_and_spoils_nothing() {
+    let port = |target_port| wire::Port { service_port: 53, target_port, ..wire::Port::default() };
+    let services =
+        BTreeMap::from([("shop/dns".to_owned(), wire::PortList { ports: vec![port(0), port(5353)] })]);
+    let (own, _) =
+        workload(&Conversion::default(), &of_workload(wire::Workload { services, ..whole_workload() }));
+    assert_eq!(own.services.iter().next().unwrap().1, &BTreeMap::from([(53, 5353)]));
+}
+
+/// Istiod names no port of a workload where the service has a name for it that is one of UDP.
 #[test]
 fn a_workload_without_ports_stands_behind_its_service() {
     let services = BTreeMap::from([("shop/names".to_owned(), wire::PortList::default())]);

@@ -120,7 +120,6 @@ fn workloads() {
             ("a service without a hostname", case(|it| behind(it, "demo/", 80, 8080))),
             ("port 0 of a service", case(|it| behind(it, "demo/web", 0, 8080))),
             ("port 65536 of a service", case(|it| behind(it, "demo/web", 65536, 8080))),
-            ("target port 0", case(|it| behind(it, "demo/web", 80, 0))),
             ("target port 65536", case(|it| behind(it, "demo/web", 80, 65536))),
         ],
     );

@@ -119,6 +119,11 @@ impl<'a> Follower<'a> {
             .collect()
     }
 
+    /// The service ports that stand in the kernel's tables.
+    pub fn services(&self) -> Value {
+        self.json(&["dump", "services"]).unwrap()
+    }
+
     /// What the control plane said, as this node knows it.
     pub fn known(&self) -> Value {
         self.json(&["dump", "xds"]).unwrap()

@@ -11,8 +11,8 @@ use super::{follower::Follower, program, trust, world};
 use crate::scene::{PATIENCE, Pod, pods};
 
 /// Pods of the namespace `mesh` that are there from the beginning, and one that comes.
-const FIRST: &str = "web-1";
-const SECOND: &str = "web-2";
+pub const FIRST: &str = "web-1";
+pub const SECOND: &str = "web-2";
 const THIRD: &str = "web-3";
 
 const RESTARTS: usize = 3;
@@ -20,14 +20,14 @@ const RESTARTS: usize = 3;
 const CONVERSATIONS: usize = 60;
 
 /// What a test plays with.
-struct Rig<'a> {
-    cluster: &'a Cluster,
-    istiod: &'a mut Istiod,
-    follower: Follower<'a>,
+pub struct Rig<'a> {
+    pub cluster: &'a Cluster,
+    pub istiod: &'a mut Istiod,
+    pub follower: Follower<'a>,
 }
 
 /// Runs `act` on a node that follows an Istiod; `flags` say where that is.
-fn with_rig(flags: impl FnOnce(&Cluster, &Istiod) -> Vec<String>, act: impl FnOnce(&mut Rig<'_>)) {
+pub fn with_rig(flags: impl FnOnce(&Cluster, &Istiod) -> Vec<String>, act: impl FnOnce(&mut Rig<'_>)) {
     let Some(program) = program() else { return };
     let cluster = Cluster::up(2).unwrap();
     let mut istiod = cluster.istiod(&program).unwrap();
@@ -43,7 +43,7 @@ fn with_rig(flags: impl FnOnce(&Cluster, &Istiod) -> Vec<String>, act: impl FnOn
     cluster.close().unwrap();
 }
 
-fn plain(_: &Cluster, istiod: &Istiod) -> Vec<String> {
+pub fn plain(_: &Cluster, istiod: &Istiod) -> Vec<String> {
     vec![format!("--xds-address=http://{}", istiod.address())]
 }
 
@@ -172,7 +172,7 @@ fn a_real_istiod_is_followed_over_tls_by_who_has_a_token() {
 }
 
 impl Rig<'_> {
-    fn enrol(&self, pod: &str) {
+    pub fn enrol(&self, pod: &str) {
         // One in another namespace may have the same name.
         let uid = self.of_pod(pod, "{.metadata.uid}");
         let pod: Pod = pods(self.cluster, "app=web").into_iter().find(|pod| pod.uid == uid).unwrap();
@@ -186,10 +186,11 @@ impl Rig<'_> {
             .unwrap_or_else(|error| self.fail(&format!("{error}: not {wanted:#?}")));
     }
 
-    /// `names` has no endpoints: Istiod does not say at which port of a workload UDP is served where a name stands for it.
+    /// `names` has no endpoints, and is left alone: Istiod does not say at which port of a workload UDP is served where a name
+    /// stands for it.
     fn table(&self, pods: &[&str]) -> BTreeSet<String> {
         let behind_web = pods.iter().flat_map(|pod| {
-            let address = self.of_pod(pod, "{.status.podIP}");
+            let address = self.address(pod);
             [(80, 8080), (9090, 8090)].map(|(port, target)| format!("{port} to {address}:{target}"))
         });
         let plain = format!("80 to {}:8080", self.of("plain", FIRST, "{.status.podIP}"));
@@ -201,12 +202,12 @@ impl Rig<'_> {
         wait::until(what, PATIENCE, link).unwrap_or_else(|error| self.fail(&error.to_string()));
     }
 
-    fn fail(&self, why: &str) -> ! {
+    pub fn fail(&self, why: &str) -> ! {
         let (status, endpoints) = (self.follower.status(), self.follower.endpoints());
         panic!("{why}\n{endpoints:#?}\n{status:#}\n{}", self.follower.log())
     }
 
-    fn expect_all_accepted(&self) {
+    pub fn expect_all_accepted(&self) {
         let (link, known) = (self.follower.link(), self.follower.known());
         assert_eq!((&link["phase"], &link["nacks"]), (&"connected".into(), &0.into()), "{link:#}");
         assert!(
@@ -218,7 +219,7 @@ impl Rig<'_> {
     }
 
     /// The first pod meets these behind the service, and nobody else.
-    fn expect_answers(&self, pods: &[&str]) {
+    pub fn expect_answers(&self, pods: &[&str]) {
         self.expect_answers_to(FIRST, pods);
     }
 
@@ -236,6 +237,11 @@ impl Rig<'_> {
         );
         let shell = ["--", "/bin/busybox", "sh", "-c", &script];
         self.cluster.kubectl(&[&["exec", "--namespace=mesh", pod][..], &shell].concat())
+    }
+
+    /// Of a pod of the namespace `mesh`.
+    pub fn address(&self, pod: &str) -> String {
+        self.of_pod(pod, "{.status.podIP}")
     }
 
     fn of_pod(&self, pod: &str, path: &str) -> String {

@@ -1,8 +1,10 @@
 //! A real Istiod on a cluster, where `EVERMESH_ISTIOD` names one. What it says is recorded where `EVERMESH_ISTIOD_RECORDING`
 //! names a file.
 
+mod deployed;
 mod follower;
 mod following;
+mod ports;
 mod recording;
 mod scenario;
 mod session;
