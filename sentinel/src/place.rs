@@ -3,7 +3,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use evermesh_model::{Port, Protocol, Service, ServiceKey, VirtualIp, Workload, WorkloadUid};
+use evermesh_model::{Passes, Port, Protocol, Service, ServiceKey, VirtualIp, Workload, WorkloadUid};
 
 /// What it is enrolled as.
 pub const NAME: &str = "evermesh/sentinel";
@@ -34,7 +34,8 @@ fn key() -> ServiceKey {
 /// The service that it asks for.
 pub fn service() -> Service {
     let vip = |address| VirtualIp { network: String::new().into(), address };
-    let port = Port { target_port: TARGET, protocols: vec![Protocol::Tcp, Protocol::Udp] };
+    let protocols = vec![Protocol::Tcp, Protocol::Udp];
+    let port = Port { target_port: TARGET, protocols, passes: Passes::Never };
     Service {
         name: "sentinel".into(),
         key: key(),
