@@ -15,11 +15,11 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub run_dir: PathBuf,
 
-    /// Where a recorded intent is; created if it does not exist.
+    /// Where releases and a recorded intent are; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub state_dir: PathBuf,
 
-    /// The agent [default: evermesh-agent beside this program].
+    /// The agent, whatever releases are staged [default: that of the committed release].
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,
 
@@ -47,6 +47,14 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = milliseconds())]
     pub takeover_gate_ms: u64,
 
+    /// How long the agent of a release on trial must have been ready before the release is committed.
+    #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = milliseconds())]
+    pub trial_gate_ms: u64,
+
+    /// How long the committed release runs before a failed one is tried again; six times as long the next time.
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = milliseconds())]
+    pub trial_pause_ms: u64,
+
     /// Arguments for the agent.
     #[arg(last = true, value_name = "AGENT-ARGS")]
     pub agent_args: Vec<OsString>,
@@ -61,6 +69,8 @@ impl Options {
             stop_timeout: Duration::from_millis(self.stop_timeout_ms),
             takeover_gate: Duration::from_millis(self.takeover_gate_ms),
             takeover_timeout: Duration::from_millis(self.takeover_timeout_ms),
+            trial_gate: Duration::from_millis(self.trial_gate_ms),
+            trial_pause: Duration::from_millis(self.trial_pause_ms),
             ..Settings::default()
         }
     }

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         Intent,
-        message::{Phase, Request, State},
+        message::{Candidate, Phase, Releases, Request, State, TrialEnd},
     };
 
     /// The bytes of version 0: other releases rely on them, so these snapshots never change.
@@ -100,6 +100,8 @@ mod tests {
         let stop = Request::Stop { intent: Intent::Uninstall };
         insta::assert_snapshot!(line(stop), @r#"{"version":0,"message":{"kind":"stop","intent":"uninstall"}}"#);
         insta::assert_snapshot!(line(Request::Status), @r#"{"version":0,"message":{"kind":"status"}}"#);
+        let upgrade = Request::Upgrade { release: "ab".into(), tries: 3 };
+        insta::assert_snapshot!(line(upgrade), @r#"{"version":0,"message":{"kind":"upgrade","release":"ab","tries":3}}"#);
     }
 
     #[test]
@@ -112,6 +114,7 @@ mod tests {
         insta::assert_snapshot!(line(Answer::refused("no")), @r#"{"version":0,"message":{"kind":"refused","reason":"no","versions":[0]}}"#);
         insta::assert_snapshot!(line(Answer::TakenBack), @r#"{"version":0,"message":{"kind":"taken_back"}}"#);
         insta::assert_snapshot!(line(Answer::Stopping), @r#"{"version":0,"message":{"kind":"stopping"}}"#);
+        insta::assert_snapshot!(line(Answer::Upgrading { trial: 7 }), @r#"{"version":0,"message":{"kind":"upgrading","trial":7}}"#);
         let state = State {
             release: "0.1.0".into(),
             pid: 1,
@@ -122,8 +125,26 @@ mod tests {
             last_exit: Some("exit status: 1".into()),
             since_unix_ms: 5,
             started_unix_ms: 6,
+            releases: None,
         };
-        insta::assert_snapshot!(line(Answer::State(state)), @r#"{"version":0,"message":{"kind":"state","release":"0.1.0","pid":1,"agent_pid":2,"phase":"running","status":"3 services","restarts":{"crash":4},"last_exit":"exit status: 1","since_unix_ms":5,"started_unix_ms":6}}"#);
+        insta::assert_snapshot!(line(Answer::State(Box::new(state.clone()))), @r#"{"version":0,"message":{"kind":"state","release":"0.1.0","pid":1,"agent_pid":2,"phase":"running","status":"3 services","restarts":{"crash":4},"last_exit":"exit status: 1","since_unix_ms":5,"started_unix_ms":6}}"#);
+        let candidate = Candidate {
+            release: "cd".into(),
+            trial: 8,
+            tries_left: 2,
+            under_way: true,
+            reason: Some("it hangs".into()),
+        };
+        let last = TrialEnd { trial: 7, release: "ef".into(), committed: false, reason: None, unix_ms: 9 };
+        let releases = Releases {
+            running: Some("cd".into()),
+            committed: "ab".into(),
+            previous: None,
+            candidate: Some(candidate),
+            last: Some(last),
+            notes: vec![],
+        };
+        insta::assert_snapshot!(line(Answer::State(Box::new(State { releases: Some(releases), ..state }))), @r#"{"version":0,"message":{"kind":"state","release":"0.1.0","pid":1,"agent_pid":2,"phase":"running","status":"3 services","restarts":{"crash":4},"last_exit":"exit status: 1","since_unix_ms":5,"started_unix_ms":6,"releases":{"running":"cd","committed":"ab","previous":null,"candidate":{"release":"cd","trial":8,"tries_left":2,"under_way":true,"reason":"it hangs"},"last":{"trial":7,"release":"ef","committed":false,"reason":null,"unix_ms":9},"notes":[]}}}"#);
     }
 
     #[test]
@@ -143,7 +164,7 @@ mod tests {
             String::from_utf8(encode(&Answer::from(&unreadable)).unwrap()).unwrap()
         };
         insta::assert_snapshot!(refusal(r#"{"version":7,"message":[1]}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"messages of version 7 are not understood here, only those of version 0","versions":[0]}}"#);
-        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status` at line 1 column 37","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status`, `upgrade` at line 1 column 37","versions":[0]}}"#);
         insta::assert_snapshot!(refusal(r#"{"version":0}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: missing field `message` at line 1 column 13","versions":[0]}}"#);
         insta::assert_snapshot!(refusal("hello"), @r#"{"version":0,"message":{"kind":"refused","reason":"a message must be one JSON object a line, with `version` and `message`: expected value at line 1 column 1","versions":[0]}}"#);
     }

@@ -19,6 +19,11 @@ pub struct Settings {
     pub takeover_gate: Duration,
     /// How long the agent of a takeover may take to become ready before everything is given back.
     pub takeover_timeout: Duration,
+    /// How long the agent of a candidate must have been ready; the first sign of life after that proves it.
+    pub trial_gate: Duration,
+    /// How long the committed release runs before a candidate that has failed is tried again; six times as long the
+    /// next time.
+    pub trial_pause: Duration,
 }
 
 impl Default for Settings {
@@ -32,6 +37,8 @@ impl Default for Settings {
             ran_well: Duration::from_secs(10),
             takeover_gate: Duration::from_secs(3),
             takeover_timeout: Duration::from_secs(120),
+            trial_gate: Duration::from_secs(3),
+            trial_pause: Duration::from_secs(10),
         }
     }
 }

@@ -41,6 +41,7 @@ fn state(phase: Phase) -> State {
         last_exit: Some("killed by SIGKILL".into()),
         since_unix_ms: NOW - 5_000,
         started_unix_ms: NOW - 7_260_000,
+        releases: None,
     }
 }
 
