@@ -23,6 +23,20 @@ pub enum UpgradeError {
     /// The supervisor cannot be talked to.
     #[error("{0}; nothing was changed")]
     Supervisor(#[source] ClientError),
+    /// The supervisor speaks another protocol.
+    #[error(
+        "the supervisor does not understand this command: {reason}; it speaks version {} of the protocol, this command \
+         version {ours}; nothing was changed. Use the `evermesh` of the release that runs",
+        spoken(versions)
+    )]
+    ForeignProtocol {
+        /// Its words.
+        reason: String,
+        /// The versions of messages that it speaks.
+        versions: Vec<u32>,
+        /// The version of this program.
+        ours: u32,
+    },
     /// The supervisor is of a release before this command, or runs a named agent.
     #[error(
         "the supervisor that runs (release {release}, pid {pid}) keeps no releases: it is older than `evermesh upgrade`, was started with --agent, or could not keep them (its log says why); nothing was changed. Start the release itself with its `evermesh run --takeover`"

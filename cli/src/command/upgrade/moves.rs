@@ -52,6 +52,9 @@ fn known(directories: &Directories) -> Result<Releases, UpgradeError> {
     let state = Client::connect(&directories.run(), ANSWER).and_then(|mut client| client.state());
     let state = state.map_err(|error| match error {
         ClientError::NotRunning { .. } => UpgradeError::NotRunning { run_dir: directories.run_dir.clone() },
+        ClientError::Refused { reason, versions } => {
+            UpgradeError::ForeignProtocol { reason, versions, ours: VERSION }
+        }
         error => UpgradeError::Supervisor(error),
     })?;
     let keeps_none = UpgradeError::KeepsNone { release: state.release, pid: state.pid };
