@@ -18,7 +18,7 @@ use evermesh_chaos_tests::{
 };
 
 /// So long that no agent is replaced because the machine is slow.
-const FLAGS: [&str; 2] = ["--watchdog-ms", "10000"];
+const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
 const PROGRAMS: [&str; 3] = ["evermesh", "evermesh-supervisor", "evermesh-agent"];
 
 #[test]

@@ -14,6 +14,9 @@ use crate::sandbox::{Sandbox, until};
 
 const PROGRAMS: [&str; 3] = ["evermesh", "evermesh-agent", "evermesh-supervisor"];
 
+/// Nobody is taken for hung because the machine is busy.
+const PATIENT: [&str; 2] = ["--watchdog-ms", "15000"];
+
 /// A release of scripts: its agent says its version, and else ends with an error.
 fn release(sandbox: &Sandbox, name: &str) -> PathBuf {
     let dir = sandbox.path(name);
@@ -48,7 +51,7 @@ fn releases(sandbox: &Sandbox) -> Value {
 fn a_node_is_upgraded_starts_with_what_was_brought_and_goes_back() {
     let sandbox = Sandbox::new();
     let (bad, other) = (release(&sandbox, "bad"), other(&sandbox));
-    let running = sandbox.start();
+    let running = sandbox.start_with(&PATIENT);
     let first = releases(&sandbox)["committed"]["release"].clone();
 
     let held = sandbox.call(&["upgrade", "--to", bad.to_str().unwrap(), "--json"]);
@@ -72,7 +75,7 @@ fn a_node_is_upgraded_starts_with_what_was_brought_and_goes_back() {
 
     // What is started is the command of the first release, and what runs is the supervisor of the other one.
     running.stop();
-    let running = sandbox.start();
+    let running = sandbox.start_with(&PATIENT);
     let program = fs::read_link(format!("/proc/{}/exe", running.pid())).unwrap();
     assert!(program.starts_with(sandbox.path("state/releases")), "{program:?}");
     assert_eq!(

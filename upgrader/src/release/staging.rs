@@ -42,7 +42,13 @@ pub fn stage(
     loop {
         match staging.step() {
             Ok(None) => {}
-            Ok(Some(release)) => return Ok(Staged { release, was_there: false }),
+            Ok(Some(release)) => {
+                for (name, _, digest) in &source.programs {
+                    let path = store.place(&source.digest).join(name);
+                    stamps.learn(&path, *digest).map_err(failed("look at", path))?;
+                }
+                return Ok(Staged { release, was_there: false });
+            }
             Err(error) => {
                 // What cannot be removed now, the next sweep removes.
                 let _left = fs::remove_dir_all(&dir);

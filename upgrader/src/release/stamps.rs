@@ -60,15 +60,23 @@ impl Stamps {
     /// The digest of a file, read in any case.
     pub fn read(&mut self, path: &Path) -> io::Result<Digest> {
         self.known.remove(path);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ns = now_ns();
         let file = File::open(path)?;
         let before = Stamp::of(&file.metadata()?);
         let digest = Digest::copying(&file, io::sink())?;
-        let settled = i128::try_from(now.as_nanos()).unwrap_or(0) - before.changed_ns > TICKS_NS;
-        if settled && Stamp::of(&fs::metadata(path)?) == before {
+        if before.is_settled(now_ns) && Stamp::of(&fs::metadata(path)?) == before {
             self.known.insert(path.into(), Known { stamp: before, digest });
         }
         Ok(digest)
+    }
+
+    /// Takes a file for what this process has just written into it.
+    pub fn learn(&mut self, path: &Path, digest: Digest) -> io::Result<()> {
+        let stamp = Stamp::of(&fs::metadata(path)?);
+        if stamp.is_settled(now_ns()) {
+            self.known.insert(path.into(), Known { stamp, digest });
+        }
+        Ok(())
     }
 
     /// Keeps them for later processes, but for files that are gone.
@@ -85,6 +93,16 @@ impl Stamp {
         let changed_ns = i128::from(file.ctime()) * 1_000_000_000 + i128::from(file.ctime_nsec());
         Self { device: file.dev(), inode: file.ino(), size: file.size(), changed_ns }
     }
+
+    /// Whoever changes the file from now on changes its stamp.
+    fn is_settled(&self, now_ns: i128) -> bool {
+        now_ns - self.changed_ns > TICKS_NS
+    }
+}
+
+fn now_ns() -> i128 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i128::try_from(now.as_nanos()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -38,13 +38,15 @@ fn killed_at_any_moment_of_a_trial_the_next_start_ends_with_one_of_the_two() {
     for (moment, script, reached) in MOMENTS {
         let rig = Rig::new("");
         let (a, b) = (rig.release("a", GOOD), rig.release("b", script));
-        let mut supervisor = rig.launch(&a, &["--start-timeout-ms", "1000"]);
+        let limit =
+            if script == "hang" { ["--start-timeout-ms", "3000"] } else { ["--start-timeout-ms", "60000"] };
+        let mut supervisor = rig.launch(&a, &limit);
         rig.until_running(&supervisor);
         let (to, trial) = rig.upgrade(&b, 2);
         until(moment, || reached(&rig, &rig.ledger()).then_some(()));
         let agent = State::read(&rig.run_dir()).unwrap().agent_pid;
         supervisor.kill();
-        let supervisor = rig.launch(&a, &["--start-timeout-ms", "1000"]);
+        let supervisor = rig.launch(&a, &limit);
         let ended = || rig.ledger().last().is_some_and(|last| last.trial == trial).then_some(());
         until("the end of the trial", ended);
         let ledger = rig.ledger();

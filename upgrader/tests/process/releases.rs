@@ -17,8 +17,8 @@ use crate::{
     scripted_agent::{ARGS, SCRIPT},
 };
 
-/// Short enough for a test, long enough for an agent to fall in between.
-pub const TIMES: [&str; 6] = ["--watchdog-ms", "400", "--trial-gate-ms", "300", "--trial-pause-ms", "100"];
+/// A gate and a pause that are short enough for a test; nobody is taken for hung because the machine is busy.
+pub const TIMES: [&str; 6] = ["--watchdog-ms", "8000", "--trial-gate-ms", "300", "--trial-pause-ms", "100"];
 
 impl Rig {
     /// Makes a release whose agent plays the script of its name.

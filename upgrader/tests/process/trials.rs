@@ -48,7 +48,7 @@ const BAD: [Bad; 9] = [
         |_| (),
         "(exit status: 78); it last said: slots are full",
     ),
-    ("silent", "hang", |_| (), "did not become ready within 1500 ms"),
+    ("silent", "hang", |_| (), "did not become ready within 3000 ms"),
     ("hangs", "say READY=1\nsay WATCHDOG=1\nhang", |_| (), "hung after it was ready"),
     (
         "falls",
@@ -71,7 +71,11 @@ fn a_bad_release_is_held_with_its_reason_and_the_committed_one_runs_again() {
     for (name, script, spoil, expected) in BAD {
         let rig = Rig::new("");
         let (a, b) = (rig.release("a", GOOD), rig.release(name, script));
-        let mut supervisor = rig.launch(&a, &["--start-timeout-ms", "1500"]);
+        // So long a gate that no sign of life from before it is heard after it.
+        let gate = ["--trial-gate-ms", "20000", "--watchdog-ms", "3000"];
+        let limit =
+            if name == "silent" { ["--start-timeout-ms", "3000"] } else { ["--start-timeout-ms", "60000"] };
+        let mut supervisor = rig.launch(&a, &[&gate[..], &limit].concat());
         rig.until_running(&supervisor);
         let to = rig.stage(&b);
         spoil(&rig.store().place(&to));
@@ -96,7 +100,7 @@ fn a_bad_release_is_held_with_its_reason_and_the_committed_one_runs_again() {
 fn a_release_may_be_tried_more_than_once() {
     let rig = Rig::new("");
     let (a, b) = (rig.release("a", GOOD), rig.release("b", "exit 1"));
-    let supervisor = rig.launch(&a, &[]);
+    let supervisor = rig.launch(&a, &["--trial-pause-ms", "3000"]);
     rig.until_running(&supervisor);
     let (to, trial) = rig.upgrade(&b, 2);
     rig.until_state("a failed try", |state| {
