@@ -4,9 +4,7 @@ use std::{
     thread,
 };
 
-use evermesh_loader::{
-    Applied, ApplyError, Config, DataPlane, Report, Standing, StartError, Started,
-};
+use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Report, Standing, StartError, Started};
 use evermesh_model::LastApplied;
 use tokio::sync::oneshot;
 

@@ -76,11 +76,46 @@ pub enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(Config),
+    /// Try another release, newer or older, under traffic; exits with 1 when the one before runs again
+    Upgrade(Upgrade),
     /// Stop Evermesh and remove its data path: traffic is no longer balanced
     Uninstall {
         /// Remove what is in the state directory too
         #[arg(long)]
         purge: bool,
+    },
+}
+
+/// Which release is tried, or what is shown of releases.
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// The release: a directory with the three programs, or one of them
+    #[arg(long, value_name = "PATH")]
+    pub to: Option<PathBuf>,
+    /// How often its agent may be started before the trial ends
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=10))]
+    pub tries: u32,
+    #[command(subcommand)]
+    pub look: Option<Look>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Look {
+    /// Show what is committed, what was before, and what is tried
+    Status,
+    /// Show what became of the last trials
+    History,
+    /// Try the release that was committed before
+    Rollback {
+        /// How often its agent may be started before the trial ends
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=10))]
+        tries: u32,
+    },
+    /// Show what trying a release would meet; changes nothing, exits with 1 when it cannot be tried
+    Plan {
+        /// The release: a directory with the three programs, or one of them
+        #[arg(long, value_name = "PATH")]
+        to: PathBuf,
     },
 }
 
@@ -256,6 +291,9 @@ mod tests {
             "dump xds",
             "config diff",
             "uninstall",
+            "upgrade --to /r",
+            "upgrade status",
+            "upgrade plan --to /r",
             "run --config m.yaml",
         ] {
             for line in [

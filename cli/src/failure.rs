@@ -9,7 +9,7 @@ use evermesh_pins::{
 };
 use evermesh_xds_cache::cache::ReadError;
 
-use crate::{Exit, process::lone_agent::LoneAgentError, record::RecordError};
+use crate::{Exit, command::UpgradeError, process::lone_agent::LoneAgentError, record::RecordError};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,9 @@ pub enum Failure {
     /// Somebody writes to the pins.
     #[error(transparent)]
     WriterLock(#[from] WriterLockError),
+    /// No other release runs.
+    #[error(transparent)]
+    Upgrade(#[from] UpgradeError),
     /// Something was not removed.
     #[error(transparent)]
     Removal(#[from] RemovalError),
@@ -165,6 +168,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Host(_) => Exit::Config,
+            Self::Upgrade(error) => error.exit(),
             _ => Exit::Failure,
         }
     }

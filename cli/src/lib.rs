@@ -37,6 +37,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Doctor(room) => command::doctor(&directories, output, room),
         Command::Dump(what) => command::dump(&directories, output, &what),
         Command::Config(Config::Diff(asked)) => command::diff(&directories, output, &asked),
+        Command::Upgrade(asked) => command::upgrade(&directories, output, &asked),
         Command::Uninstall { purge } => command::uninstall(&directories, output, purge),
     };
     done.unwrap_or_else(|failure| output.complain(&failure))

@@ -97,7 +97,7 @@ impl Client {
     /// How the supervisor and its agent are.
     pub fn state(&mut self) -> Result<State, ClientError> {
         match self.request(&Request::Status)? {
-            Answer::State(state) => Ok(state),
+            Answer::State(state) => Ok(*state),
             answer => Err(unexpected(answer)),
         }
     }
@@ -115,6 +115,14 @@ impl Client {
     pub fn stop(mut self, intent: Intent, within: Duration) -> Result<(), ClientError> {
         match self.request(&Request::Stop { intent })? {
             Answer::Stopping => self.await_end(within),
+            answer => Err(unexpected(answer)),
+        }
+    }
+
+    /// Has a staged release tried, and gives the number of the trial. [`State::releases`] tells how it ends.
+    pub fn upgrade(&mut self, release: &str, tries: u32) -> Result<u64, ClientError> {
+        match self.request(&Request::Upgrade { release: release.into(), tries })? {
+            Answer::Upgrading { trial } => Ok(trial),
             answer => Err(unexpected(answer)),
         }
     }

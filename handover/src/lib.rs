@@ -14,7 +14,7 @@ mod intent;
 pub mod message;
 pub mod notify;
 mod predecessor;
-mod replace;
+pub mod replace;
 mod run_dir;
 mod state_file;
 

@@ -84,6 +84,7 @@ mod tests {
             last_exit: None,
             since_unix_ms: 5,
             started_unix_ms: 6,
+            releases: None,
         };
         state.write(&run_dir).unwrap();
         state.phase = Phase::Ended;

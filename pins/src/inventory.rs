@@ -140,11 +140,7 @@ impl GenerationPins {
         Self::read_noting(pins, number, &mut Vec::new())
     }
 
-    fn read_noting(
-        pins: &PinDir,
-        number: u32,
-        oddities: &mut Vec<Finding>,
-    ) -> Result<Self, InventoryError> {
+    fn read_noting(pins: &PinDir, number: u32, oddities: &mut Vec<Finding>) -> Result<Self, InventoryError> {
         let mut generation = Self::default();
         let path = pins.manifest(number);
         if path.exists() {

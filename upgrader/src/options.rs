@@ -16,11 +16,11 @@ pub struct Options {
     #[arg(long, value_name = "DIR")]
     pub run_dir: PathBuf,
 
-    /// Where a recorded intent is; created if it does not exist.
+    /// Where releases and a recorded intent are; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     pub state_dir: PathBuf,
 
-    /// The agent [default: evermesh-agent beside this program].
+    /// The agent, whatever releases are staged [default: that of the committed release].
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,
 
@@ -56,6 +56,14 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub gate_failures_permille: u64,
 
+    /// How long the agent of a release on trial must have been ready before the release is committed.
+    #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = milliseconds())]
+    pub trial_gate_ms: u64,
+
+    /// How long the committed release runs before a failed one is tried again; six times as long the next time.
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = milliseconds())]
+    pub trial_pause_ms: u64,
+
     /// Arguments for the agent.
     #[arg(last = true, value_name = "AGENT-ARGS")]
     pub agent_args: Vec<OsString>,
@@ -74,6 +82,8 @@ impl Options {
                 time: Duration::from_millis(self.gate_ms),
                 failures_permille: self.gate_failures_permille,
             },
+            trial_gate: Duration::from_millis(self.trial_gate_ms),
+            trial_pause: Duration::from_millis(self.trial_pause_ms),
             ..Settings::default()
         }
     }

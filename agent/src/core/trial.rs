@@ -29,7 +29,9 @@ impl Core {
         let generation = self.started.generation;
         match result {
             Ok(()) => vec![Action::Info(format!("generation {generation} stays")), Action::Ready],
-            Err(error) => vec![Action::End(format!("generation {generation} could not be committed: {error}"))],
+            Err(error) => {
+                vec![Action::End(format!("generation {generation} could not be committed: {error}"))]
+            }
         }
     }
 

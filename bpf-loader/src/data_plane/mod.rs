@@ -23,8 +23,8 @@ pub use trial::{Flows, Report};
 use crate::{
     Object, TableSizes, barrier,
     generation::{
-        self, Adoption, ChangeError, Interpreter, JournalFile, Observed, Recovery, Stage, Step, Wanted, Watch,
-        plan, recover,
+        self, Adoption, ChangeError, Interpreter, JournalFile, Observed, Recovery, Stage, Step, Wanted,
+        Watch, plan, recover,
     },
     lower::lower_all,
     tables::{self, Change, State, Store, TableWriter},

@@ -59,19 +59,14 @@ pub struct Flows {
 }
 
 impl Flows {
-    pub(super) fn counted(
-        pins: &PinDir,
-        generation: u32,
-        of: &GenerationPins,
-    ) -> Result<Self, ViewError> {
+    pub(super) fn counted(pins: &PinDir, generation: u32, of: &GenerationPins) -> Result<Self, ViewError> {
         let counted = TablesView::counters(pins, generation, of)?;
         let sum = |wanted: &[Counter]| {
             let named = Counter::ALL.into_iter().filter(|(counter, _)| wanted.contains(counter));
             let value = |(_, name)| counted.iter().find(|(found, _)| *found == name).map_or(0, |(_, n)| *n);
             named.map(value).sum()
         };
-        let refusals =
-            [Counter::RefusedEmpty, Counter::RefusedPort, Counter::Hole, Counter::OriginsFull];
+        let refusals = [Counter::RefusedEmpty, Counter::RefusedPort, Counter::Hole, Counter::OriginsFull];
         Ok(Self { translated: sum(&[Counter::Translated]), failed: sum(&refusals) })
     }
 }
@@ -94,8 +89,9 @@ impl Trial {
 }
 
 fn is_remembered(pins: &PinDir, cookie: u64) -> bool {
-    FrozenMap::open(pins, Table::Origins)
-        .is_ok_and(|origins| matches!(sys::map_lookup::<u64, Origin>(origins.fd.as_fd(), &cookie), Ok(Some(_))))
+    FrozenMap::open(pins, Table::Origins).is_ok_and(|origins| {
+        matches!(sys::map_lookup::<u64, Origin>(origins.fd.as_fd(), &cookie), Ok(Some(_)))
+    })
 }
 
 /// The mesh, and the sentinel's service, unless the mesh uses its addresses.

@@ -6,8 +6,8 @@ use evermesh_sentinel::SentinelError;
 use tracing::{debug, warn};
 
 use super::{
-    BuildError, JournalError, JournalFile, Moment, RehearsalError, Step, SwitchError, make, rehearse::rehearse,
-    switch,
+    BuildError, JournalError, JournalFile, Moment, RehearsalError, Step, SwitchError, make,
+    rehearse::rehearse, switch,
 };
 use crate::{
     ApplyError, Config, TableSizes, barrier,
@@ -96,7 +96,10 @@ pub struct Interpreter<'a> {
 
 impl fmt::Debug for Interpreter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interpreter").field("config", &self.config).field("sizes", &self.sizes).finish_non_exhaustive()
+        f.debug_struct("Interpreter")
+            .field("config", &self.config)
+            .field("sizes", &self.sizes)
+            .finish_non_exhaustive()
     }
 }
 

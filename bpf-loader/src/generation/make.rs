@@ -133,9 +133,7 @@ pub fn manifest(pins: &PinDir, object: &Object, generation: u32) -> Result<(), B
         let (id, max_entries) = (pin.info.id, pin.info.max_entries);
         (table, TableEntry { id, layout: table.layout().hash(), max_entries })
     };
-    let hook = |(&hook, pin): (&Hook, &ProgramPin)| {
-        (hook, HookEntry { id: pin.info.id, tag: pin.info.tag })
-    };
+    let hook = |(&hook, pin): (&Hook, &ProgramPin)| (hook, HookEntry { id: pin.info.id, tag: pin.info.tag });
     let manifest = Manifest {
         generation,
         object: object.digest(),

@@ -106,7 +106,8 @@ fn survive(begin: &World, steps: &[Step]) -> Result<usize, String> {
         if let Some(step) = steps.get(at) {
             let stayed_old = !world.committed;
             world.perform(step)?;
-            if stayed_old && !world.committed && world.kernel.live == Some(NEW) && begin.kernel.live.is_some() {
+            if stayed_old && !world.committed && world.kernel.live == Some(NEW) && begin.kernel.live.is_some()
+            {
                 return Err(format!("{step} without the supervisor's word"));
             }
         }
@@ -188,7 +189,8 @@ fn a_change_is_held_after_three_tries() {
 
 #[test]
 fn a_change_that_succeeds_forgets_the_failures_before() {
-    let failed = Journal::default().after(&Entry::Begin(change())).after(&Entry::Undone { reason: "x".into() });
+    let failed =
+        Journal::default().after(&Entry::Begin(change())).after(&Entry::Undone { reason: "x".into() });
     assert!(failed.failures.is_some());
     assert_eq!(failed.after(&Entry::Begin(change())).after(&Entry::Done), Journal::default());
 }

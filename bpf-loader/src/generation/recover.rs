@@ -57,7 +57,9 @@ impl Observed {
         Self {
             live: inventory.live,
             generations: objects.map(|(&n, g)| (n, g.manifest.as_ref().map(|m| m.object))).collect(),
-            links: links.filter_map(|(hook, link)| Some((*hook, runs(hook, link.info.program_id)?))).collect(),
+            links: links
+                .filter_map(|(hook, link)| Some((*hook, runs(hook, link.info.program_id)?)))
+                .collect(),
         }
     }
 

@@ -61,7 +61,8 @@ impl<'a> Mesh<'a> {
 
     fn new(sandbox: &'a Sandbox, source: Source, flags: &[&str]) -> Result<Self> {
         let program = binaries::find("evermesh")?;
-        let mut mesh = Self { sandbox, program, source, flags: Vec::new(), programs: None, supervisor: None, starts: 0 };
+        let mut mesh =
+            Self { sandbox, program, source, flags: Vec::new(), programs: None, supervisor: None, starts: 0 };
         mesh.set_flags(flags);
         Ok(mesh)
     }

@@ -8,7 +8,8 @@ use rand::RngExt;
 use crate::plane::{Plane, SIZES, Task, event};
 
 /// Calls by which a start, a change of generation and the journal change something.
-const CALLS: &str = "bpf,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat,fsync,membarrier";
+const CALLS: &str =
+    "bpf,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat,fsync,membarrier";
 const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
 /// How many calls are tried where not all are asked for.
 const SAMPLE: usize = 24;

@@ -64,7 +64,7 @@ fn the_last_good_version_of_a_refused_resource_outlives_a_lost_store() {
     follow(&istiod, Opened { keeper, ..known }, |istiod| {
         istiod.wait_for("a refusal", |seen| seen.nacks(ADDRESS).len() == 1).unwrap();
     });
-    let kept = cache::read(second.path(), Conversion::default()).unwrap().unwrap();
+    let kept = cache::read(second.path(), |as_kept| as_kept).unwrap().unwrap();
     let workloads: Vec<_> = kept.mesh.snapshot().workloads().collect();
     assert_eq!(workloads.len(), 1, "of what was known before");
     assert_eq!(workloads[0].addresses[0].to_string(), "10.0.0.1");

@@ -7,6 +7,7 @@ pub mod pod;
 mod run;
 mod status;
 mod uninstall;
+mod upgrade;
 
 pub use config::diff;
 pub use doctor::doctor;
@@ -15,3 +16,4 @@ pub use pod::pod;
 pub use run::run;
 pub use status::status;
 pub use uninstall::uninstall;
+pub use upgrade::{UpgradeError, upgrade};

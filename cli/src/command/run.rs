@@ -1,23 +1,24 @@
 use std::{
     ffi::OsString,
-    io,
+    io::{self, Write as _},
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf, absolute},
     process::Command,
 };
 
 use evermesh_pins::host;
+use evermesh_upgrader::release::{Digest, LAUNCHED_BY, Launch, SUPERVISOR, launch};
 
 use crate::{Exit, Failure, args::Directories, args::Run};
-
-const SUPERVISOR: &str = "evermesh-supervisor";
 
 /// Becomes the supervisor; returns only if that fails.
 pub fn run(directories: &Directories, asked: &Run) -> Result<Exit, Failure> {
     host::require_root()?;
-    let supervisor = beside(&std::env::current_exe().map_err(|source| Failure::OwnPath { source })?)?;
+    let own = beside(&std::env::current_exe().map_err(|source| Failure::OwnPath { source })?)?;
     let arguments = arguments(directories, asked).map_err(|source| Failure::WorkingDirectory { source })?;
+    let (supervisor, launcher) = launched(&directories.state_dir, own);
     let mut command = Command::new(&supervisor);
+    command.envs(launcher.map(|launcher| (LAUNCHED_BY, launcher.to_string())));
     command.args(arguments).envs(asked.log.as_ref().map(|filter| ("RUST_LOG", filter)));
     Err(Failure::Exec { path: supervisor, source: command.exec() })
 }
@@ -25,6 +26,22 @@ pub fn run(directories: &Directories, asked: &Run) -> Result<Exit, Failure> {
 fn beside(executable: &Path) -> Result<PathBuf, Failure> {
     let path = executable.with_file_name(SUPERVISOR);
     if path.is_file() { Ok(path) } else { Err(Failure::NoSupervisor { path }) }
+}
+
+/// The supervisor to become: this release's own, or that of the release which an upgrade has brought.
+fn launched(state_dir: &Path, own: PathBuf) -> (PathBuf, Option<Digest>) {
+    match launch(state_dir, own.parent().unwrap_or(Path::new("/"))) {
+        Launch::Own => (own, None),
+        Launch::Committed { supervisor, launcher } => (supervisor, Some(launcher)),
+        Launch::InPlace(reason) => {
+            // Where this cannot be printed there is nobody to tell.
+            let _unseen = writeln!(
+                io::stderr(),
+                "evermesh: {reason}; the supervisor beside this program runs in its place"
+            );
+            (own, None)
+        }
+    }
 }
 
 /// What the supervisor is told, `--`, what the agent is told. Paths are made absolute, so that they mean the same

@@ -19,5 +19,6 @@ mod removed_cgroup;
 mod running;
 mod sandbox;
 mod stale_lock;
+mod upgrade;
 mod upkeep;
 mod wrong_file;

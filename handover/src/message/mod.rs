@@ -33,12 +33,14 @@
 //!   anything has moved.
 
 mod lines;
+mod releases;
 mod state;
 mod wire;
 
 use serde::{Deserialize, Serialize};
 
 pub use lines::{LineTooLong, Lines};
+pub use releases::{Candidate, Releases, TrialEnd};
 pub use state::{Phase, State};
 pub use wire::{LINE_BYTES_MAX, Unreadable, VERSION, decode, encode};
 
@@ -80,6 +82,15 @@ pub enum Request {
         /// What it has seen so far.
         evidence: Evidence,
     },
+    /// Try a release that is staged in the state directory. Answered by [`Answer::Upgrading`] at once, or by
+    /// [`Answer::Refused`]; how it ends is told by [`State::releases`].
+    Upgrade {
+        /// Its digest.
+        release: String,
+        /// How often its agent may be started before the trial ends; at least once.
+        #[serde(default = "once")]
+        tries: u32,
+    },
 }
 
 /// What a supervisor answers.
@@ -100,12 +111,21 @@ pub enum Answer {
     /// The agent is being stopped.
     Stopping,
     /// How the supervisor and its agent are.
-    State(State),
+    State(Box<State>),
     /// What becomes of a generation on trial.
     Judged {
         /// The word.
         verdict: Verdict,
     },
+    /// The trial has begun.
+    Upgrading {
+        /// Its number, by which its end is found in [`Releases::last`].
+        trial: u64,
+    },
+}
+
+fn once() -> u32 {
+    1
 }
 
 impl Answer {

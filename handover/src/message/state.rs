@@ -2,6 +2,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use super::Releases;
+
 /// How a supervisor and its agent are; also the content of `supervisor.json`, where it outlives the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -27,6 +29,9 @@ pub struct State {
     pub since_unix_ms: u64,
     /// When the supervisor started: wall clock, milliseconds since 1970.
     pub started_unix_ms: u64,
+    /// The releases that it keeps; absent if it keeps none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<Releases>,
 }
 
 /// Where the agent is in its life.

@@ -84,7 +84,7 @@ mod tests {
     use crate::{
         Intent,
         gate::{Evidence, Flows, Sentinels, Verdict},
-        message::{Phase, Request, State},
+        message::{Candidate, Phase, Releases, Request, State, TrialEnd},
     };
 
     /// The bytes of version 0: other releases rely on them, so these snapshots never change.
@@ -105,6 +105,8 @@ mod tests {
         let sentinels = Some(Sentinels { passed: 8, failed: 1, example: Some("no".into()) });
         let evidence = Evidence { generation: 1, age_ms: 2, now, before, differences: 7, sentinels };
         insta::assert_snapshot!(line(Request::Judge { evidence }), @r#"{"version":0,"message":{"kind":"judge","evidence":{"generation":1,"age_ms":2,"now":{"translated":3,"failed":4},"before":{"translated":5,"failed":6},"differences":7,"sentinels":{"passed":8,"failed":1,"example":"no"}}}}"#);
+        let upgrade = Request::Upgrade { release: "ab".into(), tries: 3 };
+        insta::assert_snapshot!(line(upgrade), @r#"{"version":0,"message":{"kind":"upgrade","release":"ab","tries":3}}"#);
     }
 
     #[test]
@@ -121,6 +123,7 @@ mod tests {
         insta::assert_snapshot!(line(Answer::Judged { verdict: Verdict::Commit }), @r#"{"version":0,"message":{"kind":"judged","verdict":{"word":"commit"}}}"#);
         let verdict = Verdict::RollBack { reason: "it fails".into() };
         insta::assert_snapshot!(line(Answer::Judged { verdict }), @r#"{"version":0,"message":{"kind":"judged","verdict":{"word":"roll_back","reason":"it fails"}}}"#);
+        insta::assert_snapshot!(line(Answer::Upgrading { trial: 7 }), @r#"{"version":0,"message":{"kind":"upgrading","trial":7}}"#);
         let state = State {
             release: "0.1.0".into(),
             pid: 1,
@@ -131,8 +134,26 @@ mod tests {
             last_exit: Some("exit status: 1".into()),
             since_unix_ms: 5,
             started_unix_ms: 6,
+            releases: None,
         };
-        insta::assert_snapshot!(line(Answer::State(state)), @r#"{"version":0,"message":{"kind":"state","release":"0.1.0","pid":1,"agent_pid":2,"phase":"running","status":"3 services","restarts":{"crash":4},"last_exit":"exit status: 1","since_unix_ms":5,"started_unix_ms":6}}"#);
+        insta::assert_snapshot!(line(Answer::State(Box::new(state.clone()))), @r#"{"version":0,"message":{"kind":"state","release":"0.1.0","pid":1,"agent_pid":2,"phase":"running","status":"3 services","restarts":{"crash":4},"last_exit":"exit status: 1","since_unix_ms":5,"started_unix_ms":6}}"#);
+        let candidate = Candidate {
+            release: "cd".into(),
+            trial: 8,
+            tries_left: 2,
+            under_way: true,
+            reason: Some("it hangs".into()),
+        };
+        let last = TrialEnd { trial: 7, release: "ef".into(), committed: false, reason: None, unix_ms: 9 };
+        let releases = Releases {
+            running: Some("cd".into()),
+            committed: "ab".into(),
+            previous: None,
+            candidate: Some(candidate),
+            last: Some(last),
+            notes: vec![],
+        };
+        insta::assert_snapshot!(line(Answer::State(Box::new(State { releases: Some(releases), ..state }))), @r#"{"version":0,"message":{"kind":"state","release":"0.1.0","pid":1,"agent_pid":2,"phase":"running","status":"3 services","restarts":{"crash":4},"last_exit":"exit status: 1","since_unix_ms":5,"started_unix_ms":6,"releases":{"running":"cd","committed":"ab","previous":null,"candidate":{"release":"cd","trial":8,"tries_left":2,"under_way":true,"reason":"it hangs"},"last":{"trial":7,"release":"ef","committed":false,"reason":null,"unix_ms":9},"notes":[]}}}"#);
     }
 
     #[test]
@@ -152,7 +173,7 @@ mod tests {
             String::from_utf8(encode(&Answer::from(&unreadable)).unwrap()).unwrap()
         };
         insta::assert_snapshot!(refusal(r#"{"version":7,"message":[1]}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"messages of version 7 are not understood here, only those of version 0","versions":[0]}}"#);
-        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status`, `judge` at line 1 column 37","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status`, `judge`, `upgrade` at line 1 column 37","versions":[0]}}"#);
         insta::assert_snapshot!(refusal(r#"{"version":0}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: missing field `message` at line 1 column 13","versions":[0]}}"#);
         insta::assert_snapshot!(refusal("hello"), @r#"{"version":0,"message":{"kind":"refused","reason":"a message must be one JSON object a line, with `version` and `message`: expected value at line 1 column 1","versions":[0]}}"#);
     }

@@ -8,15 +8,17 @@ use evermesh_handover::{
 };
 use nix::sys::signal::Signal;
 
-use super::{Action, Cause, Machine, Phase, Why};
+use super::{Action, Cause, Machine, Phase, Which, Why};
 use crate::Exit;
 
 impl Machine {
-    pub(super) fn spawn(&mut self, now: Instant) -> Vec<Action> {
+    pub(super) fn spawn_of(&mut self, which: Which, now: Instant) -> Vec<Action> {
         self.silence_max = self.settings.watchdog;
         self.reload_when_ready = false;
-        self.phase = Phase::Starting { ready_by: now + self.settings.start_timeout + self.settings.gate.time };
-        vec![Action::Spawn]
+        self.goes_back &= which == Which::Candidate;
+        self.phase =
+            Phase::Starting { ready_by: now + self.settings.start_timeout + self.settings.gate.time };
+        vec![Action::Spawn(which)]
     }
 
     pub(super) fn noticed(&mut self, notice: Notice, now: Instant) -> Vec<Action> {
@@ -24,8 +26,11 @@ impl Machine {
             Notice::Ready => return self.ready(now),
             Notice::Stuck => return self.kill(Cause::Hung),
             Notice::Stopping => self.agent_stops(now),
-            Notice::Alive => self.alive(now),
-            Notice::Status(text) => self.status = Some(text),
+            Notice::Alive => return self.alive(now),
+            Notice::Status(text) => {
+                self.note_words(&text);
+                self.status = Some(text);
+            }
             Notice::SilenceMax(time) => self.silence_max = time,
         }
         Vec::new()
@@ -37,7 +42,7 @@ impl Machine {
             Phase::Stopping { why: Why::Useless(cause), .. } => self.fell(cause, now),
             Phase::Stopping { why: Why::End(exit), .. } => self.end(exit),
             Phase::Stopping { why: Why::Yield { peer, within }, .. } => self.yield_to(peer, within, now),
-            Phase::Stopping { why: Why::Unasked, .. } => self.back_off_until(now),
+            Phase::Stopping { why: Why::Unasked | Why::Trial, .. } => self.back_off_until(now),
             _ if self.phase.has_agent() => self.fell(Cause::of(status), now),
             _ => Vec::new(),
         }
@@ -69,8 +74,14 @@ impl Machine {
     pub(super) fn stop(&mut self, exit: Exit, now: Instant) -> Vec<Action> {
         match self.phase {
             Phase::Ended | Phase::Stopping { why: Why::End(_), .. } => Vec::new(),
-            _ if self.phase.has_agent() => self.stop_agent(Why::End(exit), now),
-            _ => self.end(exit),
+            _ => {
+                let mut actions = self.leave_trial(now);
+                actions.extend(match self.phase.has_agent() {
+                    true => self.stop_agent(Why::End(exit), now),
+                    false => self.end(exit),
+                });
+                actions
+            }
         }
     }
 
@@ -109,8 +120,13 @@ impl Machine {
     }
 
     /// Before any agent was ready, somebody may sit at the terminal and wants to see what is unusable; afterwards
-    /// the supervisor stays, whatever happens.
+    /// the supervisor stays, whatever happens. For a candidate's agent the committed release's is started at once.
     fn fell(&mut self, cause: Cause, now: Instant) -> Vec<Action> {
+        if self.try_is_under_way() {
+            let mut actions = self.try_failed(cause, now);
+            actions.extend(self.back_off_until(now));
+            return actions;
+        }
         if !self.ever_ready && matches!(cause, Cause::Config | Cause::Spawn) {
             return self.end(Exit::Config);
         }
@@ -124,14 +140,16 @@ impl Machine {
             return Vec::new();
         }
         self.ever_ready = true;
+        self.note_ready();
         self.phase = Phase::Running { ready_at: now, heard_at: now };
         if self.reload_when_ready { self.reload() } else { Vec::new() }
     }
 
-    fn alive(&mut self, now: Instant) {
+    fn alive(&mut self, now: Instant) -> Vec<Action> {
         if let Phase::Running { heard_at, .. } = &mut self.phase {
             *heard_at = now;
         }
+        self.prove(now)
     }
 
     fn agent_stops(&mut self, now: Instant) {

@@ -16,6 +16,7 @@ impl Machine {
             actions.extend(self.due(overslept, now));
         }
         actions.extend(self.commit_takeover(now));
+        actions.extend(self.resume_trial(now));
         actions
     }
 
@@ -24,7 +25,7 @@ impl Machine {
         let until = self.takeover_until?;
         match self.phase {
             Phase::Running { ready_at, .. } => Some(ready_at + self.settings.takeover_gate),
-            Phase::Starting { .. } | Phase::Backoff { .. } => Some(until),
+            Phase::Starting { .. } | Phase::Backoff { .. } if !self.predecessor_gone => Some(until),
             _ => None,
         }
     }
@@ -68,7 +69,7 @@ impl Machine {
     fn commit_takeover(&mut self, now: Instant) -> Vec<Action> {
         match self.phase {
             Phase::Running { .. } if self.takeover_is_due(now) => {
-                self.takeover_until = None;
+                (self.takeover_until, self.predecessor_gone) = (None, false);
                 vec![Action::Commit]
             }
             _ => Vec::new(),

@@ -34,17 +34,59 @@ pub enum Event {
     SeatTaken,
     /// Somebody else still holds the seat. Follows [`Action::TakeSeat`] only.
     SeatBusy,
+    /// The runtime has looked at the release that a peer wants to be tried: the number of the trial, written down, and
+    /// how many tries there are, or why not. Follows [`Action::Consider`] only.
+    Considered(Peer, Result<(u64, u32), String>),
+    /// It is written down, durably. Follows [`Record::Try`] and [`Record::Commit`] only.
+    Recorded,
+    /// It could not be written down, for this reason. Follows [`Record::Try`] and [`Record::Commit`] only.
+    NotRecorded(String),
     /// The old supervisor, which waits for this one's word, has done something of its own accord.
     Heard(Heard),
     /// All events that had happened by now have been reported: deadlines may be judged.
     Tick,
 }
 
+/// Which release an agent is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one that runs unless something is tried.
+    Committed,
+    /// The one on trial.
+    Candidate,
+}
+
+/// What the ledger is told of a trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A try begins. [`Event::Recorded`] or [`Event::NotRecorded`] follows.
+    Try,
+    /// The candidate is the committed release from now on. [`Event::Recorded`] or [`Event::NotRecorded`] follows.
+    Commit,
+    /// A try has failed, and there are more.
+    Failed(String),
+    /// The trial is over, and the candidate is not committed.
+    Held(String),
+    /// A try was ended by something that does not speak against the candidate.
+    GivenBack,
+}
+
 /// What a supervisor does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start an agent.
-    Spawn,
+    /// Start an agent of that release.
+    Spawn(Which),
+    /// Look at a release, and write down that it is to be tried; [`Event::Considered`] follows.
+    Consider {
+        /// Who wants it.
+        peer: Peer,
+        /// Its digest.
+        release: String,
+        /// How often its agent may be started.
+        tries: u32,
+    },
+    /// Write into the ledger, durably.
+    Record(Record),
     /// Send a signal to the agent.
     Signal(Signal),
     /// Answer a peer.

@@ -14,7 +14,8 @@
 //!
 //! What must hold at all times: at most one agent; none without the seat, so none while another supervisor has
 //! it; a silent agent is killed; after a commit this supervisor ends; nothing that an agent does ends the
-//! supervisor, except an unusable configuration before any agent was ever ready.
+//! supervisor, except an unusable configuration before any agent was ever ready. A release on [`Trial`] goes through
+//! the same phases.
 
 mod agent;
 mod backoff;
@@ -28,14 +29,16 @@ mod restarts;
 mod rules;
 mod settings;
 mod takeover;
+mod trial;
 
 use std::time::{Duration, Instant};
 
 pub use backoff::Backoff;
-pub use event::{Action, Event, Peer};
+pub use event::{Action, Event, Peer, Record, Which};
 pub use phase::{Phase, Why};
 pub use restarts::{Cause, Restarts};
 pub use settings::Settings;
+pub use trial::Trial;
 
 use crate::Exit;
 use evermesh_handover::Intent;
@@ -56,6 +59,12 @@ pub struct Machine {
     reload_when_ready: bool,
     /// The old supervisor waits for a word, until then.
     takeover_until: Option<Instant>,
+    /// It does not wait any more.
+    predecessor_gone: bool,
+    /// Another release is tried.
+    trial: Option<Trial>,
+    /// A try has failed, and the committed release's agent has not been started since.
+    goes_back: bool,
     ticked_at: Instant,
 }
 
@@ -73,6 +82,9 @@ impl Machine {
             silence_max: settings.watchdog,
             reload_when_ready: false,
             takeover_until: None,
+            predecessor_gone: false,
+            trial: None,
+            goes_back: false,
             ticked_at: now,
         }
     }
@@ -95,6 +107,9 @@ impl Machine {
             Event::Left(peer) => self.left(peer, now),
             Event::SeatTaken => self.back_off_until(now),
             Event::SeatBusy => Vec::new(),
+            Event::Considered(peer, trial) => self.considered(peer, trial, now),
+            Event::Recorded => self.recorded(now),
+            Event::NotRecorded(reason) => self.not_recorded(reason, now),
             Event::Heard(heard) => self.heard(heard, now),
             Event::Tick => self.tick(now),
         }
@@ -102,7 +117,9 @@ impl Machine {
 
     /// When the next [`Event::Tick`] is due; none: only when something else happens.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.phase.deadline(self.silence_max), self.takeover_deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.phase.deadline(self.silence_max), self.takeover_deadline(), self.trial_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Where the agent is.
@@ -128,7 +145,8 @@ impl Machine {
     /// Releases everything and ends; there must be no agent.
     fn end(&mut self, exit: Exit) -> Vec<Action> {
         self.phase = Phase::Ended;
-        let rollback = self.takeover_until.take().map(|_| Action::Rollback);
+        let waiting = self.takeover_until.take().filter(|_| !self.predecessor_gone);
+        let rollback = waiting.map(|_| Action::Rollback);
         [Some(Action::ReleaseSeat), rollback, Some(Action::End(exit))].into_iter().flatten().collect()
     }
 }

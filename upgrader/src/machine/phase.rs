@@ -71,6 +71,8 @@ pub enum Why {
     },
     /// A new supervisor asked for the seat and left before it got it.
     Unasked,
+    /// Another release's agent is to take its place.
+    Trial,
     /// The supervisor ends.
     End(Exit),
 }
@@ -124,6 +126,7 @@ impl fmt::Display for Why {
             Self::Useless(Cause::StartTimeout) => f.write_str("it did not become ready in time"),
             Self::Useless(_) => f.write_str("it hangs"),
             Self::Yield { .. } | Self::Unasked => f.write_str("a new supervisor asked to take over"),
+            Self::Trial => f.write_str("another release is to run"),
             Self::End(_) => f.write_str("the supervisor ends"),
         }
     }

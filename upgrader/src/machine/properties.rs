@@ -14,8 +14,11 @@ use evermesh_handover::{
 use nix::sys::signal::Signal;
 use proptest::prelude::*;
 
-use super::{Action, Event, Machine, Peer, Phase, Settings};
-use crate::Exit;
+use super::{Action, Event, Machine, Peer, Phase, Record, Settings, Which};
+use crate::{
+    Exit,
+    release::{Digest, Ledger},
+};
 
 /// Something that the world may do to a supervisor.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ enum Happening {
     PeerLeaves(Peer),
     Predecessor(Heard),
     Signalled(Event),
+    DiskIsFull(bool),
+    SupervisorDies,
 }
 
 /// A supervisor whose actions are performed, and checked, in a world of an agent, a seat and peers.
@@ -44,6 +49,80 @@ struct World {
     predecessor_waits: bool,
     ended: Option<Exit>,
     spawned: u32,
+    releases: Releases,
+}
+
+/// The ledger as the supervisor has it and as it stands on disk, and what the present trial has used up.
+#[derive(Debug)]
+struct Releases {
+    ledger: Ledger,
+    disk: Ledger,
+    disk_full: bool,
+    tries: u32,
+    tried: u32,
+    must_go_back: bool,
+}
+
+fn own() -> Digest {
+    Digest::of("own")
+}
+
+impl Releases {
+    fn new() -> Self {
+        let ledger = Ledger::new(own(), own(), None);
+        Self { disk: ledger.clone(), ledger, disk_full: false, tries: 0, tried: 0, must_go_back: false }
+    }
+
+    fn consider(&mut self, release: &str, tries: u32) -> Result<(u64, u32), String> {
+        if self.disk_full || Digest::of(release) == self.ledger.committed {
+            return Err("no".into());
+        }
+        (self.tries, self.tried) = (tries.max(1), 0);
+        let trial = self.ledger.begin(Digest::of(release), self.tries);
+        self.disk = self.ledger.clone();
+        Ok((trial, self.tries))
+    }
+
+    fn record(&mut self, record: Record, now: u64) -> Option<Event> {
+        let awaited = matches!(record, Record::Try | Record::Commit);
+        if awaited && self.disk_full {
+            return Some(Event::NotRecorded("full".into()));
+        }
+        assert!(self.ledger.candidate.is_some(), "{record:?} about nothing");
+        match &record {
+            Record::Try => self.ledger.try_begins(),
+            Record::Commit => self.ledger.commit(now),
+            Record::Failed(reason) => self.ledger.fail(reason, now),
+            Record::Held(reason) => self.ledger.hold(reason, now),
+            Record::GivenBack => {
+                self.tries += 1;
+                self.ledger.give_back();
+            }
+        }
+        self.must_go_back |= matches!(record, Record::Failed(_) | Record::Held(_));
+        let over = matches!(record, Record::Commit | Record::Held(_));
+        assert_eq!(self.ledger.candidate.is_none(), over, "machine and ledger disagree: {record:?}");
+        if !self.disk_full {
+            self.disk = self.ledger.clone();
+        }
+        awaited.then_some(Event::Recorded)
+    }
+
+    fn spawn(&mut self, which: Which) {
+        let under_way = |ledger: &Ledger| ledger.candidate.as_ref().is_some_and(|it| it.under_way);
+        match which {
+            Which::Committed => {
+                assert!(!under_way(&self.ledger), "a try is under way without its agent");
+                self.must_go_back = false;
+            }
+            Which::Candidate => {
+                assert!(under_way(&self.disk), "a try began before it was written down");
+                assert!(!self.must_go_back, "a failed try is not followed by the committed release");
+                self.tried += 1;
+                assert!(self.tried <= self.tries, "tried more often than allowed");
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -52,6 +131,9 @@ struct Agent {
     heard_at: Instant,
     silence_max: Duration,
     kill_sent: bool,
+    which: Which,
+    ready_at: Option<Instant>,
+    alive_at: Option<Instant>,
 }
 
 impl World {
@@ -70,6 +152,7 @@ impl World {
             predecessor_waits: takeover,
             ended: None,
             spawned: 0,
+            releases: Releases::new(),
         }
     }
 
@@ -86,8 +169,27 @@ impl World {
             Happening::Predecessor(heard) if self.predecessor_waits => self.step(Event::Heard(heard)),
             Happening::Predecessor(_) => {}
             Happening::Signalled(event) => self.step(event),
+            Happening::DiskIsFull(full) => self.releases.disk_full = full,
+            Happening::SupervisorDies => self.die(),
         }
         self.tick();
+    }
+
+    /// The agent dies with its supervisor, and another supervisor starts with what is on disk.
+    fn die(&mut self) {
+        if self.predecessor_waits || self.ended.is_some() {
+            return;
+        }
+        let releases = &mut self.releases;
+        releases.disk.start(own(), own(), 0);
+        releases.ledger = releases.disk.clone();
+        releases.must_go_back = releases.ledger.candidate.as_ref().is_some_and(|it| it.reason.is_some());
+        let machine = Machine::new(Settings::default(), self.now);
+        self.machine = match &releases.ledger.candidate {
+            Some(candidate) => machine.with_trial(candidate.tries_left, candidate.reason.is_some()),
+            None => machine,
+        };
+        (self.agent, self.seat_held, self.yielded_to) = (None, true, None);
     }
 
     /// Time passes as it does for the runtime: with a tick at each deadline, and killed agents end.
@@ -112,8 +214,10 @@ impl World {
     fn agent_says(&mut self, notice: Notice) {
         if let Some(agent) = &mut self.agent {
             match notice {
-                Notice::Ready if !agent.ready => (agent.ready, agent.heard_at) = (true, self.now),
-                Notice::Alive => agent.heard_at = self.now,
+                Notice::Ready if !agent.ready => {
+                    (agent.ready, agent.heard_at, agent.ready_at) = (true, self.now, Some(self.now));
+                }
+                Notice::Alive => (agent.heard_at, agent.alive_at) = (self.now, Some(self.now)),
                 Notice::SilenceMax(time) => agent.silence_max = time,
                 _ => {}
             }
@@ -154,7 +258,7 @@ impl World {
         let harmless = matches!(action, Action::Answer(..) | Action::Report(_));
         assert!(harmless || self.ended.is_none(), "{action:?} after the end");
         match action {
-            Action::Spawn => self.spawn(),
+            Action::Spawn(which) => self.spawn(which),
             Action::Signal(signal) => {
                 let agent = self.agent.as_mut().expect("a signal to no agent");
                 agent.kill_sent |= signal == Signal::SIGKILL;
@@ -163,6 +267,14 @@ impl World {
                 assert!(!self.seat_held && self.agent.is_none(), "yielded too early");
                 self.yielded_to = Some(peer);
             }
+            Action::Answer(_, Answer::Upgrading { .. }) => {
+                assert!(self.releases.disk.candidate.is_some(), "promised before it was written down");
+            }
+            Action::Consider { peer, release, tries } => {
+                let considered = self.releases.consider(&release, tries);
+                self.step(Event::Considered(peer, considered));
+            }
+            Action::Record(record) => self.record(record),
             Action::ReleaseSeat => {
                 assert!(self.agent.is_none(), "the seat of a living agent is released");
                 self.seat_held = false;
@@ -185,14 +297,33 @@ impl World {
         }
     }
 
-    fn spawn(&mut self) {
+    fn record(&mut self, record: Record) {
+        if record == Record::Commit {
+            let agent = self.agent.as_ref().expect("nothing is to be committed");
+            let gate = agent.ready_at.expect("not ready") + Settings::default().trial_gate;
+            assert_eq!(agent.which, Which::Candidate);
+            assert!(
+                agent.alive_at.is_some_and(|at| at >= gate),
+                "committed without a sign of life after the gate"
+            );
+        }
+        if let Some(event) = self.releases.record(record, 0) {
+            self.step(event);
+        }
+    }
+
+    fn spawn(&mut self, which: Which) {
         assert!(self.agent.is_none(), "two agents at once");
         assert!(self.seat_held, "an agent without the seat");
+        self.releases.spawn(which);
         if self.spawns_fail {
             return self.step(Event::SpawnFailed("no".into()));
         }
         let silence_max = Settings::default().watchdog;
-        self.agent = Some(Agent { ready: false, heard_at: self.now, silence_max, kill_sent: false });
+        let (ready_at, alive_at) = (None, None);
+        let heard_at = self.now;
+        self.agent =
+            Some(Agent { ready: false, heard_at, silence_max, kill_sent: false, which, ready_at, alive_at });
         self.spawned += 1;
     }
 
@@ -242,6 +373,7 @@ fn requests() -> impl Strategy<Value = Request> {
         2 => Just(Request::Commit),
         2 => Just(Request::Rollback),
         1 => Just(Request::Status),
+        4 => ("[ab]", 0u32..4).prop_map(|(release, tries)| Request::Upgrade { release, tries }),
     ]
 }
 
@@ -258,6 +390,8 @@ fn happenings() -> impl Strategy<Value = Happening> {
         2 => peers().prop_map(Happening::PeerLeaves),
         1 => prop_oneof![Just(Heard::Nothing), Just(Heard::Gone)].prop_map(Happening::Predecessor),
         1 => Just(Happening::Signalled(Event::Reload)),
+        1 => any::<bool>().prop_map(Happening::DiskIsFull),
+        2 => Just(Happening::SupervisorDies),
     ]
 }
 

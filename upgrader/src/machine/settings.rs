@@ -23,6 +23,11 @@ pub struct Settings {
     pub takeover_timeout: Duration,
     /// By what a generation on trial is judged.
     pub gate: Gate,
+    /// How long the agent of a candidate must have been ready; the first sign of life after that proves it.
+    pub trial_gate: Duration,
+    /// How long the committed release runs before a candidate that has failed is tried again; six times as long the
+    /// next time.
+    pub trial_pause: Duration,
 }
 
 impl Default for Settings {
@@ -37,6 +42,8 @@ impl Default for Settings {
             takeover_gate: Duration::from_secs(3),
             takeover_timeout: Duration::from_secs(120),
             gate: Gate::default(),
+            trial_gate: Duration::from_secs(3),
+            trial_pause: Duration::from_secs(10),
         }
     }
 }

@@ -30,6 +30,7 @@ impl Machine {
                 let asked = commit_within_ms.map_or(COMMIT_WITHIN, Duration::from_millis);
                 self.asked(peer, asked.min(COMMIT_WITHIN_MAX), now)
             }
+            Request::Upgrade { release, tries } => self.upgrade_asked(peer, release, tries),
             Request::Commit if self.has_yielded_to(peer) => self.end(Exit::HandedOver),
             Request::Rollback if self.has_yielded_to(peer) => self.take_back(peer, now),
             Request::Commit | Request::Rollback => refuse(peer, "nothing has been yielded to you"),
@@ -68,12 +69,13 @@ impl Machine {
         kill.into_iter().chain([Action::TakeSeat]).collect()
     }
 
-    /// The old supervisor takes back: give way. It is gone: nobody is left to go back to, so stay.
+    /// The old supervisor takes back: give way. It is gone: nobody is left to go back to, so stay, and prove yourself
+    /// for the ledger's sake.
     pub(super) fn heard(&mut self, heard: Heard, now: Instant) -> Vec<Action> {
         match (heard, self.takeover_until) {
             (Heard::TakenBack, Some(_)) => self.stop(Exit::RolledBack, now),
             (Heard::Gone, Some(_)) => {
-                self.takeover_until = None;
+                self.predecessor_gone = true;
                 Vec::new()
             }
             _ => Vec::new(),
@@ -87,9 +89,15 @@ impl Machine {
                 "this supervisor is taking over itself and has not proven itself yet; try again",
             );
         }
+        if self.trial.is_some() {
+            return refuse(
+                peer,
+                "a release is being tried; try again when `evermesh upgrade status` shows no candidate",
+            );
+        }
         match self.phase {
             Phase::Starting { .. } | Phase::Running { .. } => {}
-            Phase::Stopping { why: Why::OwnWill | Why::Useless(_) | Why::Unasked, .. } => {}
+            Phase::Stopping { why: Why::OwnWill | Why::Useless(_) | Why::Unasked | Why::Trial, .. } => {}
             Phase::Backoff { .. } => return self.yield_to(peer, within, now),
             Phase::Stopping { why: Why::Yield { .. }, .. } | Phase::Yielded { .. } => {
                 return refuse(peer, "this supervisor is yielding to another one");

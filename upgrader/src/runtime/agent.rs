@@ -3,7 +3,7 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -19,12 +19,15 @@ use nix::{
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::tether::tether;
+use crate::{machine::Which, release::LAUNCHED_BY};
+
+/// Tells an agent that its release is on trial: where its programs cannot take over it ends, and the committed release
+/// takes its place. A variable, because a release that does not know it must not stumble over it.
+const ON_TRIAL: &str = "EVERMESH_CANDIDATE";
 
 /// How to start an agent.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// Its program.
-    pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
     /// How long it may be silent, as it is told.
@@ -40,14 +43,22 @@ pub struct Agent {
 }
 
 impl Recipe {
-    /// Starts one. It holds `lock` too: whoever finds the lock free knows that supervisor and agent are gone.
-    pub fn spawn(&self, notify_socket: &Path, lock: BorrowedFd<'_>) -> io::Result<Agent> {
-        let mut command = Command::new(&self.program);
+    /// Starts that program. It holds `lock` too: whoever finds the lock free knows that supervisor and agent are gone.
+    pub fn spawn(
+        &self,
+        which: Which,
+        program: &Path,
+        notify_socket: &Path,
+        lock: BorrowedFd<'_>,
+    ) -> io::Result<Agent> {
+        let mut command = Command::new(program);
         command.args(&self.args).stdin(Stdio::null()).process_group(0);
         command.env("NOTIFY_SOCKET", notify_socket);
+        command.env_remove(ON_TRIAL);
+        command.envs((which == Which::Candidate).then_some((ON_TRIAL, "true")));
         command.env("WATCHDOG_USEC", self.watchdog.as_micros().to_string());
         // That of this process, if systemd started it, would make the agent ignore the time above.
-        command.env_remove("WATCHDOG_PID");
+        command.env_remove("WATCHDOG_PID").env_remove(LAUNCHED_BY);
         tether(&mut command, lock);
         Agent::watch(command.spawn()?)
     }

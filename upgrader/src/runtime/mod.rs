@@ -4,6 +4,7 @@
 mod agent;
 mod connections;
 mod directories;
+mod keeper;
 mod lock;
 mod report;
 mod seat;

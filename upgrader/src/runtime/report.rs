@@ -1,12 +1,12 @@
-use std::{
-    process,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::process;
 
-use evermesh_handover::{RunDir, message::State};
+use evermesh_handover::{
+    RunDir,
+    message::{Releases, State},
+};
 use tracing::warn;
 
-use crate::machine::Machine;
+use crate::{machine::Machine, release::unix_ms};
 
 /// Keeps `supervisor.json` equal to what the supervisor would answer.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ impl Reporter {
             last_exit: None,
             since_unix_ms: now,
             started_unix_ms: now,
+            releases: None,
         };
         Self { run_dir, state }
     }
@@ -39,7 +40,7 @@ impl Reporter {
     }
 
     /// Takes the present state in, and tells if it is another one than before.
-    pub fn update(&mut self, machine: &Machine, agent_pid: Option<u32>) -> bool {
+    pub fn update(&mut self, machine: &Machine, agent_pid: Option<u32>, releases: Option<Releases>) -> bool {
         let phase = machine.phase().word();
         let same_life = phase == self.state.phase && agent_pid == self.state.agent_pid;
         let present = State {
@@ -49,6 +50,7 @@ impl Reporter {
             restarts: machine.restarts().by_word(),
             last_exit: machine.last_exit().map(Into::into),
             since_unix_ms: if same_life { self.state.since_unix_ms } else { unix_ms() },
+            releases,
             ..self.state.clone()
         };
         let changed = present != self.state;
@@ -62,9 +64,4 @@ impl Reporter {
             warn!("{error}");
         }
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

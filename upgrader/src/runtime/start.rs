@@ -1,11 +1,21 @@
-use std::{env, path::PathBuf, time::Duration};
+use std::time::{Duration, Instant};
 
 use evermesh_handover::{Client, ClientError, Intent, Predecessor, RunDir};
 use nix::sys::signal::SigSet;
 use tracing::{info, warn};
 
-use super::{agent::Recipe, directories, seat::Seat, signals::Signals, supervisor::Supervisor};
-use crate::{Exit, Options, SupervisorError};
+use super::{
+    agent::Recipe,
+    directories,
+    keeper::{Keeper, Waiting},
+    seat::Seat,
+    signals::Signals,
+    supervisor::Supervisor,
+};
+use crate::{
+    Exit, Options, SupervisorError,
+    machine::{Machine, Settings},
+};
 
 /// How long the agent of a dead supervisor may take to end.
 const LINGER_MAX: Duration = Duration::from_secs(5);
@@ -16,28 +26,26 @@ const YIELD_WITHIN: Duration = Duration::from_secs(90);
 pub fn run(options: &Options) -> Result<Exit, SupervisorError> {
     // Whoever started this process may have blocked what it must hear.
     SigSet::all().thread_unblock().map_err(|errno| SupervisorError::Signals { source: errno.into() })?;
-    let recipe = recipe(options)?;
     directories::prepare(options)?;
+    let mut keeper = Keeper::open(options)?;
     let run_dir = RunDir::new(&options.run_dir);
     // Signals still end this process while it asks: the old supervisor takes back then.
     let predecessor = if options.takeover { ask(options, &run_dir)? } else { None };
     let seat = Seat::take(&run_dir, LINGER_MAX)?;
     forget_intent(options);
-    Supervisor::new(run_dir, recipe, options.settings(), seat, predecessor, Signals::catch()?).run()
+    let waiting = keeper.sit(predecessor.is_some());
+    let recipe = Recipe { args: options.agent_args.clone(), watchdog: options.settings().watchdog };
+    let machine = machine(options.settings(), predecessor.is_some(), waiting);
+    Supervisor::new(run_dir, recipe, keeper, machine, seat, predecessor, Signals::catch()?).run()
 }
 
-fn recipe(options: &Options) -> Result<Recipe, SupervisorError> {
-    let program = match &options.agent {
-        Some(program) => program.clone(),
-        None => agent_beside_this_program()?,
-    };
-    let watchdog = options.settings().watchdog;
-    Ok(Recipe { program, args: options.agent_args.clone(), watchdog })
-}
-
-fn agent_beside_this_program() -> Result<PathBuf, SupervisorError> {
-    let own = env::current_exe().map_err(|source| SupervisorError::OwnPlace { source })?;
-    Ok(own.with_file_name("evermesh-agent"))
+fn machine(settings: Settings, takes_over: bool, waiting: Option<Waiting>) -> Machine {
+    let now = Instant::now();
+    match waiting {
+        _ if takes_over => Machine::after_takeover(settings, now),
+        Some(waiting) => Machine::new(settings, now).with_trial(waiting.tries_left, waiting.failed_before),
+        None => Machine::new(settings, now),
+    }
 }
 
 fn ask(options: &Options, run_dir: &RunDir) -> Result<Option<Predecessor>, SupervisorError> {

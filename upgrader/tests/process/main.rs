@@ -4,7 +4,11 @@
 
 mod agent_life;
 mod ends;
+mod launches;
+mod ledgers;
 mod refusals;
+mod releases;
 mod rig;
 mod scripted_agent;
 mod takeover;
+mod trials;

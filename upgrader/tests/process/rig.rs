@@ -74,7 +74,12 @@ impl Rig {
 
     /// The supervisor of this rig, with nothing but its directories.
     pub fn command(&self, options: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evermesh-supervisor"));
+        self.command_of(env!("CARGO_BIN_EXE_evermesh-supervisor").as_ref(), options)
+    }
+
+    /// The same with another supervisor's program.
+    pub fn command_of(&self, program: &Path, options: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .arg("--run-dir")
             .arg(self.path("run"))

@@ -20,6 +20,8 @@ use signal_hook::{
 
 /// The directory of the rig, in the agent's environment.
 pub const DIR: &str = "EVERMESH_TEST_AGENT_DIR";
+/// Which script is played; `script` if this is not set.
+pub const SCRIPT: &str = "EVERMESH_TEST_AGENT_SCRIPT";
 /// What makes the test program be the agent.
 pub const ARGS: [&str; 4] = ["--ignored", "--exact", "--nocapture", "scripted_agent::scripted_agent"];
 
@@ -28,8 +30,10 @@ pub const ARGS: [&str; 4] = ["--ignored", "--exact", "--nocapture", "scripted_ag
 fn scripted_agent() {
     let Some(dir) = std::env::var_os(DIR).map(PathBuf::from) else { return };
     append(&dir.join("starts"), &process::id().to_string());
+    let script = std::env::var(SCRIPT).unwrap_or("script".into());
+    append(&dir.join("played"), &script);
     let _alone = alone(&dir);
-    for step in fs::read_to_string(dir.join("script")).unwrap().lines() {
+    for step in fs::read_to_string(dir.join(script)).unwrap().lines() {
         play(&dir, step);
     }
     process::exit(0);
@@ -47,12 +51,20 @@ fn play(dir: &Path, step: &str) {
         "hang" => loop {
             thread::park();
         },
+        "wait" => thread::sleep(Duration::from_millis(rest.parse().unwrap())),
+        "fork" => fork(&dir.join("child")),
         "complain" => eprintln!("{rest}"),
         "note-reloads" => note_reloads(dir.join("reloads")),
         "ignore-sigterm" => drop(flag::register(SIGTERM, Arc::new(AtomicBool::new(false))).unwrap()),
         "exit" => process::exit(rest.parse().unwrap()),
         _ => panic!("no step {step:?}"),
     }
+}
+
+#[expect(clippy::zombie_processes, reason = "whoever ends the agent ends its group")]
+fn fork(pid: &Path) {
+    let child = process::Command::new("sleep").arg("1000").spawn().unwrap();
+    append(pid, &child.id().to_string());
 }
 
 fn live() -> ! {

@@ -22,6 +22,7 @@ impl StatusView {
             problems,
             supervisor: SupervisorView::of(&facts.supervisor, facts.now_unix_ms),
             agent: AgentView::of(facts),
+            releases: facts.supervisor.word.as_ref().and_then(|word| word.releases.clone()),
             data_path: DataPathView::of(facts),
             configuration: ConfigurationView::of(facts),
             refused: RefusedView::of(facts),

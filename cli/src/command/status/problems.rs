@@ -13,6 +13,7 @@ pub fn of(facts: &Facts) -> Vec<String> {
     problems.extend(of_data_path(facts));
     problems.extend(of_pods(facts));
     problems.extend(of_supervisor(facts));
+    problems.extend(of_releases(facts));
     problems.extend(of_agent(facts));
     problems.extend(of_configuration(facts));
     problems.extend(control_plane::problems(facts));
@@ -76,6 +77,12 @@ fn of_phase(phase: Phase, last_exit: Option<&str>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// One that is held is told, and no problem: the committed one runs.
+fn of_releases(facts: &Facts) -> Vec<String> {
+    let word = facts.supervisor.word.as_ref().filter(|_| facts.supervisor.life == Life::Running);
+    word.and_then(|word| word.releases.as_ref()).map(|kept| kept.notes.clone()).unwrap_or_default()
 }
 
 /// What the supervisor's problem does not say already.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use evermesh_handover::message::{Phase, State};
+use evermesh_handover::message::{Candidate, Phase, Releases, State, TrialEnd};
 use evermesh_model::{LastApplied, Policy, PolicyAction, PolicyScope, Snapshot};
 use evermesh_pins::probe::PodOutside;
 use evermesh_proto::admin::v1::{
@@ -41,6 +41,7 @@ fn state(phase: Phase) -> State {
         last_exit: Some("killed by SIGKILL".into()),
         since_unix_ms: NOW - 5_000,
         started_unix_ms: NOW - 7_260_000,
+        releases: None,
     }
 }
 
@@ -333,4 +334,44 @@ fn what_is_refused_unkept_or_unresolved_is_told() {
         ..connected()
     };
     insta::assert_snapshot!(shown(&following(control_plane, Life::Running)));
+}
+
+#[test]
+fn a_release_is_tried() {
+    let mut facts = healthy();
+    let candidate = Candidate {
+        release: "c".repeat(64),
+        trial: 2,
+        tries_left: 1,
+        under_way: false,
+        reason: Some("the agent ended before it was ready (exit status: 1)".into()),
+    };
+    releases_of(&mut facts).candidate = Some(candidate);
+    insta::assert_snapshot!(shown(&facts));
+}
+
+#[test]
+fn a_release_is_held_and_the_ledger_was_damaged() {
+    let mut facts = healthy();
+    let kept = releases_of(&mut facts);
+    kept.last = Some(TrialEnd {
+        trial: 2,
+        release: "c".repeat(64),
+        committed: false,
+        reason: Some("the agent hung after it was ready, within the gate".into()),
+        unix_ms: NOW - 1_000,
+    });
+    kept.notes =
+        vec!["the ledger of releases /s/releases/ledger.json is damaged: its checksum is another one".into()];
+    insta::assert_snapshot!(shown(&facts));
+}
+
+fn releases_of(facts: &mut Facts) -> &mut Releases {
+    let kept = Releases {
+        running: Some("a".repeat(64)),
+        committed: "a".repeat(64),
+        previous: Some("b".repeat(64)),
+        ..Releases::default()
+    };
+    facts.supervisor.word.as_mut().unwrap().releases.insert(kept)
 }

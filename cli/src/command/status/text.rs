@@ -1,5 +1,7 @@
 use std::fmt;
 
+use evermesh_handover::message::Releases;
+
 use super::{
     age, control_plane,
     view::{AgentView, ConfigurationView, DataPathView, Health, StatusView, SupervisorView},
@@ -24,6 +26,9 @@ impl fmt::Display for StatusView {
         line(f, "supervisor", &supervisor(&self.supervisor))?;
         line(f, "agent", &agent(&self.agent))?;
         line(f, "restarts", &restarts(&self.supervisor))?;
+        if let Some(kept) = &self.releases {
+            line(f, "releases", &releases(kept))?;
+        }
         line(f, "data path", &data_path(&self.data_path))?;
         line(f, "drift", &drift(&self.data_path))?;
         match &self.configuration {
@@ -85,6 +90,22 @@ fn restarts(view: &SupervisorView) -> String {
         true => joined([Some("none".into()), last]),
         false => joined(counted.into_iter().map(Some).chain([last])),
     }
+}
+
+fn releases(kept: &Releases) -> String {
+    let short = |digest: &String| digest.get(..16).unwrap_or(digest).to_owned();
+    let previous = kept.previous.as_ref().map(|previous| format!("{} before", short(previous)));
+    let candidate = kept.candidate.as_ref().map(|it| {
+        let failed =
+            it.reason.as_ref().map(|reason| format!(", failed before: {reason}")).unwrap_or_default();
+        format!("{} is tried ({} more tries{failed})", short(&it.release), it.tries_left)
+    });
+    let last = kept.last.as_ref().filter(|last| !last.committed && kept.candidate.is_none());
+    let held = last.map(|last| {
+        let reason = last.reason.as_deref().unwrap_or("no reason is known");
+        format!("{} is held: {reason}", short(&last.release))
+    });
+    joined([Some(format!("{} committed", short(&kept.committed))), previous, candidate, held])
 }
 
 fn data_path(view: &DataPathView) -> String {

@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
+use evermesh_handover::message::Releases;
 use serde::{Serialize, Serializer};
 
 use super::control_plane::ControlPlaneView;
@@ -12,6 +13,8 @@ pub struct StatusView {
     pub problems: Vec<String>,
     pub supervisor: SupervisorView,
     pub agent: AgentView,
+    /// The releases that the supervisor keeps; null: it keeps none, or said nothing.
+    pub releases: Option<Releases>,
     pub data_path: DataPathView,
     pub configuration: Option<ConfigurationView>,
     pub refused: Option<RefusedView>,

@@ -1,12 +1,14 @@
 //! Agents that live, fall, hang and are told to end.
 
+use evermesh_handover::gate::{Evidence, Verdict};
+
 use super::*;
 
 #[test]
 fn a_crashed_agent_is_replaced_at_once_and_counted() {
     let mut scene = Scene::running();
     assert_eq!(scene.exit(1), []);
-    assert_eq!(scene.tick(), [Action::Spawn]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
     assert_eq!(scene.machine.restarts().of(Cause::Crash), 1);
     assert_eq!(scene.machine.last_exit(), Some("exit status: 1"));
 }
@@ -19,7 +21,7 @@ fn a_crash_loop_backs_off_up_to_the_cap_and_never_ends() {
     for _ in 0..12 {
         assert_eq!(scene.exit(1), []);
         let (pause, actions) = scene.tick_at_deadline();
-        assert_eq!(actions, [Action::Spawn]);
+        assert_eq!(actions, [Action::Spawn(Which::Committed)]);
         pauses.push(pause.as_millis());
     }
     assert_eq!(pauses, [0, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000, 10_000]);
@@ -35,7 +37,7 @@ fn an_agent_that_ran_well_is_replaced_at_once_again() {
     scene.notice(Notice::Ready);
     scene.now += Settings::default().ran_well;
     scene.exit(1);
-    assert_eq!(scene.tick(), [Action::Spawn]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
 }
 
 #[test]
@@ -44,7 +46,7 @@ fn a_silent_agent_is_killed_and_replaced_at_once() {
     let (silence, actions) = scene.tick_at_deadline();
     assert_eq!((silence, actions), (Settings::default().watchdog, vec![Action::Signal(Signal::SIGKILL)]));
     scene.step(Event::Exited(ExitStatus::from_raw(9)));
-    assert_eq!(scene.tick(), [Action::Spawn]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
     assert_eq!(
         (scene.machine.restarts().of(Cause::Hung), scene.machine.restarts().of(Cause::Killed)),
         (1, 0)
@@ -94,8 +96,8 @@ fn an_agent_that_does_not_become_ready_is_killed() {
 fn a_generation_on_trial_is_judged_while_its_agent_is_wanted() {
     let judged = |scene: &mut Scene, age_ms| {
         let evidence = Evidence { generation: 2, age_ms, ..Evidence::default() };
-        let actions = scene.step(Event::Request(PEER, Request::Judge { evidence }));
-        let [Action::Answer(PEER, Answer::Judged { verdict })] = &actions[..] else { panic!("{actions:?}") };
+        let actions = scene.step(Event::Request(NEW, Request::Judge { evidence }));
+        let [Action::Answer(NEW, Answer::Judged { verdict })] = &actions[..] else { panic!("{actions:?}") };
         verdict.clone()
     };
     let mut scene = Scene::fresh();
@@ -114,7 +116,7 @@ fn an_agent_that_says_it_stops_gets_the_time_for_it_then_the_next_one_starts() {
     let (time, actions) = scene.tick_at_deadline();
     assert_eq!((time, actions), (Settings::default().stop_timeout, vec![Action::Signal(Signal::SIGKILL)]));
     scene.exit(0);
-    assert_eq!(scene.tick(), [Action::Spawn]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
     assert_eq!(scene.machine.restarts().of(Cause::Exit), 1);
 }
 
@@ -127,7 +129,7 @@ fn an_unusable_configuration_ends_the_first_start_only() {
     let mut later = Scene::running();
     later.notice(Notice::Status("mesh.yaml:3: unknown field".into()));
     assert_eq!(later.exit(78), []);
-    assert_eq!(later.tick(), [Action::Spawn]);
+    assert_eq!(later.tick(), [Action::Spawn(Which::Committed)]);
     assert_eq!(later.exit(78), []);
     assert_eq!(later.word(), Word::Backoff);
     assert_eq!(later.machine.restarts().of(Cause::Config), 2);
@@ -147,7 +149,7 @@ fn an_agent_that_cannot_be_started_ends_the_first_start_only() {
     later.exit(1);
     later.tick();
     assert_eq!(later.step(Event::SpawnFailed("no memory".into())), []);
-    assert_eq!(later.tick_at_deadline().1, [Action::Spawn]);
+    assert_eq!(later.tick_at_deadline().1, [Action::Spawn(Which::Committed)]);
     assert_eq!(later.machine.last_exit(), Some("no memory"));
 }
 

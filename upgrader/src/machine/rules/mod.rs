@@ -13,11 +13,12 @@ use evermesh_handover::{
 };
 use nix::sys::signal::Signal;
 
-use super::{Action, Cause, Event, Machine, Peer, Settings};
+use super::{Action, Cause, Event, Machine, Peer, Record, Settings, Which};
 use crate::Exit;
 
 mod agent;
 mod takeover;
+mod trial;
 
 const NEW: Peer = Peer(1);
 const OTHER: Peer = Peer(2);
@@ -45,7 +46,7 @@ impl Scene {
     }
 
     fn started(mut self) -> Self {
-        assert_eq!(self.tick(), [Action::Spawn]);
+        assert_eq!(self.tick(), [Action::Spawn(Which::Committed)]);
         assert_eq!(self.notice(Notice::Ready), []);
         self
     }
@@ -90,6 +91,10 @@ impl Scene {
     fn word(&self) -> Word {
         self.machine.phase().word()
     }
+}
+
+fn recorded(record: Record) -> Vec<Action> {
+    vec![Action::Record(record)]
 }
 
 fn refused(actions: &[Action]) -> bool {

@@ -57,7 +57,7 @@ fn a_new_supervisor_that_leaves_before_it_got_the_seat_changes_nothing() {
     scene.ask(NEW);
     scene.step(Event::Left(NEW));
     assert_eq!(scene.exit(0), []);
-    assert_eq!(scene.tick(), [Action::Spawn]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
     assert_eq!(scene.machine.restarts().of(Cause::Exit), 0);
 }
 
@@ -130,5 +130,5 @@ fn a_new_supervisor_stays_when_the_old_one_is_gone() {
     assert_eq!(scene.step(Event::Heard(Heard::Gone)), []);
     scene.exit(1);
     scene.now += Settings::default().takeover_timeout;
-    assert_eq!(scene.tick(), [Action::Spawn]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
 }

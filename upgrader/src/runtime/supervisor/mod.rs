@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::{
     agent::{Agent, Recipe},
     connections::Connections,
+    keeper::Keeper,
     report::Reporter,
     seat::Seat,
     signals::Signals,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     Exit, SupervisorError,
-    machine::{Event, Machine, Settings},
+    machine::{Event, Machine},
 };
 
 /// A supervisor at work: turns what happens into events, and performs the machine's actions.
@@ -25,6 +26,7 @@ use crate::{
 pub struct Supervisor {
     machine: Machine,
     recipe: Recipe,
+    keeper: Keeper,
     agent: Option<Agent>,
     seat: Option<Seat>,
     predecessor: Option<Predecessor>,
@@ -40,20 +42,17 @@ impl Supervisor {
     pub fn new(
         run_dir: RunDir,
         recipe: Recipe,
-        settings: Settings,
+        keeper: Keeper,
+        machine: Machine,
         seat: Seat,
         predecessor: Option<Predecessor>,
         signals: Signals,
     ) -> Self {
-        let now = Instant::now();
-        let machine = match predecessor {
-            Some(_) => Machine::after_takeover(settings, now),
-            None => Machine::new(settings, now),
-        };
         Self {
             reporter: Reporter::new(run_dir.clone(), &machine),
             machine,
             recipe,
+            keeper,
             agent: None,
             seat: Some(seat),
             predecessor,

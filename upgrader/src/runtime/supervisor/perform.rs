@@ -6,24 +6,31 @@ use tracing::{error, info, warn};
 
 use super::Supervisor;
 use crate::{
-    machine::{Action, Event, Phase},
+    machine::{Action, Event, Phase, Which},
     runtime::seat::Seat,
 };
 
 impl Supervisor {
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Spawn => return self.spawn(),
+            Action::Spawn(which) => return self.spawn(which),
+            Action::Consider { peer, release, tries } => {
+                return Some(self.keeper.consider(peer, &release, tries));
+            }
+            Action::Record(record) => return self.keeper.record(record),
             Action::TakeSeat => return Some(self.take_seat()),
             Action::Signal(signal) => self.signal(signal),
             Action::Answer(peer, answer) => self.connections.answer(peer, &answer),
             Action::Report(peer) => {
-                let state = Answer::State(self.reporter.state().clone());
+                let state = Answer::State(Box::new(self.reporter.state().clone()));
                 self.connections.answer(peer, &state);
             }
             Action::KillPeer(peer) => self.connections.kill(peer),
             Action::ReleaseSeat => self.release_seat(),
-            Action::Commit => self.tell_predecessor(Predecessor::commit),
+            Action::Commit => {
+                self.keeper.took_over();
+                self.tell_predecessor(Predecessor::commit);
+            }
             Action::Rollback => self.tell_predecessor(Predecessor::rollback),
             Action::End(exit) => self.exit = Some(exit),
         }
@@ -33,7 +40,8 @@ impl Supervisor {
     /// Makes the state known to whoever asks or reads the file, which belongs to the one who has the seat.
     pub(super) fn report(&mut self) {
         let agent_pid = self.agent.as_ref().map(|agent| agent.pid());
-        if self.reporter.update(&self.machine, agent_pid) && self.seat.is_some() {
+        let releases = self.keeper.report(agent_pid.is_some());
+        if self.reporter.update(&self.machine, agent_pid, releases) && self.seat.is_some() {
             self.reporter.write();
         }
     }
@@ -45,16 +53,17 @@ impl Supervisor {
         }
     }
 
-    fn spawn(&mut self) -> Option<Event> {
+    fn spawn(&mut self, which: Which) -> Option<Event> {
         let seat = self.seat.as_ref()?;
-        match self.recipe.spawn(&self.run_dir.notify_socket(), seat.lock()) {
+        let program = self.keeper.agent(which);
+        match self.recipe.spawn(which, &program, &self.run_dir.notify_socket(), seat.lock()) {
             Ok(agent) => {
-                info!("the agent has started (pid {})", agent.pid());
+                info!("the agent {} has started (pid {})", program.display(), agent.pid());
                 self.agent = Some(agent);
                 None
             }
             Err(reason) => {
-                let reason = format!("cannot start the agent {}: {reason}", self.recipe.program.display());
+                let reason = format!("cannot start the agent {}: {reason}", program.display());
                 error!("{reason}; name another one with --agent");
                 Some(Event::SpawnFailed(reason))
             }
@@ -73,6 +82,7 @@ impl Supervisor {
         match Seat::try_take(&self.run_dir) {
             Ok(Some(seat)) => {
                 self.seat = Some(seat);
+                self.keeper.sit_again();
                 return Event::SeatTaken;
             }
             Ok(None) => {}

@@ -1,0 +1,262 @@
+//! Trying another release: its agent takes over, and either proves itself or makes place for the committed one's.
+//!
+//! ```text
+//!        the agent ends, Try is recorded       alive after the gate, Commit is recorded
+//! Due ------------------------------> UnderWay ------------------------------> over, committed
+//!  ^                                     | falls, hangs, does not start
+//!  |   the committed one ran meanwhile   v
+//!  +---------------------------------- Paused, or over: held, if no try is left
+//! ```
+//!
+//! What must hold: the ledger says that a try begins before it does, and that the candidate is committed before
+//! anybody else is told; after a failed try the next agent is the committed release's, at once.
+
+use std::time::{Duration, Instant};
+
+use evermesh_handover::message::Answer;
+
+use super::{Action, Cause, Machine, Peer, Phase, Record, Which, Why};
+
+/// How much longer each pause between tries is than the one before.
+const PAUSE_GROWTH: u32 = 6;
+
+/// A release on trial, as the machine sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    tries_left: u32,
+    failed: u32,
+    step: Step,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// The next agent is the candidate's.
+    Due,
+    /// The beginning of a try is written down.
+    Recording,
+    /// The present agent is the candidate's.
+    UnderWay { ready: bool, words: Option<String> },
+    /// That the candidate is committed is written down.
+    Committing,
+    /// The committed release runs, until the candidate is tried again.
+    Paused { until: Instant },
+}
+
+impl Trial {
+    /// The next agent is the candidate's, of whose agents so many may be started.
+    fn due(tries_left: u32) -> Self {
+        Self { tries_left, failed: 0, step: Step::Due }
+    }
+
+    /// How many more of the candidate's agents may be started.
+    pub fn tries_left(&self) -> u32 {
+        self.tries_left
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        match self.step {
+            Step::Due => true,
+            Step::Paused { until } => until <= now,
+            _ => false,
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        matches!(self.step, Step::UnderWay { .. })
+    }
+}
+
+impl Machine {
+    /// The supervisor starts with a release to try. One that has failed right before is not tried at once.
+    pub fn with_trial(mut self, tries_left: u32, failed_before: bool) -> Self {
+        let mut trial = Trial::due(tries_left);
+        if failed_before {
+            trial.failed = 1;
+            trial.step = Step::Paused { until: self.ticked_at + self.settings.trial_pause };
+        }
+        self.trial = Some(trial);
+        self
+    }
+
+    /// The release on trial.
+    pub fn trial(&self) -> Option<&Trial> {
+        self.trial.as_ref()
+    }
+
+    /// Whether a release can be tried now; the runtime looks at the release itself.
+    pub(super) fn upgrade_asked(&self, peer: Peer, release: String, tries: u32) -> Vec<Action> {
+        let reason = match self.phase {
+            _ if self.takeover_until.is_some() => {
+                "this supervisor is taking over and has not proven itself yet"
+            }
+            _ if self.goes_back => {
+                "a trial has just ended, and the committed release has not started yet; try again"
+            }
+            _ if self.trial.is_some() => "a release is being tried already; see `evermesh upgrade status`",
+            Phase::Stopping { why: Why::End(_), .. } | Phase::Ended => "this supervisor is ending",
+            Phase::Stopping { why: Why::Yield { .. }, .. }
+            | Phase::Yielded { .. }
+            | Phase::TakingBack { .. } => "this supervisor is yielding to another one",
+            _ => return vec![Action::Consider { peer, release, tries }],
+        };
+        vec![Action::Answer(peer, Answer::refused(reason))]
+    }
+
+    pub(super) fn considered(
+        &mut self,
+        peer: Peer,
+        trial: Result<(u64, u32), String>,
+        now: Instant,
+    ) -> Vec<Action> {
+        let (trial, tries) = match trial {
+            Ok(trial) => trial,
+            Err(reason) => return vec![Action::Answer(peer, Answer::refused(reason))],
+        };
+        self.trial = Some(Trial::due(tries));
+        let mut actions = vec![Action::Answer(peer, Answer::Upgrading { trial })];
+        actions.extend(self.make_place(now));
+        actions
+    }
+
+    /// The agent to start next, and what must be on disk before.
+    pub(super) fn spawn(&mut self, now: Instant) -> Vec<Action> {
+        match &mut self.trial {
+            Some(trial) if trial.is_due(now) => {
+                trial.step = Step::Recording;
+                vec![Action::Record(Record::Try)]
+            }
+            _ => self.spawn_of(Which::Committed, now),
+        }
+    }
+
+    pub(super) fn recorded(&mut self, now: Instant) -> Vec<Action> {
+        let Some(trial) = &mut self.trial else { return Vec::new() };
+        match trial.step {
+            Step::Recording => {
+                trial.tries_left = trial.tries_left.saturating_sub(1);
+                trial.step = Step::UnderWay { ready: false, words: None };
+                self.spawn_of(Which::Candidate, now)
+            }
+            Step::Committing => {
+                self.trial = None;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What cannot be written down does not happen.
+    pub(super) fn not_recorded(&mut self, reason: String, now: Instant) -> Vec<Action> {
+        let Some(trial) = self.trial.take() else { return Vec::new() };
+        self.goes_back = true;
+        let mut actions = vec![Action::Record(Record::Held(reason))];
+        match trial.step {
+            Step::Recording => actions.extend(self.back_off_until(now)),
+            _ => actions.extend(self.make_place(now)),
+        }
+        actions
+    }
+
+    /// The candidate's agent is alive: behind the gate that proves it.
+    pub(super) fn prove(&mut self, now: Instant) -> Vec<Action> {
+        let Phase::Running { ready_at, .. } = self.phase else { return Vec::new() };
+        match &mut self.trial {
+            Some(trial) if trial.is_under_way() && now >= ready_at + self.settings.trial_gate => {
+                trial.step = Step::Committing;
+                vec![Action::Record(Record::Commit)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the candidate's agent says tells later why it failed.
+    pub(super) fn note_words(&mut self, said: &str) {
+        if let Some(Trial { step: Step::UnderWay { words, .. }, .. }) = &mut self.trial {
+            *words = Some(said.into());
+        }
+    }
+
+    pub(super) fn note_ready(&mut self) {
+        if let Some(Trial { step: Step::UnderWay { ready, .. }, .. }) = &mut self.trial {
+            *ready = true;
+        }
+    }
+
+    /// The present agent is the candidate's and has not proven itself.
+    pub(super) fn try_is_under_way(&self) -> bool {
+        self.trial.as_ref().is_some_and(Trial::is_under_way)
+    }
+
+    pub(super) fn try_failed(&mut self, cause: Cause, now: Instant) -> Vec<Action> {
+        let reason = self.reason(cause);
+        self.goes_back = true;
+        let Some(trial) = &mut self.trial else { return Vec::new() };
+        if trial.tries_left == 0 {
+            self.trial = None;
+            return vec![Action::Record(Record::Held(reason))];
+        }
+        let pause = self.settings.trial_pause.saturating_mul(PAUSE_GROWTH.saturating_pow(trial.failed));
+        trial.failed += 1;
+        trial.step = Step::Paused { until: now + pause.min(Duration::from_secs(3600)) };
+        vec![Action::Record(Record::Failed(reason))]
+    }
+
+    /// The supervisor ends. A try that nothing speaks against is given back; the next start goes on with it.
+    pub(super) fn leave_trial(&mut self, now: Instant) -> Vec<Action> {
+        let actions = match self.phase {
+            _ if !self.try_is_under_way() => Vec::new(),
+            Phase::Stopping { why: Why::Useless(cause), .. } => self.try_failed(cause, now),
+            Phase::Stopping { why: Why::OwnWill, .. } => self.try_failed(Cause::Exit, now),
+            _ => vec![Action::Record(Record::GivenBack)],
+        };
+        self.trial = None;
+        actions
+    }
+
+    /// The pause between two tries is over.
+    pub(super) fn resume_trial(&mut self, now: Instant) -> Vec<Action> {
+        if self.trial_deadline().is_none_or(|deadline| deadline > now) {
+            return Vec::new();
+        }
+        if let Some(trial) = &mut self.trial {
+            trial.step = Step::Due;
+        }
+        self.make_place(now)
+    }
+
+    pub(super) fn trial_deadline(&self) -> Option<Instant> {
+        match (&self.phase, &self.trial) {
+            (Phase::Running { .. }, Some(Trial { step: Step::Paused { until }, .. })) => Some(*until),
+            _ => None,
+        }
+    }
+
+    fn make_place(&mut self, now: Instant) -> Vec<Action> {
+        match self.phase.has_agent() {
+            true => self.stop_agent(Why::Trial, now),
+            false => self.back_off_until(now),
+        }
+    }
+
+    fn reason(&self, cause: Cause) -> String {
+        let (ready, words) = match self.trial.as_ref().map(|trial| &trial.step) {
+            Some(Step::UnderWay { ready, words }) => (*ready, words.as_deref()),
+            _ => (false, None),
+        };
+        let end = self.last_exit.as_deref().unwrap_or("an unknown status");
+        let when = if ready { "after it was ready, within the gate" } else { "before it was ready" };
+        let what = match cause {
+            Cause::Spawn => return end.into(),
+            Cause::Hung if ready => format!("the agent hung {when}"),
+            Cause::Hung => "the agent said that it is stuck".into(),
+            Cause::StartTimeout => {
+                format!(
+                    "the agent did not become ready within {} ms",
+                    self.settings.start_timeout.as_millis()
+                )
+            }
+            _ => format!("the agent ended {when} ({end})"),
+        };
+        words.map_or(what.clone(), |words| format!("{what}; it last said: {words}"))
+    }
+}

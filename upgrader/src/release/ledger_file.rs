@@ -1,0 +1,159 @@
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use evermesh_handover::replace::{replace_durably, sync_parent};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Digest, Ledger, Store, unix_ms};
+
+/// `ledger.json` in a store: replaced as a whole, and believed only with its checksum.
+#[derive(Clone, Debug)]
+pub struct LedgerFile {
+    path: PathBuf,
+}
+
+/// Why a ledger could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// It is not what was written.
+    #[error("the ledger of releases {path} is damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// It cannot be read.
+    #[error("cannot read the ledger of releases {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It cannot be replaced.
+    #[error("cannot write the ledger of releases {path}: {source}; make room in the state directory")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    /// Of `ledger` as compact JSON with sorted names.
+    sha256: Digest,
+    ledger: Value,
+}
+
+impl LedgerFile {
+    /// That of a store.
+    pub fn of(store: &Store) -> Self {
+        Self { path: store.dir().join("ledger.json") }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was written last; none: nothing ever was.
+    pub fn read(&self) -> Result<Option<Ledger>, LedgerError> {
+        match fs::read(&self.path) {
+            Ok(content) => decode(&content)
+                .map(Some)
+                .map_err(|what| LedgerError::Damaged { path: self.path.clone(), what }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(LedgerError::Read { path: self.path.clone(), source }),
+        }
+    }
+
+    /// Replaces it; when this returns, the new content survives a power cut.
+    pub fn write(&self, ledger: &Ledger) -> Result<(), LedgerError> {
+        let written = encode(ledger).and_then(|content| replace_durably(&self.path, &content));
+        written.map_err(|source| LedgerError::Write { path: self.path.clone(), source })
+    }
+
+    /// Puts a damaged one out of the way, for whoever wants to know.
+    pub fn set_aside(&self) -> Result<PathBuf, LedgerError> {
+        let aside = self.path.with_added_extension(format!("damaged-{}", unix_ms()));
+        let renamed = fs::rename(&self.path, &aside).and_then(|()| sync_parent(&aside));
+        renamed.map_err(|source| LedgerError::Write { path: self.path.clone(), source })?;
+        Ok(aside)
+    }
+}
+
+fn encode(ledger: &Ledger) -> io::Result<Vec<u8>> {
+    let ledger = serde_json::to_value(ledger)?;
+    let content = Content { sha256: checksum(&ledger)?, ledger };
+    let mut bytes = serde_json::to_vec_pretty(&content)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The checksum is over what stands there, so fields of later releases do not hinder this one.
+fn decode(content: &[u8]) -> Result<Ledger, String> {
+    let Content { sha256, ledger } = serde_json::from_slice(content).map_err(|error| error.to_string())?;
+    match checksum(&ledger) {
+        Ok(found) if found == sha256 => {}
+        Ok(_) => return Err("its checksum is another one".into()),
+        Err(error) => return Err(error.to_string()),
+    }
+    serde_json::from_value(ledger).map_err(|error| error.to_string())
+}
+
+fn checksum(ledger: &Value) -> serde_json::Result<Digest> {
+    serde_json::to_vec(ledger).map(Digest::of)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sample() -> Ledger {
+        let mut ledger = Ledger::new(Digest::of("a"), Digest::of("a"), None);
+        ledger.begin(Digest::of("b"), 3);
+        ledger.try_begins();
+        ledger.fail("exit status: 1", 5);
+        ledger
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::of(dir.path());
+        store.make().unwrap();
+        let file = LedgerFile::of(&store);
+        assert_eq!(file.read().unwrap(), None);
+        file.write(&sample()).unwrap();
+        assert_eq!(file.read().unwrap(), Some(sample()));
+    }
+
+    #[test]
+    fn a_field_of_a_later_release_is_no_damage() {
+        let mut ledger = serde_json::to_value(sample()).unwrap();
+        ledger["new"] = 1.into();
+        let content = Content { sha256: checksum(&ledger).unwrap(), ledger };
+        assert_eq!(decode(&serde_json::to_vec(&content).unwrap()).unwrap(), sample());
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_or_flipped_ledger_is_never_another_one(at in any::<prop::sample::Index>(), flip in 0u8..8) {
+            let mut content = encode(&sample()).unwrap();
+            let at = at.index(content.len());
+            // Without its last line feed it is whole.
+            prop_assume!(at < content.len() - 2);
+            prop_assert!(decode(&content[..at]).is_err());
+            content[at] ^= 1 << flip;
+            prop_assert!(decode(&content).ok().is_none_or(|read| read == sample()));
+        }
+    }
+}

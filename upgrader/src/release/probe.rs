@@ -1,0 +1,77 @@
+use std::{
+    io::{self, Read as _},
+    os::{fd::AsFd as _, unix::process::CommandExt as _},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use super::ReleaseError;
+
+/// How long a program may take to say its version.
+const WITHIN: Duration = Duration::from_secs(5);
+/// How long a file may count as being written by a process that was forked meanwhile.
+const BUSY_MAX: Duration = Duration::from_secs(1);
+
+/// What the program answers to `--version`: one made for another machine, or without its loader, answers nothing.
+pub fn version(program: &str, path: &Path) -> Result<String, ReleaseError> {
+    let wrong = |what: String| ReleaseError::DoesNotRun { program: program.into(), path: path.into(), what };
+    let mut child = spawn(path).map_err(|error| wrong(format!("cannot be started: {error}")))?;
+    let ended = ends(&child);
+    let group = Pid::from_raw(child.id().cast_signed());
+    // It is not waited for yet, so the id of its group is its own.
+    let _gone = killpg(group, Signal::SIGKILL);
+    let status = child.wait().map_err(|error| wrong(format!("cannot be waited for: {error}")))?;
+    match ended {
+        Ok(true) if status.success() => {}
+        Ok(true) => return Err(wrong(format!("ends with {status}"))),
+        Ok(false) => return Err(wrong(format!("does not end within {} s", WITHIN.as_secs()))),
+        Err(error) => return Err(wrong(format!("cannot be waited for: {error}"))),
+    }
+    let said = said(&mut child);
+    said.lines().next().map(str::to_owned).ok_or_else(|| wrong("says nothing".into()))
+}
+
+fn spawn(path: &Path) -> io::Result<Child> {
+    let until = Instant::now() + BUSY_MAX;
+    loop {
+        let mut command = Command::new(path);
+        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        match command.process_group(0).spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            spawned => return spawned,
+        }
+    }
+}
+
+fn ends(child: &Child) -> io::Result<bool> {
+    let process = pidfd_open(rustix::process::Pid::from_child(child), PidfdFlags::empty())?;
+    let mut ended = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    loop {
+        match poll(&mut ended, PollTimeout::try_from(WITHIN).unwrap_or(PollTimeout::MAX)) {
+            Err(Errno::EINTR) => {}
+            result => return Ok(result? > 0),
+        }
+    }
+}
+
+/// What it has written, without waiting for whoever else has inherited its output.
+fn said(child: &mut Child) -> String {
+    let mut words = [0; 1024];
+    let Some(mut output) = child.stdout.take() else { return String::new() };
+    let at_once = fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
+    let bytes = at_once.ok().and_then(|_| output.read(&mut words).ok()).unwrap_or(0);
+    String::from_utf8_lossy(&words[..bytes]).trim().to_owned()
+}

@@ -1,0 +1,121 @@
+//! The releases that a supervisor keeps: which agent it starts, and what the ledger is told.
+
+mod start;
+mod trial;
+
+pub use start::Waiting;
+
+use std::path::PathBuf;
+
+use evermesh_handover::message::{self, TrialEnd};
+use tracing::warn;
+
+use crate::{
+    machine::Which,
+    release::{AGENT, Digest, Ledger, LedgerFile, Outcome, Source, Stamps, Store},
+};
+
+/// What says which agent is started.
+#[derive(Debug)]
+pub struct Keeper {
+    /// The agent where no releases are kept: the one that was named, or the one beside this program.
+    agent: PathBuf,
+    /// None: an agent was named, or releases cannot be kept.
+    kept: Result<Box<Kept>, String>,
+}
+
+/// The releases on disk and the supervisor's own.
+#[derive(Debug)]
+struct Kept {
+    store: Store,
+    file: LedgerFile,
+    ledger: Ledger,
+    /// That of this program.
+    own: Source,
+    /// That by which this program was started.
+    launcher: Digest,
+    /// What runs unless something is tried.
+    ordinary: Digest,
+    /// That of the agent that was started last.
+    running: Option<Digest>,
+    notes: Vec<String>,
+}
+
+impl Keeper {
+    /// The program of the next agent.
+    pub fn agent(&mut self, which: Which) -> PathBuf {
+        match &mut self.kept {
+            Ok(kept) => kept.agent(which),
+            Err(_) => self.agent.clone(),
+        }
+    }
+
+    /// What others are told of the releases.
+    pub fn report(&self, agent_runs: bool) -> Option<message::Releases> {
+        let kept = self.kept.as_ref().ok()?;
+        let ledger = &kept.ledger;
+        let candidate = ledger.candidate.as_ref().map(|it| message::Candidate {
+            release: it.release.into(),
+            trial: it.trial,
+            tries_left: it.tries_left,
+            under_way: it.under_way,
+            reason: it.reason.clone(),
+        });
+        let last = ledger.last().map(|it| TrialEnd {
+            trial: it.trial,
+            release: it.to.into(),
+            committed: it.outcome == Outcome::Committed,
+            reason: it.reason.clone(),
+            unix_ms: it.unix_ms,
+        });
+        Some(message::Releases {
+            running: kept.running.filter(|_| agent_runs).map(Into::into),
+            committed: ledger.committed.into(),
+            previous: ledger.previous.map(Into::into),
+            candidate,
+            last,
+            notes: kept.notes.clone(),
+        })
+    }
+}
+
+impl Kept {
+    /// What does not verify any more is not started: the supervisor's own agent is, then. A candidate was verified when
+    /// its try began.
+    fn agent(&mut self, which: Which) -> PathBuf {
+        let candidate = self.ledger.candidate.as_ref().map(|candidate| candidate.release);
+        let release = match which {
+            Which::Committed => self.ordinary,
+            Which::Candidate => candidate.unwrap_or(self.ordinary),
+        };
+        let own = self.own.digest;
+        match self.verify(&release) {
+            Err(reason) if release == own || which == Which::Committed => {
+                if release != own {
+                    self.note(format!("the supervisor's own release runs: {reason}"));
+                }
+                self.running = Some(own);
+                self.own.dir.join(AGENT)
+            }
+            _ => {
+                self.running = Some(release);
+                self.store.place(&release).join(AGENT)
+            }
+        }
+    }
+
+    fn verify(&self, release: &Digest) -> Result<(), String> {
+        let mut stamps = Stamps::load(self.store.dir());
+        let verified = self.store.verify(release, &mut stamps);
+        stamps.save();
+        verified.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// For the log and for `status`.
+    fn note(&mut self, note: String) {
+        warn!("{note}");
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}

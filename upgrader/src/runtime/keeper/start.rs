@@ -1,0 +1,152 @@
+use std::{env, path::Path, time::Duration};
+
+use tracing::{info, warn};
+
+use super::{Keeper, Kept};
+use crate::{
+    Options, SupervisorError,
+    release::{
+        AGENT, Digest, LAUNCHED_BY, Ledger, LedgerFile, ReleaseError, Source, Stamps, Store, stage, unix_ms,
+    },
+};
+
+/// How long a start waits for somebody who stages a release.
+const STAGING_WITHIN: Duration = Duration::from_secs(10);
+
+/// A release to try from the start on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// How often its agent may be started.
+    pub tries_left: u32,
+    /// It was tried before, and has failed.
+    pub failed_before: bool,
+}
+
+impl Keeper {
+    /// Measures this program's own release, and stages it where it is to be kept. The supervisor need not have the
+    /// seat. Nothing here prevents a start.
+    pub fn open(options: &Options) -> Result<Self, SupervisorError> {
+        if let Some(agent) = &options.agent {
+            let why = "this supervisor was started with --agent and keeps no releases";
+            return Ok(Self { agent: agent.clone(), kept: Err(why.into()) });
+        }
+        let own = env::current_exe().map_err(|source| SupervisorError::OwnPlace { source })?;
+        let kept = Kept::open(&options.state_dir, own.parent().unwrap_or(Path::new("/")));
+        let kept = kept.map(Box::new).map_err(|error| {
+            warn!("releases are not kept: {error}");
+            format!("this supervisor keeps no releases: {error}")
+        });
+        Ok(Self { agent: own.with_file_name(AGENT), kept })
+    }
+
+    /// The seat is held: decides which release runs. `takes_over`: an old supervisor waits for this one's word.
+    pub fn sit(&mut self, takes_over: bool) -> Option<Waiting> {
+        let kept = self.kept.as_mut().ok()?;
+        kept.sit(takes_over);
+        let candidate = kept.ledger.candidate.as_ref().filter(|_| !takes_over)?;
+        info!("release {} is to be tried, {} times at most", candidate.release.short(), candidate.tries_left);
+        Some(Waiting { tries_left: candidate.tries_left, failed_before: candidate.reason.is_some() })
+    }
+
+    /// The seat is held again: somebody else may have written into the ledger meanwhile.
+    pub fn sit_again(&mut self) {
+        if let Ok(kept) = &mut self.kept
+            && let Ok(Some(ledger)) = kept.file.read()
+        {
+            (kept.ordinary, kept.ledger) = (ledger.committed, ledger);
+        }
+    }
+}
+
+impl Kept {
+    fn open(state_dir: &Path, own: &Path) -> Result<Self, ReleaseError> {
+        let store = Store::of(state_dir);
+        store.make()?;
+        let mut stamps = Stamps::load(store.dir());
+        let own = Source::measure(own, &mut stamps)?;
+        stamps.save();
+        let launcher = env::var(LAUNCHED_BY).ok().and_then(|text| text.parse().ok()).unwrap_or(own.digest);
+        let mut kept = Self {
+            file: LedgerFile::of(&store),
+            ledger: Ledger::new(own.digest, launcher, None),
+            launcher,
+            ordinary: own.digest,
+            running: None,
+            notes: Vec::new(),
+            store,
+            own,
+        };
+        if let Err(error) = kept.stage_own(&mut stamps) {
+            kept.note(format!("this supervisor's own release is not kept on disk: {error}"));
+        }
+        Ok(kept)
+    }
+
+    /// A release that was launched and held is not kept: it may be launched again.
+    fn stage_own(&self, stamps: &mut Stamps) -> Result<(), ReleaseError> {
+        let own = self.own.digest;
+        let staged = || self.store.staged().iter().map(|release| release.digest).collect();
+        let (mut keep, wanted): (Vec<Digest>, bool) = match self.file.read() {
+            Ok(Some(ledger)) => {
+                (ledger.kept(), ledger.launcher != self.launcher || ledger.kept().contains(&own))
+            }
+            _ => (staged(), true),
+        };
+        keep.extend(wanted.then_some(own));
+        let held = self.store.lock(STAGING_WITHIN)?;
+        self.store.sweep(&held, &keep)?;
+        if wanted && !stage(&self.store, &held, &self.own, stamps)?.was_there {
+            info!("release {} is staged in {}", own.short(), self.store.place(&own).display());
+        }
+        stamps.save();
+        Ok(())
+    }
+
+    fn sit(&mut self, takes_over: bool) {
+        let before = self.file.read().unwrap_or_else(|error| {
+            let aside = self.file.set_aside().map(|path| format!("set aside as {}", path.display()));
+            let aside = aside.unwrap_or_else(|error| error.to_string());
+            self.note(format!("{error}; {aside}, and made anew from what is staged"));
+            None
+        });
+        let known = before.is_some();
+        self.ledger = before.clone().unwrap_or_else(|| self.rebuilt());
+        if takes_over {
+            let same = known && self.launcher == self.ledger.launcher;
+            self.ordinary = if same { self.ledger.committed } else { self.own.digest };
+            return;
+        }
+        self.ledger.start(self.own.digest, self.launcher, unix_ms());
+        self.leave_out_what_is_damaged();
+        self.ordinary = self.ledger.committed;
+        if before.as_ref() != Some(&self.ledger)
+            && let Err(error) = self.file.write(&self.ledger)
+        {
+            self.note(error.to_string());
+        }
+    }
+
+    fn rebuilt(&self) -> Ledger {
+        let others = self.store.staged().into_iter().map(|release| release.digest);
+        let previous =
+            others.filter(|release| *release != self.own.digest).find(|it| self.verify(it).is_ok());
+        Ledger::new(self.own.digest, self.launcher, previous)
+    }
+
+    fn leave_out_what_is_damaged(&mut self) {
+        let (own, now) = (self.own.digest, unix_ms());
+        let committed = self.ledger.committed;
+        if committed != own
+            && let Err(reason) = self.verify(&committed)
+        {
+            self.note(format!("release {} cannot be run: {reason}", committed.short()));
+            self.ledger.replace(own, &reason, now);
+        }
+        let candidate = self.ledger.candidate.as_ref().map(|candidate| candidate.release);
+        if let Some(candidate) = candidate.filter(|candidate| *candidate != own)
+            && let Err(reason) = self.verify(&candidate)
+        {
+            self.ledger.hold(&reason, now);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Releases that a running supervisor is asked to try.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
+
+use evermesh_handover::{ClientError, message::Phase};
+use evermesh_upgrader::release::{AGENT, Outcome};
+use nix::sys::signal::Signal;
+
+use crate::{
+    releases::{digest, releases},
+    rig::{GOOD, Rig, signal_agent, until_gone},
+};
+
+#[test]
+fn a_good_release_is_committed_and_stays_whoever_falls() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
+    let mut supervisor = rig.launch(&a, &[]);
+    rig.until_running(&supervisor);
+    let (to, trial) = rig.upgrade(&b, 1);
+    let (end, state) = rig.until_trial_ended(trial);
+    assert!(end.committed, "{end:?}");
+    assert_eq!(releases(&state).previous, Some(digest(&a).to_string()));
+
+    signal_agent(&rig.until_runs(&supervisor, &to), Signal::SIGKILL).unwrap();
+    rig.until_state("another agent", |state| state.restarts["killed"] == 1 && state.phase == Phase::Running);
+    supervisor.kill();
+    let supervisor = rig.launch(&a, &[]);
+    rig.until_runs(&supervisor, &to);
+    assert_eq!((rig.played(), rig.overlaps()), (vec!["a".into(), "b".into(), "b".into(), "b".into()], 0));
+
+    // Back again: the same way.
+    let back = rig.client().upgrade(&digest(&a).to_string(), 1).unwrap();
+    assert!(rig.until_trial_ended(back).0.committed);
+    let ledger = rig.ledger();
+    assert_eq!((ledger.committed, ledger.previous), (digest(&a), Some(to)));
+    assert_eq!(rig.store().staged().len(), 2);
+}
+
+/// Every way in which an agent can be no good, what is done to it after it was staged, and why it is held.
+type Bad = (&'static str, &'static str, fn(&Path), &'static str);
+
+const BAD: [Bad; 9] = [
+    ("crashes", "exit 1", |_| (), "ended before it was ready (exit status: 1)"),
+    (
+        "refuses",
+        "say STATUS=slots are full\nexit 78",
+        |_| (),
+        "(exit status: 78); it last said: slots are full",
+    ),
+    ("silent", "hang", |_| (), "did not become ready within 3000 ms"),
+    ("hangs", "say READY=1\nsay WATCHDOG=1\nhang", |_| (), "hung after it was ready"),
+    (
+        "falls",
+        "say READY=1\nsay WATCHDOG=1\nwait 100\nexit 3",
+        |_| (),
+        "ended after it was ready, within the gate (exit status: 3)",
+    ),
+    ("leaves", "say READY=1\nsay STOPPING=1\nexit 0", |_| (), "(exit status: 0)"),
+    ("stuck", "say READY=1\nsay WATCHDOG=trigger\nhang", |_| (), "hung after it was ready"),
+    ("forks", "fork\nexit 1", |_| (), "(exit status: 1)"),
+    ("forbidden", GOOD, forbid, "Permission denied"),
+];
+
+fn forbid(staged: &Path) {
+    fs::set_permissions(staged.join(AGENT), fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+#[test]
+fn a_bad_release_is_held_with_its_reason_and_the_committed_one_runs_again() {
+    for (name, script, spoil, expected) in BAD {
+        let rig = Rig::new("");
+        let (a, b) = (rig.release("a", GOOD), rig.release(name, script));
+        // So long a gate that no sign of life from before it is heard after it.
+        let gate = ["--trial-gate-ms", "20000", "--watchdog-ms", "3000"];
+        let limit =
+            if name == "silent" { ["--start-timeout-ms", "3000"] } else { ["--start-timeout-ms", "60000"] };
+        let mut supervisor = rig.launch(&a, &[&gate[..], &limit].concat());
+        rig.until_running(&supervisor);
+        let to = rig.stage(&b);
+        spoil(&rig.store().place(&to));
+        let start = Instant::now();
+        let trial = rig.client().upgrade(&to.to_string(), 1).unwrap();
+        let (end, _) = rig.until_trial_ended(trial);
+        let reason = end.reason.unwrap();
+        assert!(!end.committed && reason.contains(expected), "{name}: {reason}");
+        rig.until_runs(&supervisor, &digest(&a));
+        println!("{name}: {:?}: {reason}", start.elapsed());
+        assert!(supervisor.is_alive());
+        assert_eq!((rig.ledger().committed, rig.overlaps()), (digest(&a), 0), "{name}");
+        assert_eq!(rig.played().last().map(String::as_str), Some("a"), "{name}");
+        assert!(!rig.store().place(&to).exists(), "{name}: what is held takes no room");
+        if let Ok(child) = fs::read_to_string(rig.path("child")) {
+            until_gone(child.trim().parse().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_release_may_be_tried_more_than_once() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", "exit 1"));
+    let supervisor = rig.launch(&a, &["--trial-pause-ms", "3000"]);
+    rig.until_running(&supervisor);
+    let (to, trial) = rig.upgrade(&b, 2);
+    rig.until_state("a failed try", |state| {
+        releases(state).candidate.as_ref().is_some_and(|it| it.reason.is_some() && it.tries_left == 1)
+    });
+    fs::write(rig.path("b"), GOOD).unwrap();
+    assert!(rig.until_trial_ended(trial).0.committed);
+    rig.until_runs(&supervisor, &to);
+    let outcomes: Vec<_> = rig.ledger().history.iter().map(|entry| entry.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Failed, Outcome::Committed]);
+    assert_eq!((rig.played(), rig.overlaps()), (vec!["a".into(), "b".into(), "a".into(), "b".into()], 0));
+}
+
+#[test]
+fn a_supervisor_that_is_told_to_end_goes_on_with_the_trial_at_its_next_start() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", "hang"));
+    let mut supervisor = rig.launch(&a, &[]);
+    rig.until_running(&supervisor);
+    let (to, trial) = rig.upgrade(&b, 1);
+    rig.until_state("a try", |state| state.phase == Phase::Starting && releases(state).candidate.is_some());
+    supervisor.signal(Signal::SIGTERM);
+    assert_eq!(supervisor.ended(), Some(0));
+    let candidate = rig.ledger().candidate.unwrap();
+    assert_eq!((candidate.tries_left, candidate.under_way), (1, false));
+    fs::write(rig.path("b"), GOOD).unwrap();
+    let supervisor = rig.launch(&a, &[]);
+    assert!(rig.until_trial_ended(trial).0.committed);
+    rig.until_runs(&supervisor, &to);
+    assert_eq!(rig.played(), ["a", "b", "b"]);
+}
+
+#[test]
+fn what_cannot_be_tried_is_refused_and_nothing_moves() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", "hang"));
+    let supervisor = rig.launch(&a, &[]);
+    let before = rig.until_running(&supervisor);
+    let refusal = |release: &str| match rig.client().upgrade(release, 1).unwrap_err() {
+        ClientError::Refused { reason, versions } => {
+            assert_eq!(versions, [0]);
+            reason.replace(&rig.path("").display().to_string(), "DIR/")
+        }
+        other => panic!("{other}"),
+    };
+    insta::assert_snapshot!(refusal("b"), @r#""b" is no digest: 64 hexadecimal digits"#);
+    insta::assert_snapshot!(refusal(&"0".repeat(64)), @"release 0000000000000000 is not staged: there is no DIR/state/releases/0000000000000000; stage it with `evermesh upgrade --to`");
+    assert!(refusal(&digest(&a).to_string()).contains("is committed already"));
+    let to = rig.stage(&b);
+    fs::write(rig.store().place(&to).join(AGENT), "damaged").unwrap();
+    assert!(refusal(&to.to_string()).contains("is damaged"), "{}", refusal(&to.to_string()));
+    assert_eq!(rig.client().state().unwrap(), before);
+
+    let (_, _) = rig.upgrade(&b, 1);
+    assert!(refusal(&to.to_string()).contains("a release is being tried already"));
+    let mut new = rig.launch(&a, &["--takeover"]);
+    assert_eq!(new.ended(), Some(75));
+    assert!(new.words().contains("a release is being tried"), "{}", new.words());
+}
+
+#[test]
+fn a_supervisor_over_a_named_agent_keeps_no_releases() {
+    let rig = Rig::new(GOOD);
+    let supervisor = rig.start(&[]);
+    let state = rig.until_running(&supervisor);
+    assert_eq!(state.releases, None);
+    let error = rig.client().upgrade(&"0".repeat(64), 1).unwrap_err();
+    assert!(error.to_string().contains("was started with --agent"), "{error}");
+    assert!(!rig.store().dir().exists());
+}
