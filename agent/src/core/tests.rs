@@ -76,14 +76,15 @@ fn refused(reason: &str, at_unix_ms: u64) -> Outcome {
 #[test]
 fn a_start_that_found_everything_in_place_only_cleans_up() {
     let (core, actions) = Core::new(beginning());
-    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans)]);
+    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans), Action::Ready]);
     assert_eq!(core.status().refused, None);
 }
 
 #[test]
 fn a_start_with_something_new_keeps_it_on_disk() {
     let (_, actions) = Core::new(Beginning { saved: false, ..beginning() });
-    let expected = [Action::Save(record(1)), Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans)];
+    let expected =
+        [Action::Save(record(1)), Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans), Action::Ready];
     assert_eq!(deeds(actions), expected);
 }
 
@@ -299,4 +300,48 @@ fn a_kernel_that_cannot_destroy_sockets_is_noted_once_and_not_asked_again() {
     assert_eq!((plane.notes, plane.error), (vec!["into the void".into()], None));
     assert!(!looks_after(&mut core, 1));
     assert_eq!(core.on(Event::Audit, NOW), [Action::Do(Chore::Audit)]);
+}
+
+fn on_trial(candidate: bool) -> Core {
+    let how = How::Changed { from: 1, reason: "other programs".into() };
+    let started = Started { generation: 2, how, applied: counts(0), notes: vec![] };
+    let (core, first) = Core::new(Beginning { started, candidate, ..beginning() });
+    assert_eq!(deeds(first).last(), Some(&Action::Judge), "nobody is told that it is ready");
+    core
+}
+
+#[test]
+fn a_generation_on_trial_is_judged_until_it_stays() {
+    let mut core = on_trial(false);
+    assert!(core.summary().contains("on trial"));
+    assert_eq!(core.on(Event::Judged(Verdict::Wait), NOW), [Action::Judge]);
+    assert_eq!(core.on(Event::Judged(Verdict::Commit), NOW), [Action::Commit]);
+    assert_eq!(deeds(core.on(Event::Committed(Ok(())), NOW)), [Action::Ready]);
+    assert!(!core.summary().contains("on trial"));
+}
+
+#[test]
+fn an_agent_goes_on_with_the_generation_before_and_one_on_trial_itself_ends() {
+    let reason = || "it is no good".to_owned();
+    for (candidate, told) in
+        [(false, Action::Ready), (true, Action::End("generation 2 was rolled back: it is no good".into()))]
+    {
+        let mut core = on_trial(candidate);
+        let judged = core.on(Event::Judged(Verdict::RollBack { reason: reason() }), NOW);
+        assert_eq!(deeds(judged), [Action::RollBack(reason())]);
+        assert_eq!(deeds(core.on(Event::RolledBack(reason(), Ok(())), NOW)), [told]);
+        let data_plane = core.status().data_plane.unwrap();
+        if !candidate {
+            assert_eq!((data_plane.generation, data_plane.how.as_str()), (1, "adopted"));
+            assert_eq!(data_plane.notes, ["generation 2 was rolled back: it is no good"]);
+        }
+    }
+}
+
+#[test]
+fn steps_that_fail_are_left_to_the_next_start() {
+    let failed = || Err("the disk is full".to_owned());
+    let ends = |actions: Vec<Action>| matches!(&deeds(actions)[..], [Action::End(why)] if why.contains("the disk is full"));
+    assert!(ends(on_trial(false).on(Event::Committed(failed()), NOW)));
+    assert!(ends(on_trial(false).on(Event::RolledBack("x".into(), failed()), NOW)));
 }
