@@ -30,6 +30,7 @@ mod rules;
 mod settings;
 mod takeover;
 mod trial;
+mod words;
 
 use std::time::{Duration, Instant};
 

@@ -25,11 +25,11 @@ const PAUSE_GROWTH: u32 = 6;
 pub struct Trial {
     tries_left: u32,
     failed: u32,
-    step: Step,
+    pub(super) step: Step,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// The next agent is the candidate's.
     Due,
     /// The beginning of a try is written down.
@@ -169,19 +169,6 @@ impl Machine {
         }
     }
 
-    /// What the candidate's agent says tells later why it failed.
-    pub(super) fn note_words(&mut self, said: &str) {
-        if let Some(Trial { step: Step::UnderWay { words, .. }, .. }) = &mut self.trial {
-            *words = Some(said.into());
-        }
-    }
-
-    pub(super) fn note_ready(&mut self) {
-        if let Some(Trial { step: Step::UnderWay { ready, .. }, .. }) = &mut self.trial {
-            *ready = true;
-        }
-    }
-
     /// The present agent is the candidate's and has not proven itself.
     pub(super) fn try_is_under_way(&self) -> bool {
         self.trial.as_ref().is_some_and(Trial::is_under_way)
@@ -236,27 +223,5 @@ impl Machine {
             true => self.stop_agent(Why::Trial, now),
             false => self.back_off_until(now),
         }
-    }
-
-    fn reason(&self, cause: Cause) -> String {
-        let (ready, words) = match self.trial.as_ref().map(|trial| &trial.step) {
-            Some(Step::UnderWay { ready, words }) => (*ready, words.as_deref()),
-            _ => (false, None),
-        };
-        let end = self.last_exit.as_deref().unwrap_or("an unknown status");
-        let when = if ready { "after it was ready, within the gate" } else { "before it was ready" };
-        let what = match cause {
-            Cause::Spawn => return end.into(),
-            Cause::Hung if ready => format!("the agent hung {when}"),
-            Cause::Hung => "the agent said that it is stuck".into(),
-            Cause::StartTimeout => {
-                format!(
-                    "the agent did not become ready within {} ms",
-                    self.settings.start_timeout.as_millis()
-                )
-            }
-            _ => format!("the agent ended {when} ({end})"),
-        };
-        words.map_or(what.clone(), |words| format!("{what}; it last said: {words}"))
     }
 }

@@ -67,10 +67,13 @@ fn an_agent_that_does_not_become_ready_is_killed_with_its_whole_group() {
     let rig = Rig::new("");
     let script = format!("sleep 1000 & echo $! > {0}.new; mv {0}.new {0}; wait", rig.path("child").display());
     let options = ["--start-timeout-ms", "300", "--agent", "/bin/sh", "--", "-c", &script];
-    let _supervisor = rig.spawn(rig.command(&options));
+    let mut supervisor = rig.spawn(rig.command(&options));
     let child = until("the agent's child", || fs::read_to_string(rig.path("child")).ok());
     rig.until_state("a replacement", |state| state.restarts["start-timeout"] == 1);
     until_gone(child.trim().parse().unwrap());
+    // Told to end, the supervisor takes the group of the last agent with it.
+    supervisor.signal(Signal::SIGTERM);
+    assert_eq!(supervisor.ended(), Some(0));
 }
 
 #[test]

@@ -93,7 +93,11 @@ impl Kept {
             _ => (staged(), true),
         };
         keep.extend(wanted.then_some(own));
-        let held = self.store.lock(STAGING_WITHIN)?;
+        let held = match self.store.lock(STAGING_WITHIN) {
+            // Whoever stages something now sweeps by himself.
+            Err(ReleaseError::Busy { .. }) if !wanted || self.verify(&own).is_ok() => return Ok(()),
+            held => held?,
+        };
         self.store.sweep(&held, &keep)?;
         if wanted && !stage(&self.store, &held, &self.own, stamps)?.was_there {
             info!("release {} is staged in {}", own.short(), self.store.place(&own).display());

@@ -1,5 +1,7 @@
 //! What holds whatever happens in whatever order.
 
+mod releases;
+
 use std::{
     os::unix::process::ExitStatusExt as _,
     process::ExitStatus,
@@ -14,11 +16,10 @@ use evermesh_handover::{
 use nix::sys::signal::Signal;
 use proptest::prelude::*;
 
+use releases::{Releases, own};
+
 use super::{Action, Event, Machine, Peer, Phase, Record, Settings, Which};
-use crate::{
-    Exit,
-    release::{Digest, Ledger},
-};
+use crate::Exit;
 
 /// Something that the world may do to a supervisor.
 #[derive(Clone, Debug)]
@@ -50,79 +51,6 @@ struct World {
     ended: Option<Exit>,
     spawned: u32,
     releases: Releases,
-}
-
-/// The ledger as the supervisor has it and as it stands on disk, and what the present trial has used up.
-#[derive(Debug)]
-struct Releases {
-    ledger: Ledger,
-    disk: Ledger,
-    disk_full: bool,
-    tries: u32,
-    tried: u32,
-    must_go_back: bool,
-}
-
-fn own() -> Digest {
-    Digest::of("own")
-}
-
-impl Releases {
-    fn new() -> Self {
-        let ledger = Ledger::new(own(), own(), None);
-        Self { disk: ledger.clone(), ledger, disk_full: false, tries: 0, tried: 0, must_go_back: false }
-    }
-
-    fn consider(&mut self, release: &str, tries: u32) -> Result<(u64, u32), String> {
-        if self.disk_full || Digest::of(release) == self.ledger.committed {
-            return Err("no".into());
-        }
-        (self.tries, self.tried) = (tries.max(1), 0);
-        let trial = self.ledger.begin(Digest::of(release), self.tries);
-        self.disk = self.ledger.clone();
-        Ok((trial, self.tries))
-    }
-
-    fn record(&mut self, record: Record, now: u64) -> Option<Event> {
-        let awaited = matches!(record, Record::Try | Record::Commit);
-        if awaited && self.disk_full {
-            return Some(Event::NotRecorded("full".into()));
-        }
-        assert!(self.ledger.candidate.is_some(), "{record:?} about nothing");
-        match &record {
-            Record::Try => self.ledger.try_begins(),
-            Record::Commit => self.ledger.commit(now),
-            Record::Failed(reason) => self.ledger.fail(reason, now),
-            Record::Held(reason) => self.ledger.hold(reason, now),
-            Record::GivenBack => {
-                self.tries += 1;
-                self.ledger.give_back();
-            }
-        }
-        self.must_go_back |= matches!(record, Record::Failed(_) | Record::Held(_));
-        let over = matches!(record, Record::Commit | Record::Held(_));
-        assert_eq!(self.ledger.candidate.is_none(), over, "machine and ledger disagree: {record:?}");
-        if !self.disk_full {
-            self.disk = self.ledger.clone();
-        }
-        awaited.then_some(Event::Recorded)
-    }
-
-    fn spawn(&mut self, which: Which) {
-        let under_way = |ledger: &Ledger| ledger.candidate.as_ref().is_some_and(|it| it.under_way);
-        match which {
-            Which::Committed => {
-                assert!(!under_way(&self.ledger), "a try is under way without its agent");
-                self.must_go_back = false;
-            }
-            Which::Candidate => {
-                assert!(under_way(&self.disk), "a try began before it was written down");
-                assert!(!self.must_go_back, "a failed try is not followed by the committed release");
-                self.tried += 1;
-                assert!(self.tried <= self.tries, "tried more often than allowed");
-            }
-        }
-    }
 }
 
 #[derive(Debug)]

@@ -1,0 +1,44 @@
+//! Why a candidate is no good, for a human.
+
+use super::{
+    Cause, Machine,
+    trial::{Step, Trial},
+};
+
+impl Machine {
+    /// What the candidate's agent says tells later why it failed.
+    pub(super) fn note_words(&mut self, said: &str) {
+        if let Some(Trial { step: Step::UnderWay { words, .. }, .. }) = &mut self.trial {
+            *words = Some(said.into());
+        }
+    }
+
+    pub(super) fn note_ready(&mut self) {
+        if let Some(Trial { step: Step::UnderWay { ready, .. }, .. }) = &mut self.trial {
+            *ready = true;
+        }
+    }
+
+    /// The end of the candidate's agent, in words.
+    pub(super) fn reason(&self, cause: Cause) -> String {
+        let (ready, words) = match self.trial.as_ref().map(|trial| &trial.step) {
+            Some(Step::UnderWay { ready, words }) => (*ready, words.as_deref()),
+            _ => (false, None),
+        };
+        let end = self.last_exit.as_deref().unwrap_or("an unknown status");
+        let when = if ready { "after it was ready, within the gate" } else { "before it was ready" };
+        let what = match cause {
+            Cause::Spawn => return end.into(),
+            Cause::Hung if ready => format!("the agent hung {when}"),
+            Cause::Hung => "the agent said that it is stuck".into(),
+            Cause::StartTimeout => {
+                format!(
+                    "the agent did not become ready within {} ms",
+                    self.settings.start_timeout.as_millis()
+                )
+            }
+            _ => format!("the agent ended {when} ({end})"),
+        };
+        words.map_or(what.clone(), |words| format!("{what}; it last said: {words}"))
+    }
+}
