@@ -46,6 +46,12 @@ pub enum Error {
         /// Its standard input.
         batch: String,
     },
+    /// Debian's libfaketime is missing.
+    #[error("no {library}: install libfaketime (`scripts/bootstrap tests`)", library = library.display())]
+    NoFakeClock {
+        /// Where it should be.
+        library: PathBuf,
+    },
     /// A program did not start.
     #[error("cannot start {program}: {source}", program = program.display())]
     Spawn {

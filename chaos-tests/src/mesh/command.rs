@@ -71,6 +71,7 @@ impl Mesh<'_> {
     pub fn command(&self, arguments: &[&OsStr]) -> Result<String> {
         let mut command = Command::new(&self.program);
         command.args(arguments).args(self.directories());
+        self.wall_clock.iter().for_each(|clock| clock.give(&mut command));
         let text = format!("{command:?}");
         let program = self.program.clone();
         let output = command.output().map_err(|source| Error::Spawn { program, source })?;

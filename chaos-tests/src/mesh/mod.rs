@@ -2,12 +2,14 @@
 
 mod command;
 mod view;
+mod wall_clock;
 
 use std::{fs, path::PathBuf, process::Command, thread::sleep, time::Duration};
 
 use nix::{sys::signal::Signal, unistd::Pid};
 use view::State;
 pub use view::{ControlPlaneSeen, MeshEndpoint, Refusal};
+use wall_clock::WallClock;
 
 use crate::{
     Error, Result, binaries,
@@ -30,6 +32,8 @@ pub struct Mesh<'a> {
     programs: Option<PathBuf>,
     supervisor: Option<Process>,
     starts: u32,
+    /// Where it is not the machine's.
+    wall_clock: Option<WallClock>,
 }
 
 /// Where configuration comes from.
@@ -61,8 +65,16 @@ impl<'a> Mesh<'a> {
 
     fn new(sandbox: &'a Sandbox, source: Source, flags: &[&str]) -> Result<Self> {
         let program = binaries::find("evermesh")?;
-        let mut mesh =
-            Self { sandbox, program, source, flags: Vec::new(), programs: None, supervisor: None, starts: 0 };
+        let mut mesh = Self {
+            sandbox,
+            program,
+            source,
+            flags: Vec::new(),
+            programs: None,
+            supervisor: None,
+            starts: 0,
+            wall_clock: None,
+        };
         mesh.set_flags(flags);
         Ok(mesh)
     }
@@ -89,6 +101,12 @@ impl<'a> Mesh<'a> {
         self.programs = programs;
     }
 
+    /// Sets the wall clock so far ahead of the machine's: that of supervisors that are started from then on and of their
+    /// agents, and of commands.
+    pub fn set_clock_ahead(&mut self, by: Duration) -> Result<()> {
+        self.wall_clock.get_or_insert_with(|| WallClock::new(self.sandbox.dir())).set_ahead(by)
+    }
+
     /// Runs the supervisor again, after it has ended, and waits until its agent is ready.
     pub fn restart(&mut self) -> Result<Pid> {
         let mut command = Command::new(&self.program);
@@ -100,6 +118,7 @@ impl<'a> Mesh<'a> {
         command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path()).args(&self.flags);
         command.envs(self.programs.as_ref().map(|programs| ("EVERMESH_PROGRAMS", programs)));
         self.starts += 1;
+        self.wall_clock.iter().for_each(|clock| clock.give(&mut command));
         let (what, log_dir) = (format!("evermesh-{}", self.starts), self.sandbox.log_dir());
         let process = Process::spawn(&what, command, self.sandbox.mesh_placement()?, &log_dir)?;
         self.supervisor = Some(process);

@@ -40,6 +40,8 @@ pub struct ControlPlaneSeen {
     pub phase: String,
     /// When all that is known was last known to be what it says: milliseconds since 1970.
     pub synced_unix_ms: Option<u64>,
+    /// How long ago that was.
+    pub synced_age_ms: Option<u64>,
     /// Why there is no stream.
     pub reason: Option<String>,
     /// Responses that traffic obeys.
