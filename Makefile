@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build demo test test-kernels e2e cluster-up cluster-down cluster-load cluster-cycles bench verify fix clean \
-	bootstrap bootstrap-tests bootstrap-verify bootstrap-kernels bootstrap-cluster test-binaries cluster-program \
+	bootstrap bootstrap-tests bootstrap-verify bootstrap-kernels bootstrap-cluster variants test-binaries cluster-program \
 	kubernetes image-programs root
 
 PROFILE ?= default
@@ -39,7 +39,7 @@ help: ## list the commands
 build: bootstrap ## build the programs into target/release
 	@$(tools) cargo build --workspace --locked --release --bins
 
-demo: root build ## show pods, traffic and kills on this machine, needs root
+demo: root build variants ## show pods, traffic, kills and upgrades on this machine, needs root
 	@$(tools) scripts/as-root $(target)/release/evermesh-demo $(ARGS)
 
 test: root bootstrap-tests test-binaries ## run all tests but those of `make e2e`, needs root
@@ -87,8 +87,11 @@ clean: ## remove what was built
 	@$(tools) cargo clean
 	@$(tools) cargo clean $(kernel)
 
-test-binaries:
+# Kernel programs of other releases, for the tests of upgrades and for the demo.
+variants:
 	@$(tools) chaos-tests/variants/build $(target)/variants
+
+test-binaries: variants
 	@$(tools) cargo build --workspace --locked --bins --tests
 	@mkdir -p $(target)/nextest
 	@$(tools) cargo metadata --locked --format-version 1 >$(target)/nextest/cargo.json

@@ -15,6 +15,7 @@ pub mod netns;
 pub mod oracle;
 pub mod pod;
 pub mod process;
+pub mod release;
 pub mod sandbox;
 pub mod server;
 pub mod stage;

@@ -2,36 +2,29 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use evermesh_chaos_tests::{
     Error, Result, binaries,
     clock::now_ns,
     mesh::Mesh,
     oracle::{Event, Verdict},
+    release,
     stage::under_traffic,
 };
 
 /// So long that no agent is replaced because the machine is slow.
 const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
-const PROGRAMS: [&str; 3] = ["evermesh", "evermesh-supervisor", "evermesh-agent"];
 
 #[test]
 fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
     let dir = tempfile::tempdir().unwrap();
-    let other = release(dir.path(), "other", |_| ());
-    let crashing = release(dir.path(), "crashing", |dir| script(dir, "exit 1"));
-    let hanging = release(dir.path(), "hanging", |dir| {
-        fs::rename(dir.join("evermesh-agent"), dir.join("agent")).unwrap();
-        // Ready or not, it is stopped before the gate is over.
-        let agent = dir.join("agent");
-        script(dir, &format!("(sleep 1; kill -STOP $$) >/dev/null 2>&1 &\nexec {} \"$@\"", agent.display()));
-    });
+    let other = release::same(dir.path(), "same").unwrap();
+    let crashing = release::with_agent(dir.path(), "crashing", "exit 1").unwrap();
+    // Ready or not, it is stopped before the gate is over.
+    let agent = binaries::find("evermesh-agent").unwrap();
+    let stopped = format!("(sleep 1; kill -STOP $$) >/dev/null 2>&1 &\nexec {} \"$@\"", agent.display());
+    let hanging = release::with_agent(dir.path(), "hanging", &stopped).unwrap();
     let report = under_traffic(&FLAGS, |_, mesh| {
         let mut events = vec![tried("upgraded", mesh, &["upgrade", "--to", other.to_str().unwrap()])?];
         let committed = releases(mesh)?["committed"]["release"].clone();
@@ -59,25 +52,29 @@ fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
     assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 5), "{report}");
 }
 
-/// The programs under test with another digest, spoilt by `spoil`.
-fn release(dir: &Path, name: &str, spoil: impl Fn(&Path)) -> PathBuf {
-    let dir = dir.join(name);
-    fs::create_dir(&dir).unwrap();
-    for program in PROGRAMS {
-        fs::copy(binaries::find(program).unwrap(), dir.join(program)).unwrap();
-    }
-    let mut agent = OpenOptions::new().append(true).open(dir.join("evermesh-agent")).unwrap();
-    agent.write_all(b"\0").unwrap();
-    drop(agent);
-    spoil(&dir);
-    dir
-}
-
-/// An agent that says its version, and else does that.
-fn script(dir: &Path, body: &str) {
-    let agent = dir.join("evermesh-agent");
-    fs::write(&agent, format!("#!/bin/sh\n[ \"$1\" = --version ] && echo bad && exit\n{body}\n")).unwrap();
-    fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+/// Of releases with other kernel programs, one is committed, and what is no good never meets traffic.
+#[test]
+fn releases_with_other_kernel_programs_take_over_if_they_are_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let [other, misroute, rejected] =
+        ["other", "misroute", "rejected"].map(|variant| release::of_variant(dir.path(), variant).unwrap());
+    let report = under_traffic(&FLAGS, |_, mesh| {
+        let mut events = vec![tried("upgraded", mesh, &["upgrade", "--to", other.to_str().unwrap()])?];
+        let committed = releases(mesh)?["committed"]["release"].clone();
+        assert_eq!(mesh.generation()?, Some(2));
+        for (what, release) in [("misrouting", &misroute), ("rejected", &rejected)] {
+            events.push(refused(what, mesh, release)?);
+            mesh.await_agent(None)?;
+            assert_eq!(mesh.generation()?, Some(2));
+            assert_eq!(releases(mesh)?["running"], committed);
+        }
+        events.push(tried("rolled back", mesh, &["upgrade", "rollback"])?);
+        assert!(mesh.generation()? > Some(2));
+        Ok(events)
+    });
+    let report = report.unwrap();
+    println!("{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 4), "{report}");
 }
 
 /// Without a command, the supervisor is stopped and started again.

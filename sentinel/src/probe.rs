@@ -11,29 +11,28 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::{
     Findings,
-    place::{PORT, UNKNOWN_PORT, VIRTUAL},
-    server::GREETING,
+    place::{PORT, UNKNOWN_PORT},
+    server::{GREETING, PATIENCE, Server},
 };
-
-/// Everything happens on this machine.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 type Seen = Result<Option<u64>, String>;
 
 /// Adds one round to the findings.
-pub fn round(findings: &mut Findings) {
-    for virtual_ip in VIRTUAL {
+pub fn round(servers: &[(IpAddr, Server)], findings: &mut Findings) {
+    for (virtual_ip, server) in servers {
+        let virtual_ip = *virtual_ip;
         let service = SocketAddr::new(virtual_ip, PORT);
         let family = if virtual_ip.is_ipv4() { 4 } else { 6 };
-        findings.take(&format!("connect{family}, getpeername{family}, TCP"), stream(service));
-        findings.take(&format!("connect{family}, getpeername{family}, UDP"), connected(service));
-        findings.take(&format!("sendmsg{family}, recvmsg{family}"), unconnected(service));
+        findings.take(&format!("connect{family}, getpeername{family}, TCP"), stream(service, server));
+        findings.take(&format!("connect{family}, getpeername{family}, UDP"), connected(service, server));
+        findings.take(&format!("sendmsg{family}, recvmsg{family}"), unconnected(service, server));
         findings.take(&format!("connect{family} to an unknown port"), refused(virtual_ip));
     }
 }
 
-fn stream(service: SocketAddr) -> Seen {
+fn stream(service: SocketAddr, server: &Server) -> Seen {
     let mut stream = TcpStream::connect_timeout(&service, PATIENCE).map_err(said("connect"))?;
+    server.greet().map_err(said("be heard"))?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(said("set a time limit"))?;
     let mut heard = [0; GREETING.len()];
     stream.read_exact(&mut heard).map_err(said("read"))?;
@@ -44,10 +43,11 @@ fn stream(service: SocketAddr) -> Seen {
     cookie(&stream)
 }
 
-fn connected(service: SocketAddr) -> Seen {
+fn connected(service: SocketAddr, server: &Server) -> Seen {
     let socket = udp(service.ip())?;
     socket.connect(service).map_err(said("connect"))?;
     socket.send(b"who").map_err(said("send"))?;
+    server.answer().map_err(said("be heard"))?;
     let mut heard = [0; GREETING.len()];
     socket.recv(&mut heard).map_err(said("receive"))?;
     is_greeting(&heard)?;
@@ -55,10 +55,11 @@ fn connected(service: SocketAddr) -> Seen {
     cookie(&socket)
 }
 
-fn unconnected(service: SocketAddr) -> Seen {
+fn unconnected(service: SocketAddr, server: &Server) -> Seen {
     let socket = udp(service.ip())?;
     for _ in 0..2 {
         socket.send_to(b"who", service).map_err(said("send"))?;
+        server.answer().map_err(said("be heard"))?;
         let mut heard = [0; GREETING.len()];
         let (_, from) = socket.recv_from(&mut heard).map_err(said("receive"))?;
         is_greeting(&heard)?;

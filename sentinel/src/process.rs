@@ -6,7 +6,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Findings, loopback, probe, server};
+use crate::{Findings, loopback, probe, server::Server};
 
 /// What it says, one JSON object a line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,16 +30,17 @@ pub fn serve() -> io::Result<()> {
     let made = unshare(CloneFlags::CLONE_NEWNET)
         .map_err(|errno| format!("make a network namespace: {errno}"))
         .and_then(|()| loopback::set_up().map_err(|error| format!("set its loopback interface up: {error}")))
-        .and_then(|()| server::start().map_err(|error| format!("listen: {error}")));
-    match made {
-        Ok(()) => say(&Said::Ready)?,
+        .and_then(|()| Server::all().map_err(|error| format!("listen: {error}")));
+    let servers = match made {
+        Ok(servers) => servers,
         Err(reason) => return say(&Said::Unable(reason)),
-    }
+    };
+    say(&Said::Ready)?;
     for line in lines {
         let rounds: u32 = line?.parse().map_err(io::Error::other)?;
         let mut findings = Findings::default();
         for _ in 0..rounds {
-            probe::round(&mut findings);
+            probe::round(&servers, &mut findings);
             // What is lost takes its time to be missed.
             if findings.failed > 0 {
                 break;

@@ -1,35 +1,46 @@
 use std::{
     io::{self, Write as _},
-    net::{TcpListener, UdpSocket},
-    thread,
+    net::{IpAddr, TcpListener, UdpSocket},
+    time::Duration,
 };
 
 use crate::place::{VIRTUAL, target};
 
 /// What it answers: whoever hears anything else is somewhere else.
 pub const GREETING: &[u8; 8] = b"sentinel";
+/// Everything happens on this machine.
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Answers by both families, over TCP and UDP, until the process ends.
-pub fn start() -> io::Result<()> {
-    for virtual_ip in VIRTUAL {
-        let listener = TcpListener::bind(target(virtual_ip))?;
-        let socket = UdpSocket::bind(target(virtual_ip))?;
-        thread::Builder::new().spawn(move || greet(&listener))?;
-        thread::Builder::new().spawn(move || answer(&socket))?;
-    }
-    Ok(())
+/// Where the virtual IPs lead, by TCP and UDP. It answers when it is told to, on the thread that has asked, so that nobody
+/// waits for a processor.
+#[derive(Debug)]
+pub struct Server {
+    stream: TcpListener,
+    datagram: UdpSocket,
 }
 
-/// Whoever hangs up early sees that itself.
-fn greet(listener: &TcpListener) {
-    for stream in listener.incoming().flatten() {
-        let _gone = (&stream).write_all(GREETING);
+impl Server {
+    /// One for each virtual IP.
+    pub fn all() -> io::Result<Vec<(IpAddr, Self)>> {
+        let listen = |virtual_ip| {
+            let stream = TcpListener::bind(target(virtual_ip))?;
+            stream.set_nonblocking(true)?;
+            let datagram = UdpSocket::bind(target(virtual_ip))?;
+            datagram.set_read_timeout(Some(PATIENCE))?;
+            Ok((virtual_ip, Self { stream, datagram }))
+        };
+        VIRTUAL.into_iter().map(listen).collect()
     }
-}
 
-fn answer(socket: &UdpSocket) {
-    let mut asked = [0; 16];
-    while let Ok((_, from)) = socket.recv_from(&mut asked) {
-        let _gone = socket.send_to(GREETING, from);
+    /// Greets the connection that was made last. On a loopback interface it is there when the client has it.
+    pub fn greet(&self) -> io::Result<()> {
+        let (mut stream, _) = self.stream.accept()?;
+        stream.write_all(GREETING)
+    }
+
+    /// Answers a datagram.
+    pub fn answer(&self) -> io::Result<()> {
+        let (_, from) = self.datagram.recv_from(&mut [0; 16])?;
+        self.datagram.send_to(GREETING, from).map(drop)
     }
 }

@@ -49,9 +49,11 @@ impl From<WriteError> for ChangeError {
     }
 }
 
+type Told = dyn Fn(&Step, Moment) + Send + Sync;
+
 /// Is told of every step before and after it is done.
 #[derive(Clone)]
-pub struct Watch(Arc<dyn Fn(&Step, Moment) + Send + Sync>);
+pub struct Watch(Arc<Told>);
 
 impl Watch {
     /// Calls `told`.

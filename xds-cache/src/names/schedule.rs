@@ -109,7 +109,7 @@ impl Schedule {
     /// When something is to be looked up next; `None`: not before something else has happened.
     pub fn next(&self) -> Option<Instant> {
         let has_room =
-            |entry: &&Entry| !entry.running && !(entry.is_slow() && self.running_slow == SLOW_AT_ONCE);
+            |entry: &&Entry| !entry.running && (!entry.is_slow() || self.running_slow < SLOW_AT_ONCE);
         let waiting = self.names.values().filter(has_room).map(|entry| entry.due);
         waiting.min().filter(|_| self.running < AT_ONCE)
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
@@ -9,14 +10,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use evermesh_chaos_tests::{
+    Error,
     client::{ClientProcess, ClientSpec, Kind},
     clock::now_ns,
     faults::Fault,
     mesh::{Mesh, MeshEndpoint},
     oracle::{Event, Oracle, Rules, Timeline, Verdict},
     pod::Pod,
+    release,
     stage::{
         Stage,
         config::{self, ANSWER, HTTP, WEB},
@@ -112,6 +115,37 @@ pub fn wrong_file(mesh: &Mesh<'_>, stage: &Stage) -> Result<Event> {
     refusal.reason.lines().for_each(|line| say("", &line.replace(&place, "")));
     mesh.write_config(&config::with(&stage.web))?;
     wait::until("the good file to be accepted", PATIENCE, || mesh.refusal().ok()?.is_none().then_some(()))?;
+    Ok(event)
+}
+
+/// Upgrades to a release with other kernel programs, goes back, and is given one that leads flows astray.
+pub fn releases(mesh: &Mesh<'_>, dir: &Path) -> Result<Vec<Event>> {
+    let (other, bad) = (release::of_variant(dir, "other")?, release::of_variant(dir, "misroute")?);
+    let upgraded = command(mesh, "upgraded", &["upgrade".as_ref(), "--to".as_ref(), other.as_os_str()])?;
+    let back = command(mesh, "downgraded", &["upgrade".as_ref(), "rollback".as_ref()])?;
+    sleep(CALM);
+    let before = mesh.generation()?;
+    let start_ns = now_ns();
+    let refusal = match mesh.command(&["upgrade".as_ref(), "--to".as_ref(), bad.as_os_str()]) {
+        Err(Error::Command { stderr, .. }) => stderr,
+        Err(error) => return Err(error.into()),
+        Ok(said) => bail!("a release that leads flows astray was committed: {said}"),
+    };
+    mesh.await_agent(None)?;
+    let event = Event { kind: "bad release".to_owned(), start_ns, end_ns: now_ns() };
+    ensure!(mesh.generation()? == before, "a release that was refused left its programs");
+    say(&event.kind, "refused, the one before runs on:");
+    refusal.lines().for_each(|line| say("", line));
+    Ok(vec![upgraded, back, event])
+}
+
+fn command(mesh: &Mesh<'_>, kind: &str, arguments: &[&OsStr]) -> Result<Event> {
+    sleep(CALM);
+    let start_ns = now_ns();
+    mesh.command(arguments)?;
+    mesh.await_agent(None)?;
+    let event = Event { kind: kind.to_owned(), start_ns, end_ns: now_ns() };
+    tell(std::slice::from_ref(&event), "until it is committed");
     Ok(event)
 }
 

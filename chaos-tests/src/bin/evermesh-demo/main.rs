@@ -1,4 +1,4 @@
-//! Shows the one thing Evermesh is for: kill any part of it, and no connection notices. Real servers and clients in
+//! Shows the one thing Evermesh is for: kill any part of it, replace all of it, and no connection notices. Real servers and clients in
 //! network namespaces, everything in a sandbox that leaves nothing behind.
 
 mod acts;
@@ -68,7 +68,7 @@ fn perform(sandbox: &Sandbox) -> Result<Report> {
     acts::fetch(&stage)?;
     let traffic = Traffic::start(&stage, AT_MOST)?;
     say("traffic", "TCP, UDP and streams without pauses, by IPv4, IPv6 and v4-mapped; some must be refused");
-    let events = disturb(&mut mesh, &stage)?;
+    let events = disturb(&mut mesh, &stage, sandbox)?;
     let report = traffic.judge(&stage, events)?;
     conclude(&report);
     mesh.interrupt()?;
@@ -79,7 +79,7 @@ fn perform(sandbox: &Sandbox) -> Result<Report> {
     Ok(report)
 }
 
-fn disturb(mesh: &mut Mesh<'_>, stage: &Stage) -> Result<Vec<Event>> {
+fn disturb(mesh: &mut Mesh<'_>, stage: &Stage, sandbox: &Sandbox) -> Result<Vec<Event>> {
     let mut events = Vec::new();
     for (fault, times) in
         [(Fault::KillAgent, 3), (Fault::KillSupervisor, 3), (Fault::KillBoth, 3), (Fault::HangAgent, 2)]
@@ -88,6 +88,7 @@ fn disturb(mesh: &mut Mesh<'_>, stage: &Stage) -> Result<Vec<Event>> {
     }
     events.extend(acts::change_endpoints(mesh, stage)?);
     events.push(acts::wrong_file(mesh, stage)?);
+    events.extend(acts::releases(mesh, sandbox.dir())?);
     Ok(events)
 }
 
