@@ -30,6 +30,7 @@ use crate::{
     record::Record,
     runtime::{self, Source, Works},
     source::{self, SourceError},
+    supervisor,
     xds::ControlPlane,
 };
 
@@ -45,6 +46,10 @@ use crate::{
 ///
 /// Where anything fails, nothing is detached.
 pub fn run(options: &Options) -> Result<(), AgentError> {
+    start(options).inspect_err(supervisor::failed)
+}
+
+fn start(options: &Options) -> Result<(), AgentError> {
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     let cgroup = require_host(options)?;
     prepare_directories(options)?;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::warn;
 
+use crate::AgentError;
+
 /// It has started, and how it is.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -13,6 +15,11 @@ pub fn ready(status: &str) {
 /// How it is, for people.
 pub fn status(status: &str) {
     tell(&[NotifyState::Status(status)]);
+}
+
+/// It ends, and why: a line, since that is all that the protocol has.
+pub fn failed(error: &AgentError) {
+    status(&error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; "));
 }
 
 /// It does not hang.

@@ -1,7 +1,5 @@
 //! Other releases are tried under traffic: good ones, the way back, and ones that are no good.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
-
 use std::path::Path;
 
 use evermesh_chaos_tests::{
@@ -39,7 +37,7 @@ fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
         let first = releases(mesh)?["committed"]["release"].clone();
         assert_ne!(first, committed);
         for (what, release) in [("crashed", &crashing), ("hung", &hanging)] {
-            events.push(refused(what, mesh, release)?);
+            events.push(refused(what, mesh, release, "")?);
             mesh.await_agent(None)?;
             let seen = releases(mesh)?;
             assert_eq!((&seen["running"], &seen["committed"]["release"]), (&first, &first), "{seen:#}");
@@ -62,8 +60,11 @@ fn releases_with_other_kernel_programs_take_over_if_they_are_good() {
         let mut events = vec![tried("upgraded", mesh, &["upgrade", "--to", other.to_str().unwrap()])?];
         let committed = releases(mesh)?["committed"]["release"].clone();
         assert_eq!(mesh.generation()?, Some(2));
-        for (what, release) in [("misrouting", &misroute), ("rejected", &rejected)] {
-            events.push(refused(what, mesh, release)?);
+        for (what, release, why) in [
+            ("misrouting", &misroute, "the new programs failed in rehearsal"),
+            ("rejected", &rejected, "the kernel refused the program sock_release"),
+        ] {
+            events.push(refused(what, mesh, release, why)?);
             mesh.await_agent(None)?;
             assert_eq!(mesh.generation()?, Some(2));
             assert_eq!(releases(mesh)?["running"], committed);
@@ -90,11 +91,12 @@ fn tried(kind: &str, mesh: &mut Mesh<'_>, command: &[&str]) -> Result<Event> {
     Ok(Event { kind: kind.into(), start_ns, end_ns: now_ns() })
 }
 
-fn refused(kind: &str, mesh: &Mesh<'_>, release: &Path) -> Result<Event> {
+/// The command says why.
+fn refused(kind: &str, mesh: &Mesh<'_>, release: &Path, why: &str) -> Result<Event> {
     let start_ns = now_ns();
     match mesh.command(&["upgrade".as_ref(), "--to".as_ref(), release.as_os_str()]) {
         Err(Error::Command { stderr, .. }) => {
-            assert!(stderr.contains("was tried and is not committed"), "{stderr}")
+            assert!(stderr.contains("was tried and is not committed") && stderr.contains(why), "{stderr}")
         }
         other => panic!("{other:?}"),
     }
