@@ -126,7 +126,7 @@ fn recovered(found: &World) -> Result<usize, String> {
                 last.perform(&step)?;
             }
             last.check()?;
-            if last.recovery() != [] {
+            if !last.recovery().is_empty() {
                 return Err(format!("it is not over: {:?}", last.recovery()));
             }
         }
