@@ -1,6 +1,8 @@
 //! What it costs to follow a control plane: everything at once, one change, a connection that is lost, a start without it.
 
 use std::{
+    os::unix::net::UnixDatagram,
+    process::Command,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -10,6 +12,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use comfy_table::{Table, presets};
 use evermesh_chaos_tests::{
+    binaries,
     istiod::{self, Istiod, Release},
     sandbox::Sandbox,
 };
@@ -29,6 +32,7 @@ use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 
 const CHANGES: u32 = 2_000;
+const PATIENCE: Duration = Duration::from_secs(30);
 const PODS_EACH: u32 = 20;
 const HEADER: [&str; 12] = [
     "release",
@@ -61,12 +65,9 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     let services = workloads / PODS_EACH;
     let sandbox = Sandbox::new()?;
     let sizes = TableSizes { services: 2 * services + 1, endpoints: 2 * workloads };
-    let config = |bpffs: &str| -> Result<Config> {
-        let pins = PinDir::new(sandbox.bpffs().join(bpffs));
-        let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
-        Ok(Config { sizes, ..Config::new(pins, cgroup, sandbox.dir()) })
-    };
-    let (mut plane, _) = DataPlane::start(config("a")?, None)?;
+    let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
+    let config = Config::new(PinDir::new(sandbox.bpffs().join("a")), cgroup, sandbox.dir());
+    let (mut plane, _) = DataPlane::start(Config { sizes, ..config }, None)?;
     let (bytes, decode, understand) = by_itself(services, workloads)?;
     let mut istiod = Istiod::start(istiod::Config { release, ..istiod::Config::default() })?;
     istiod.put_all((0..services).map(service));
@@ -102,11 +103,8 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     let writes = node.written_since(&mut plane)?;
     node.end()?;
 
-    let began = Instant::now();
-    let known = cache::open(sandbox.dir(), Conversion::default());
-    let (fresh, _) = DataPlane::start(config("b")?, Some(known.mesh.snapshot()))?;
-    let from_disk = began.elapsed();
-    drop((fresh, known, plane));
+    drop(plane);
+    let from_disk = from_disk(&sandbox, sizes)?;
     sandbox.close()?;
     Ok(vec![
         format!("{release:?}"),
@@ -122,6 +120,37 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
         writes.to_string(),
         format!("{:.0}", ms(from_disk)),
     ])
+}
+
+/// An agent that starts over an empty bpffs and finds no control plane: from its first moment until it is ready, which is when
+/// all tables are full.
+fn from_disk(sandbox: &Sandbox, sizes: TableSizes) -> Result<Duration> {
+    let notify = sandbox.dir().join("notify");
+    let heard = UnixDatagram::bind(&notify)?;
+    heard.set_read_timeout(Some(PATIENCE))?;
+    let mut agent = Command::new(binaries::find("evermesh-agent")?);
+    agent.args(["--xds-address", "http://127.0.0.1:1", "--state-dir"]).arg(sandbox.dir());
+    agent.arg("--bpffs").arg(sandbox.bpffs().join("b")).arg("--run-dir").arg(sandbox.run_dir());
+    agent.arg("--cgroup").arg(sandbox.pods_cgroup().path());
+    agent.args(["--max-services", &sizes.services.to_string()]);
+    agent.args(["--max-endpoints", &sizes.endpoints.to_string()]);
+    agent.env("NOTIFY_SOCKET", &notify).env("RUST_LOG", "error");
+    let began = Instant::now();
+    let mut agent = agent.spawn()?;
+    let ready = until_ready(&heard).map(|()| began.elapsed());
+    agent.kill()?;
+    agent.wait()?;
+    ready
+}
+
+fn until_ready(heard: &UnixDatagram) -> Result<()> {
+    let mut said = [0; 4096];
+    loop {
+        let length = heard.recv(&mut said).context("wait for the agent")?;
+        if String::from_utf8_lossy(&said[..length]).contains("READY=1") {
+            return Ok(());
+        }
+    }
 }
 
 /// A client, and what it is connected to.
