@@ -10,7 +10,7 @@ use evermesh_chaos_tests::{
 };
 
 /// Of each kind.
-const TIMES: usize = 20;
+const TIMES: usize = 10;
 const FLAGS: [&str; 4] = ["--gate-ms", "200", "--watchdog-ms", "120000"];
 
 /// Ends the agent as an operator would, and starts one with other programs or in another size.
