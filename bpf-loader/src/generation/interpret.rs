@@ -126,7 +126,9 @@ impl<'a> Interpreter<'a> {
         match *step {
             Step::Record(ref entry) => self.journal.write(entry)?,
             Step::MakeRoom { generation } => make::room(pins, generation)?,
-            Step::MakeMaps { .. } => self.made = Some(make::maps(pins, &self.config.object, self.sizes)?),
+            Step::MakeMaps { .. } => {
+                self.made = Some(make::maps(Some(pins), &self.config.object, self.sizes)?)
+            }
             Step::PinTable { generation, table } => make::pin_table(pins, generation, self.made()?, table)?,
             Step::LoadProgram { hook, .. } => make::load_program(self.made()?, hook)?,
             Step::PinProgram { generation, hook } => make::pin_program(pins, generation, self.made()?, hook)?,

@@ -74,10 +74,11 @@ pub fn room(pins: &PinDir, generation: u32) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// Maps of these sizes. Frozen maps are taken from their pins, or made and pinned where there are none.
-pub fn maps(pins: &PinDir, object: &Object, sizes: TableSizes) -> Result<Ebpf, BuildError> {
+/// Maps of these sizes. Frozen maps are taken from their pins, or made and pinned where there are none; without a
+/// directory they are new ones too, of nobody else.
+pub fn maps(pins: Option<&PinDir>, object: &Object, sizes: TableSizes) -> Result<Ebpf, BuildError> {
     let mut loader = EbpfLoader::new();
-    for table in Table::FROZEN {
+    for (pins, table) in pins.into_iter().flat_map(|pins| Table::FROZEN.map(|table| (pins, table))) {
         loader.map_pin_path(table.symbol(), pins.frozen_map(table));
     }
     for table in Table::OF_GENERATION {

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use aya::{Ebpf, EbpfLoader};
+use aya::Ebpf;
 use evermesh_abi::Enrolled;
 use evermesh_model::{Place, Snapshot};
 use evermesh_pins::{
@@ -56,7 +56,8 @@ const SIZES: TableSizes = TableSizes { services: 16, endpoints: 64 };
 /// Has a sentinel below `above` send through these programs.
 pub fn rehearse(object: &Object, program: &Path, above: &Path) -> Result<(), RehearsalError> {
     let mut sentinel = Sentinel::start(program, above)?;
-    let mut object = maps(object)?;
+    // Frozen maps too are of the rehearsal alone: nothing that traffic left behind is met, and nothing is left behind.
+    let mut object = make::maps(None, object, SIZES)?;
     enrol(&object, &sentinel)?;
     fill(&object)?;
     let _links = attach(&mut object, sentinel.cgroup())?;
@@ -65,15 +66,6 @@ pub fn rehearse(object: &Object, program: &Path, above: &Path) -> Result<(), Reh
         Some(what) => Err(RehearsalError::Failed(what)),
         None => Ok(()),
     }
-}
-
-/// Frozen maps too are of the rehearsal alone: nothing that traffic left behind is met, and nothing is left behind.
-fn maps(object: &Object) -> Result<Ebpf, BuildError> {
-    let mut loader = EbpfLoader::new();
-    for table in Table::OF_GENERATION {
-        loader.map_max_entries(table.symbol(), SIZES.entries(table));
-    }
-    loader.load(object.bytes()).map_err(|source| BuildError::Object { source })
 }
 
 fn enrol(object: &Ebpf, sentinel: &Sentinel) -> Result<(), RehearsalError> {

@@ -66,11 +66,7 @@ fn a_new_release_that_is_no_good_is_tried_three_times_then_held_and_not_tried_ag
 #[test]
 fn the_committed_releases_supervisor_in_place_of_the_launched_one_changes_nothing() {
     let rig = Rig::new("");
-    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
-    let mut supervisor = rig.launch(&a, &[]);
-    rig.until_running(&supervisor);
-    let (to, trial) = rig.upgrade(&b, 1);
-    assert!(rig.until_trial_ended(trial).0.committed);
+    let (mut supervisor, a, to) = rig.upgraded();
     supervisor.kill();
     let before = rig.ledger();
     let mut command = rig.command_of(&rig.store().place(&to).join(SUPERVISOR), &TIMES);

@@ -80,11 +80,7 @@ fn a_release_that_always_takes_its_supervisor_with_it_is_held_in_the_end() {
 #[test]
 fn a_damaged_ledger_is_set_aside_and_made_anew() {
     let rig = Rig::new("");
-    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
-    let mut supervisor = rig.launch(&a, &[]);
-    rig.until_running(&supervisor);
-    let (to, trial) = rig.upgrade(&b, 1);
-    assert!(rig.until_trial_ended(trial).0.committed);
+    let (mut supervisor, a, to) = rig.upgraded();
     supervisor.kill();
     let file = LedgerFile::of(&rig.store());
     let mut content = fs::read(file.path()).unwrap();
@@ -106,11 +102,7 @@ fn damaged(rig: &Rig, release: &Digest) {
 #[test]
 fn a_committed_release_that_is_damaged_is_replaced_by_the_supervisors_own() {
     let rig = Rig::new("");
-    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
-    let mut supervisor = rig.launch(&a, &[]);
-    rig.until_running(&supervisor);
-    let (to, trial) = rig.upgrade(&b, 1);
-    assert!(rig.until_trial_ended(trial).0.committed);
+    let (mut supervisor, a, to) = rig.upgraded();
     supervisor.kill();
     damaged(&rig, &to);
     let supervisor = rig.launch(&a, &[]);

@@ -13,7 +13,7 @@ use evermesh_upgrader::release::{
 };
 
 use crate::{
-    rig::{Rig, Supervisor},
+    rig::{GOOD, Rig, Supervisor},
     scripted_agent::{ARGS, SCRIPT},
 };
 
@@ -58,6 +58,16 @@ impl Rig {
     pub fn upgrade(&self, release: &Path, tries: u32) -> (Digest, u64) {
         let digest = self.stage(release);
         (digest, self.client().upgrade(&digest.to_string(), tries).unwrap())
+    }
+
+    /// Release `a` is launched, and an upgrade brings `b`, which is committed: the supervisor, `a`, and the digest of `b`.
+    pub fn upgraded(&self) -> (Supervisor, PathBuf, Digest) {
+        let (a, b) = (self.release("a", GOOD), self.release("b", GOOD));
+        let supervisor = self.launch(&a, &[]);
+        self.until_running(&supervisor);
+        let (to, trial) = self.upgrade(&b, 1);
+        assert!(self.until_trial_ended(trial).0.committed);
+        (supervisor, a, to)
     }
 
     /// How that trial ended, and the state then.

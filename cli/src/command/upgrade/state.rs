@@ -4,9 +4,9 @@ use std::{fmt, time::Duration};
 
 use evermesh_handover::{
     Client,
-    message::{Candidate, TrialEnd},
+    message::{Candidate, Releases, TrialEnd},
 };
-use evermesh_upgrader::release::{Digest, LedgerFile, Outcome, Store};
+use evermesh_upgrader::release::{Digest, LedgerFile, Store};
 use serde::Serialize;
 
 use super::UpgradeError;
@@ -51,15 +51,7 @@ pub fn show(directories: &Directories, output: Output) -> Result<Exit, Failure> 
     let state = Client::connect(&directories.run(), ANSWER).and_then(|mut client| client.state()).ok();
     let view = match state {
         Some(state) => match state.releases {
-            Some(said) => ReleasesView {
-                supervisor_pid: Some(state.pid),
-                running: said.running,
-                committed: Some(ReleaseView::of(&store, said.committed)),
-                previous: said.previous.map(|it| ReleaseView::of(&store, it)),
-                candidate: said.candidate.map(|it| CandidateView::of(&store, it)),
-                last: said.last,
-                notes: said.notes,
-            },
+            Some(said) => ReleasesView { supervisor_pid: Some(state.pid), ..ReleasesView::of(&store, said) },
             None => return Err(UpgradeError::KeepsNone { release: state.release, pid: state.pid }.into()),
         },
         None => on_disk(&store)?,
@@ -69,27 +61,22 @@ pub fn show(directories: &Directories, output: Output) -> Result<Exit, Failure> 
 }
 
 fn on_disk(store: &Store) -> Result<ReleasesView, UpgradeError> {
-    let Some(ledger) = LedgerFile::of(store).read()? else { return Ok(ReleasesView::default()) };
-    let last = ledger.last().map(|it| TrialEnd {
-        trial: it.trial,
-        release: it.to.into(),
-        committed: it.outcome == Outcome::Committed,
-        reason: it.reason.clone(),
-        unix_ms: it.unix_ms,
-    });
-    let candidate = ledger.candidate.map(|it| CandidateView {
-        of: ReleaseView::of(store, it.release.into()),
-        tries_left: it.tries_left,
-        under_way: it.under_way,
-        reason: it.reason,
-    });
-    Ok(ReleasesView {
-        committed: Some(ReleaseView::of(store, ledger.committed.into())),
-        previous: ledger.previous.map(|it| ReleaseView::of(store, it.into())),
-        candidate,
-        last,
-        ..ReleasesView::default()
-    })
+    let ledger = LedgerFile::of(store).read()?;
+    Ok(ledger.map_or_else(ReleasesView::default, |ledger| ReleasesView::of(store, Releases::from(&ledger))))
+}
+
+impl ReleasesView {
+    fn of(store: &Store, said: Releases) -> Self {
+        Self {
+            supervisor_pid: None,
+            running: said.running,
+            committed: Some(ReleaseView::of(store, said.committed)),
+            previous: said.previous.map(|it| ReleaseView::of(store, it)),
+            candidate: said.candidate.map(|it| CandidateView::of(store, it)),
+            last: said.last,
+            notes: said.notes,
+        }
+    }
 }
 
 impl ReleaseView {

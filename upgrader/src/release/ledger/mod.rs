@@ -1,5 +1,6 @@
 #[cfg(test)]
 mod tests;
+mod told;
 
 use serde::{Deserialize, Serialize};
 

@@ -7,12 +7,12 @@ pub use start::Waiting;
 
 use std::path::PathBuf;
 
-use evermesh_handover::message::{self, TrialEnd};
+use evermesh_handover::message::Releases;
 use tracing::warn;
 
 use crate::{
     machine::Which,
-    release::{AGENT, Digest, Ledger, LedgerFile, Outcome, Source, Stamps, Store},
+    release::{AGENT, Digest, Ledger, LedgerFile, Source, Stamps, Store},
 };
 
 /// What says which agent is started.
@@ -51,30 +51,12 @@ impl Keeper {
     }
 
     /// What others are told of the releases.
-    pub fn report(&self, agent_runs: bool) -> Option<message::Releases> {
+    pub fn report(&self, agent_runs: bool) -> Option<Releases> {
         let kept = self.kept.as_ref().ok()?;
-        let ledger = &kept.ledger;
-        let candidate = ledger.candidate.as_ref().map(|it| message::Candidate {
-            release: it.release.into(),
-            trial: it.trial,
-            tries_left: it.tries_left,
-            under_way: it.under_way,
-            reason: it.reason.clone(),
-        });
-        let last = ledger.last().map(|it| TrialEnd {
-            trial: it.trial,
-            release: it.to.into(),
-            committed: it.outcome == Outcome::Committed,
-            reason: it.reason.clone(),
-            unix_ms: it.unix_ms,
-        });
-        Some(message::Releases {
+        Some(Releases {
             running: kept.running.filter(|_| agent_runs).map(Into::into),
-            committed: ledger.committed.into(),
-            previous: ledger.previous.map(Into::into),
-            candidate,
-            last,
             notes: kept.notes.clone(),
+            ..Releases::from(&kept.ledger)
         })
     }
 }
