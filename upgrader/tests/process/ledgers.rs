@@ -67,7 +67,7 @@ fn a_release_that_always_takes_its_supervisor_with_it_is_held_in_the_end() {
     rig.until_running(&supervisor);
     rig.upgrade(&b, 2);
     for tries in 1..=2 {
-        until("a try", || (rig.played().iter().filter(|name| *name == "b").count() == tries).then_some(()));
+        rig.until_played("b", tries);
         supervisor.kill();
         supervisor = rig.launch(&a, &["--trial-pause-ms", "1"]);
     }

@@ -13,7 +13,7 @@ use evermesh_upgrader::release::{
 };
 
 use crate::{
-    rig::{GOOD, Rig, Supervisor},
+    rig::{GOOD, Rig, Supervisor, until},
     scripted_agent::{ARGS, SCRIPT},
 };
 
@@ -94,6 +94,12 @@ impl Rig {
     pub fn played(&self) -> Vec<String> {
         let played = fs::read_to_string(self.path("played")).unwrap_or_default();
         played.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for so many agents of that script: the supervisor knows of an agent before the agent has said its name.
+    pub fn until_played(&self, script: &str, times: usize) {
+        let times_played = || self.played().iter().filter(|played| *played == script).count();
+        until("the agent of that script", || (times_played() >= times).then_some(()));
     }
 }
 

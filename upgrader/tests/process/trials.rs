@@ -121,7 +121,7 @@ fn a_supervisor_that_is_told_to_end_goes_on_with_the_trial_at_its_next_start() {
     let mut supervisor = rig.launch(&a, &[]);
     rig.until_running(&supervisor);
     let (to, trial) = rig.upgrade(&b, 1);
-    rig.until_state("a try", |state| state.phase == Phase::Starting && releases(state).candidate.is_some());
+    rig.until_played("b", 1);
     supervisor.signal(Signal::SIGTERM);
     assert_eq!(supervisor.ended(), Some(0));
     let candidate = rig.ledger().candidate.unwrap();
