@@ -11,7 +11,7 @@ pub struct Observed {
     pub live: Option<u32>,
     /// Every generation, with the digest of its eBPF object; none: it is unfinished.
     pub generations: BTreeMap<u32, Option<[u8; 32]>>,
-    /// Which generation's program each link attaches.
+    /// Which generation's program each link attaches; without links that hook nothing.
     pub links: BTreeMap<Hook, u32>,
 }
 
@@ -52,7 +52,7 @@ impl Observed {
             let mut generations = inventory.generations.iter();
             generations.find(|(_, g)| g.programs.get(hook).is_some_and(owns)).map(|(number, _)| *number)
         };
-        let links = inventory.links.iter();
+        let links = inventory.links.iter().filter(|(_, link)| link.hooks());
         let objects = inventory.generations.iter();
         Self {
             live: inventory.live,
