@@ -103,18 +103,26 @@ impl Plane {
         self.sandbox.dir()
     }
 
+    /// The file of the journal.
+    pub fn journal(&self) -> PathBuf {
+        self.sandbox.state_dir().join("journal")
+    }
+
     pub fn command(&self, task: Task) -> Command {
         let mut command = Command::new(binaries::find("evermesh-plane").unwrap());
-        command.arg("--bpffs").arg(self.pins().root());
-        command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
-        command.arg("--state-dir").arg(self.sandbox.state_dir());
+        command.args(self.directories()).arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
         command.arg("--config").arg(&self.mesh);
         command.args(["--endpoints", &task.endpoints.to_string(), "--then", task.then]);
         command.args(task.end_at.iter().flat_map(|at| ["--end-at".to_owned(), at.to_string()]));
         command
     }
 
-    fn pins(&self) -> PinDir {
+    /// Where its pins and its journal are, as flags.
+    pub fn directories(&self) -> [PathBuf; 4] {
+        ["--bpffs".into(), self.pins().root().to_owned(), "--state-dir".into(), self.sandbox.state_dir()]
+    }
+
+    pub fn pins(&self) -> PinDir {
         PinDir::new(self.sandbox.bpffs())
     }
 }
