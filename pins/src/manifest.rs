@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Hook, Table,
+    Hook, Layout, MapPin, Table,
     sys::{self, WordArray},
 };
 
@@ -33,6 +33,17 @@ pub struct TableEntry {
     pub layout: u64,
     /// Its size.
     pub max_entries: u32,
+}
+
+impl TableEntry {
+    /// Revisions that a manifest may speak of.
+    const REVISIONS: std::ops::RangeInclusive<u32> = 1..=255;
+
+    /// The revision of the layout of the table in `pin`; none: the manifest was not written for a map of that kind.
+    pub fn revision(&self, pin: &MapPin) -> Option<u32> {
+        let layout = |revision| Layout { revision, ..pin.info.layout };
+        Self::REVISIONS.into_iter().find(|&revision| layout(revision).hash() == self.layout)
+    }
 }
 
 /// A program as a manifest records it.

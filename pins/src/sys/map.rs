@@ -18,6 +18,19 @@ pub struct MapInfo {
     pub layout: Layout,
     /// Its size.
     pub max_entries: u32,
+    /// Where the kernel keeps the types of its keys and values; none: it was made without.
+    pub types: Option<MapTypes>,
+}
+
+/// The types of a map's keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapTypes {
+    /// The kernel's id of the types (BTF), for [`super::btf_by_id`].
+    pub btf: u32,
+    /// Which of them is the key's.
+    pub key: u32,
+    /// Which of them is the value's.
+    pub value: u32,
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD` for a map.
@@ -33,7 +46,9 @@ pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
         flags: info.map_flags,
         revision: 0,
     };
-    Ok(MapInfo { id: info.id, layout, max_entries: info.max_entries })
+    let types = MapTypes { btf: info.btf_id, key: info.btf_key_type_id, value: info.btf_value_type_id };
+    let types = (types.btf != 0 && types.value != 0).then_some(types);
+    Ok(MapInfo { id: info.id, layout, max_entries: info.max_entries, types })
 }
 
 /// Makes a map; `name` has at most 15 bytes. The revision of the layout is not told to the kernel.

@@ -6,6 +6,7 @@
 
 mod array;
 mod attached;
+mod btf;
 mod link;
 mod map;
 mod mapping;
@@ -21,10 +22,11 @@ use aya_obj::generated::{bpf_attr, bpf_cmd};
 
 pub use array::{WordArray, array_create};
 pub use attached::{AttachFlags, programs_attached, programs_effective};
+pub use btf::btf_by_id;
 pub use link::{LinkInfo, link_create, link_detach, link_info, link_update};
 pub use map::{
-    MapInfo, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update, map_update_all,
-    possible_cpus,
+    MapInfo, MapTypes, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update,
+    map_update_all, possible_cpus,
 };
 pub use mapping::{Element, ReadMapping, WriteMapping};
 pub use membarrier::membarrier_is_global;
