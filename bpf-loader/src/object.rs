@@ -1,5 +1,9 @@
-use std::{fmt, fs, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, fs, io, path::Path, sync::Arc};
 
+use evermesh_pins::{
+    Table,
+    layout::{self, Description, ObjectError},
+};
 use sha2::{Digest, Sha256};
 
 /// The eBPF object, embedded at build time.
@@ -31,6 +35,11 @@ impl Object {
             Bytes::Embedded => EMBEDDED,
             Bytes::Read(bytes) => bytes,
         }
+    }
+
+    /// Every map that it makes, field by field.
+    pub fn layouts(&self) -> Result<BTreeMap<Table, Description>, ObjectError> {
+        layout::of_object(self.bytes())
     }
 
     /// SHA-256 of it: which programs these are.

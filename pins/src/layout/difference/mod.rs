@@ -159,10 +159,8 @@ impl Carried {
             _ if same || may_share(before, after, declared) => Self::Shared,
             (Table::Origins | Table::UdpOrigins, Ok(_)) => Self::Migrated,
             (_, Err(reason)) => Self::Refused { reason },
-            (table, Ok(_)) => Self::Refused {
-                reason: format!(
-                    "{table} is shared by all releases on the node: a new field has to stand in its reserve"
-                ),
+            (_, Ok(_)) => Self::Refused {
+                reason: "all releases on the node share it, so a new field has to stand in its reserve".into(),
             },
         }
     }
