@@ -19,5 +19,5 @@ pub use data_plane::{
 };
 pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
-pub use object::Object;
+pub use object::{Misfit, Object};
 pub use size::TableSizes;

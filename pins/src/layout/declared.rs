@@ -107,7 +107,7 @@ impl Table {
     pub fn declared(self) -> Declared {
         let own = RENAMED.iter().filter(|renamed| renamed.table == self.name());
         let renamed = own.map(|it| (it.before.to_owned(), it.now.to_owned())).collect();
-        Declared { renamed, lossy: Vec::new() }
+        Declared { renamed, ..Declared::default() }
     }
 }
 

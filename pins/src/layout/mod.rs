@@ -12,6 +12,7 @@ mod object;
 mod pinned;
 mod said;
 mod translation;
+mod ways;
 
 pub use btf::{BtfError, Types};
 pub use description::{Description, Field, FieldKind, Record};
@@ -20,3 +21,4 @@ pub use object::{ObjectError, of_object};
 pub use pinned::{Kernel, UnknownFields};
 pub use said::{Layouts, Renamed};
 pub use translation::{Copies, Declared, Translation, Untranslatable, Why};
+pub use ways::Ways;

@@ -49,6 +49,6 @@ impl Layouts {
     pub fn declared(&self, table: Table) -> Declared {
         let own = self.renamed.iter().filter(|renamed| renamed.table == table.name());
         let renamed = own.map(|it| (it.before.clone(), it.now.clone())).collect();
-        Declared { renamed, lossy: Vec::new() }
+        Declared { renamed, ..Declared::default() }
     }
 }

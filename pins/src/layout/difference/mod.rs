@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Declared, Description, Field, FieldKind, Record, Translation};
+use super::{Declared, Description, Field, FieldKind, Record, Translation, ways::rebuilding};
 use crate::{MapKind, Table};
 
 /// What tells two layouts of a map apart.
@@ -148,19 +148,22 @@ impl Difference {
 impl Carried {
     /// How `table` comes from `before` to `after`.
     pub fn of(table: Table, before: &Description, after: &Description, declared: &Declared) -> Self {
-        let translation = Translation::between(before, after, declared).map_err(|error| error.to_string());
+        let of_generation = Table::OF_GENERATION.contains(&table);
+        let translation = match of_generation {
+            true => rebuilding(table, before, after, declared),
+            false => Translation::between(before, after, declared).map_err(|error| error.to_string()),
+        };
         let same = before.is_like(after);
         match (table, translation) {
             (Table::Turns | Table::Counters, _) => Self::CountedAnew,
-            (table, Ok(_)) if Table::OF_GENERATION.contains(&table) => Self::Rebuilt,
-            (table, Err(reason)) if Table::OF_GENERATION.contains(&table) => {
-                Self::RebuiltWithoutIds { reason }
-            }
+            (_, Ok(_)) if of_generation => Self::Rebuilt,
+            (_, Err(reason)) if of_generation => Self::RebuiltWithoutIds { reason },
             _ if same || may_share(before, after, declared) => Self::Shared,
             (Table::Origins | Table::UdpOrigins, Ok(_)) => Self::Migrated,
             (_, Err(reason)) => Self::Refused { reason },
             (_, Ok(_)) => Self::Refused {
-                reason: "all releases on the node share it, so a new field has to stand in its reserve".into(),
+                reason: "all releases on the node share it, so a new field has to stand in its reserve"
+                    .into(),
             },
         }
     }

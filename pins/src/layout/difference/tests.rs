@@ -1,10 +1,10 @@
 use super::*;
 
 fn declared() -> Declared {
-    Declared { renamed: vec![("flags".into(), "marks".into())], lossy: Vec::new() }
+    Declared { renamed: vec![("flags".into(), "marks".into())], ..Declared::default() }
 }
 
-fn field(record: &mut Record, name: &str) -> usize {
+fn field(record: &Record, name: &str) -> usize {
     record.fields.iter().position(|field| field.name == name).unwrap()
 }
 
@@ -86,7 +86,7 @@ fn the_same_layout_differs_in_nothing_and_is_carried_in_its_own_way() {
 /// A field that takes a part of the reserve, as all releases may add one.
 fn grown(table: Table) -> Description {
     let mut grown = table.description();
-    let at = field(&mut grown.value, "reserve");
+    let at = field(&grown.value, "reserve");
     let reserve = &mut grown.value.fields[at];
     let new = Field { name: "new".into(), offset: reserve.offset, size: 8, kind: FieldKind::Unsigned };
     (reserve.offset, reserve.size) = (reserve.offset + 8, reserve.size - 8);
@@ -128,7 +128,19 @@ fn a_frozen_map_of_another_size_is_migrated_where_programs_write_it_and_else_ref
 #[test]
 fn a_table_that_cannot_be_read_is_made_anew_without_ids() {
     let table = Table::Endpoints;
-    let carried = Carried::of(table, &table.description(), &other(), &declared());
+    let (own, other) = (table.description(), other());
+    let carried = Carried::of(table, &own, &other, &declared());
     let reason = "field workload: narrowed from 8 to 4 bytes".to_owned();
     assert_eq!(carried, Carried::RebuiltWithoutIds { reason });
+    let back = Carried::of(table, &other, &own, &declared());
+    assert_eq!(back, Carried::RebuiltWithoutIds { reason: "field port: not there".into() });
+}
+
+#[test]
+fn what_is_made_anew_from_the_model_may_be_narrower() {
+    let table = Table::ServiceMeta;
+    let (own, mut narrow) = (table.description(), table.description());
+    let at = field(&narrow.value, "port");
+    narrow.value.fields[at].size = 1;
+    assert_eq!(Carried::of(table, &own, &narrow, &declared()), Carried::Rebuilt);
 }

@@ -10,8 +10,10 @@ const _: () = assert!(cfg!(target_endian = "little"), "the kernel programs are b
 pub struct Declared {
     /// Names of one field: in one of both layouts, and in the other. Either may be the earlier one.
     pub renamed: Vec<(String, String)>,
-    /// Fields that may lose what does not fit, by their name afterwards.
+    /// Fields of values that may lose what does not fit, by their name afterwards.
     pub lossy: Vec<String>,
+    /// Keys may lose fields: whoever translates them sees to entries that become one.
+    pub merged: bool,
 }
 
 /// Makes entries of one layout entries of another.
@@ -127,12 +129,17 @@ impl Translation {
             }
         }
         Ok(Self {
-            key: Copies::of(&from.key, &to.key, &difference.key, &Side { key: true, lossy: &[] })?,
+            key: Copies::of(
+                &from.key,
+                &to.key,
+                &difference.key,
+                &Side { key: true, lossy: &[], merged: declared.merged },
+            )?,
             value: Copies::of(
                 &from.value,
                 &to.value,
                 &difference.value,
-                &Side { key: false, lossy: &declared.lossy },
+                &Side { key: false, lossy: &declared.lossy, merged: true },
             )?,
         })
     }
@@ -147,6 +154,7 @@ impl Translation {
 struct Side<'a> {
     key: bool,
     lossy: &'a [String],
+    merged: bool,
 }
 
 impl Copies {
@@ -183,6 +191,12 @@ impl Copies {
         true
     }
 
+    /// Where `len` bytes at `offset` before stand after; none: they are not carried over in one piece.
+    pub fn place(&self, offset: usize, len: usize) -> Option<usize> {
+        let holds = |copy: &&Copy| copy.from <= offset && offset + len <= copy.from + copy.len;
+        self.copies.iter().find(holds).map(|copy| copy.to + offset - copy.from)
+    }
+
     /// Whether both records are the same.
     pub fn is_identity(&self) -> bool {
         self.identity
@@ -209,7 +223,7 @@ fn refusal(field: &FieldDifference, side: &Side<'_>) -> Option<Why> {
         Some(Why::Word)
     } else if has(Change::Narrowed) && !lossy {
         Some(Why::Narrowed { from: size(&field.before), to: size(&field.after) })
-    } else if has(Change::Removed) && side.key {
+    } else if has(Change::Removed) && !side.merged {
         Some(Why::Merged)
     } else {
         None

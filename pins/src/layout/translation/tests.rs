@@ -98,6 +98,10 @@ fn keys_never_become_one() {
     let gone = keys(&[("a", 4), ("b", 4)], &[("a", 4)]).unwrap_err();
     assert_eq!(gone.to_string(), "the key's field b: gone, so several entries would become one");
     assert!(keys(&[("a", 4)], &[("a", 2)]).is_err());
+    let merged = Declared { merged: true, ..Declared::default() };
+    let [two, one] =
+        [numbers(&[("a", 4), ("b", 4)]), numbers(&[("a", 4)])].map(|key| map(key, value.clone()));
+    assert!(Translation::between(&two, &one, &merged).is_ok());
     assert!(keys(&[("a", 4)], &[("b", 1), ("a", 4)]).is_ok());
 }
 
