@@ -172,7 +172,7 @@ fn verify_table(
 ) -> Option<Finding> {
     let Some(pin) = generation.tables.get(&table) else { return Some(Finding::Missing { path }) };
     let entry = manifest.tables.get(&table)?;
-    let known = entry.revision(pin).map(|revision| Layout { revision, ..pin.info.layout });
+    let known = entry.revision(&pin.info.layout).map(|revision| Layout { revision, ..pin.info.layout });
     let (expected, found) = (
         (entry.id, entry.layout, entry.max_entries),
         (pin.info.id, known.unwrap_or(pin.info.layout).hash(), pin.info.max_entries),

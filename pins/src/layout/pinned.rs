@@ -55,7 +55,7 @@ impl Kernel {
 
     /// The layout of a generation's table, whose revision its manifest tells.
     pub fn describe_table(&mut self, pin: &MapPin, entry: &TableEntry) -> Result<Description, UnknownFields> {
-        self.describe(pin, entry.revision(pin).unwrap_or(0))
+        self.describe(pin, entry.revision(&pin.info.layout).unwrap_or(0))
     }
 
     /// The layout of a frozen map. Who writes it says in its entries which revision they are of.

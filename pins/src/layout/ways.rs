@@ -35,7 +35,7 @@ impl Ways {
         let (mut kernel, mut ways) = (Kernel::default(), BTreeMap::new());
         for (&table, pin) in &generation.tables {
             let entry = generation.manifest.as_ref().and_then(|manifest| manifest.tables.get(&table));
-            let revision = entry.and_then(|entry| entry.revision(pin)).unwrap_or(0);
+            let revision = entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0);
             let own = table.description();
             let way = match kernel.describe(pin, revision) {
                 Ok(theirs) if theirs.is_like(&own) => None,
@@ -136,4 +136,58 @@ impl fmt::Display for Ways {
 
 fn other_layout(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, format!("it is of another layout ({why})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::FieldKind;
+
+    fn without(table: Table, name: &str) -> Description {
+        let mut other = table.description();
+        other.value.fields.retain(|field| field.name != name);
+        other
+    }
+
+    fn way(table: Table, from: &Description, to: &Description) -> Result<Translation, String> {
+        rebuilding(table, from, to, &table.declared())
+    }
+
+    #[test]
+    fn what_keeps_ids_has_to_be_there() {
+        for (table, field) in NEEDED {
+            let (own, other) = (table.description(), without(table, field));
+            assert_eq!(way(table, &other, &own).unwrap_err(), format!("field {field}: not there"));
+            assert!(way(table, &own, &other).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_else_there_is_may_be_gone() {
+        for (table, field) in [(Table::ServiceMeta, "port"), (Table::Endpoints, "flags")] {
+            assert!(way(table, &without(table, field), &table.description()).is_ok());
+        }
+    }
+
+    #[test]
+    fn words_of_another_meaning_or_size_are_not_read() {
+        for table in [Table::Services, Table::Slots, Table::Frontends] {
+            let own = table.description();
+            let raised = Description { revision: own.revision + 1, ..own.clone() };
+            assert!(way(table, &raised, &own).is_err(), "{table}");
+            let mut large = own.clone();
+            (large.value.size, large.value.fields[0].size) = (16, 16);
+            assert!(way(table, &large, &own).is_err(), "{table}");
+        }
+    }
+
+    #[test]
+    fn keys_may_lose_what_is_not_known() {
+        let (own, mut other) = (Table::Frontends.description(), Table::Frontends.description());
+        let network = Field { name: "network".into(), offset: 20, size: 4, kind: FieldKind::Unsigned };
+        other.key.fields.push(network);
+        other.key.size = 24;
+        assert!(way(Table::Frontends, &other, &own).is_ok());
+        assert!(Translation::between(&other, &own, &Declared::default()).is_err());
+    }
 }

@@ -73,7 +73,7 @@ fn pinned(inventory: &Inventory) -> Vec<(Table, Result<Description, UnknownField
     let mut tables = Vec::new();
     for (&table, pin) in live.iter().flat_map(|live| &live.tables) {
         let entry = live.and_then(|live| live.manifest.as_ref()?.tables.get(&table));
-        let revision = entry.and_then(|entry| entry.revision(pin)).unwrap_or(0);
+        let revision = entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0);
         tables.push((table, kernel.describe(pin, revision)));
     }
     let frozen = |(&table, pin): (&Table, &MapPin)| (table, kernel.describe_frozen(table, pin));
