@@ -17,6 +17,7 @@ pub use barrier::barrier;
 pub use data_plane::{
     Applied, ApplyError, Config, DataPlane, Flows, How, Report, Standing, StartError, Started,
 };
+pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
-pub use object::Object;
+pub use object::{Misfit, Object};
 pub use size::TableSizes;

@@ -16,7 +16,7 @@ use evermesh_pins::{
     Table, TableEntry, sys,
 };
 
-use crate::{Object, TableSizes};
+use crate::{Misfit, Object, TableSizes};
 
 /// Why a generation was not made. What was made of it is unfinished and is removed by the next start; what
 /// was live stays.
@@ -30,6 +30,9 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
+    /// The object was built with other types.
+    #[error("the eBPF object is not of this release: {0}")]
+    Misfit(#[from] Misfit),
     /// The kernel did not take the object's maps.
     #[error("cannot make the maps of the eBPF object: {source}")]
     Object {
@@ -77,6 +80,7 @@ pub fn room(pins: &PinDir, generation: u32) -> Result<(), BuildError> {
 /// Maps of these sizes. Frozen maps are taken from their pins, or made and pinned where there are none; without a
 /// directory they are new ones too, of nobody else.
 pub fn maps(pins: Option<&PinDir>, object: &Object, sizes: TableSizes) -> Result<Ebpf, BuildError> {
+    object.fits()?;
     let mut loader = EbpfLoader::new();
     for (pins, table) in pins.into_iter().flat_map(|pins| Table::FROZEN.map(|table| (pins, table))) {
         loader.map_pin_path(table.symbol(), pins.frozen_map(table));
