@@ -40,8 +40,8 @@ pub struct Options {
     /// Room for so many endpoints: workloads behind service ports
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub max_endpoints: Option<u32>,
-    /// Kernel programs that take the place of those built in
-    #[arg(long, value_name = "FILE", env = "EVERMESH_PROGRAMS", hide = true)]
+    /// Kernel programs that take the place of those built in: a directory with the objects of a release, or its current one
+    #[arg(long, value_name = "PATH", env = "EVERMESH_PROGRAMS", hide = true)]
     pub programs: Option<PathBuf>,
     /// This release is on trial: where its programs cannot take over it ends, instead of going on with what stands
     #[arg(long, env = "EVERMESH_CANDIDATE", hide = true)]

@@ -18,5 +18,5 @@ pub use data_plane::{
     Applied, ApplyError, Config, DataPlane, Flows, How, Report, Standing, StartError, Started,
 };
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
-pub use object::Object;
+pub use object::{Object, Part};
 pub use size::TableSizes;
