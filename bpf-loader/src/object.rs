@@ -104,6 +104,14 @@ impl Object {
         self.parts.get(at)?.as_ref().map(Bytes::get)
     }
 
+    /// Identity of a part: of the current one, that of the whole release.
+    pub fn identity(&self, part: Part) -> [u8; 32] {
+        match part {
+            Part::Current => self.digest,
+            other => Sha256::new().chain_update(self.digest).chain_update(other.file()).finalize().into(),
+        }
+    }
+
     /// SHA-256 over all parts: which programs these are.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
