@@ -9,6 +9,7 @@ mod barrier;
 mod data_plane;
 pub mod generation;
 mod lower;
+pub mod migration;
 mod object;
 mod size;
 pub mod tables;

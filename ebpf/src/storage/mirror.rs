@@ -1,11 +1,13 @@
-//! What a bridge does after each change of the primary: the entry of the secondary becomes what the primary's is now,
-//! until the primary was seen to be the same before and after. The sweep of `bpf-loader` does exactly that for each key, and
-//! whoever writes the secondary last has seen what it wrote in the primary afterwards: at rest the two agree.
+//! What a bridge does after each change of the primary.
 //!
-//! Nobody writes an entry of the secondary where it stands, so one may be replaced or deleted at any time.
+//! An origin, which is changed where it stands and by several threads at once, is copied until the primary was seen to be the
+//! same before and after: whoever writes the secondary last has found in the primary what it wrote. The sweep of
+//! `bpf-loader` follows the same rule for every entry. A pair is only ever set whole, so it is set in both; of two threads
+//! that set one at once either may win, and both are right.
 //!
-//! Each part of an attempt is a function of its own: the programs' stacks are short, and the verifier reads a loop's body
-//! once. What was copied is remembered by a fingerprint of 64 bits.
+//! Nobody changes an entry of the secondary where it stands, so one may be replaced or deleted at any time.
+//!
+//! What needs room for a translated value is a function of its own: the programs' stacks are short.
 
 use aya_ebpf::bindings::BPF_ANY;
 use evermesh_abi::{Counter, UdpOrigin, UdpOriginKey};
@@ -47,7 +49,7 @@ mod secondary {
     }
 }
 
-/// Who loses this often against other threads of the same application leaves it to them: each of them mirrors too.
+/// Who loses this often against other threads of the same application leaves it to them: each of them does the same.
 const ATTEMPTS: u32 = 8;
 
 /// The socket's origin.
