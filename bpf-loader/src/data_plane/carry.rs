@@ -48,7 +48,7 @@ impl DataPlane {
         let map = FrozenMap::open_to_carry(&self.config.pins, table)?;
         let entries = map.info.max_entries;
         let of_this_release = map.info.layout.has_bytes_of(&table.layout());
-        let used = if wanted < entries { generation::used(&map, table)? } else { 0 };
+        let used = if wanted < entries { generation::used(&map)? } else { 0 };
         Ok(Standing { entries, used, of_this_release })
     }
 }

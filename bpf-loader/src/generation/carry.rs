@@ -7,14 +7,16 @@ use std::{
 };
 
 use aya::{Ebpf, EbpfLoader};
-use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey, before};
 use evermesh_pins::{
     BridgeEnd, FrozenMap, PinDir, Table,
-    sys::{self, Object as Pinned},
+    sys::{self, Object as Pinned, RawMap},
 };
 
-use super::{BuildError, Direction, make, sweep};
-use crate::Object;
+use super::{BuildError, Direction, make};
+use crate::{
+    Object,
+    migration::{self, Same},
+};
 
 /// Why a frozen map was not carried over. The one in use is whole.
 #[derive(Debug, thiserror::Error)]
@@ -57,38 +59,22 @@ pub fn replace(pins: &PinDir, generation: u32, table: Table) -> Result<(), Carry
 }
 
 /// Has the map that is brought say what the one in use says. Whoever writes them meanwhile is of the bridge.
-pub fn sweep(pins: &PinDir, direction: Direction, generation: u32, table: Table) -> Result<(), CarryError> {
+pub fn sweep(pins: &PinDir, generation: u32, table: Table) -> Result<(), CarryError> {
     let path = pins.carried_map(generation, table);
     let (from, to) = (open(&pins.frozen_map(table))?, open(&path)?);
-    let (from, to) = (from.as_fd(), to.as_fd());
-    let swept = match (direction, table) {
-        (Direction::Up, Table::Origins) => sweep::all::<u64, before::Origin, u64, Origin>(from, to),
-        (Direction::Down, Table::Origins) => sweep::all::<u64, Origin, u64, before::Origin>(from, to),
-        (Direction::Up, Table::UdpOrigins) => {
-            sweep::all::<before::UdpOriginKey, before::UdpOrigin, UdpOriginKey, UdpOrigin>(from, to)
-        }
-        (Direction::Down, Table::UdpOrigins) => {
-            sweep::all::<UdpOriginKey, UdpOrigin, before::UdpOriginKey, before::UdpOrigin>(from, to)
-        }
-        _ => Err(io::Error::other("no program writes it")),
-    };
-    swept.map_err(failed("fill", &path))
+    migration::sweep(from.as_fd(), to.as_fd(), &Same).map(drop).map_err(failed("fill", &path))
 }
 
 /// How many elements of a frozen map are in use.
-pub fn used(map: &FrozenMap, table: Table) -> Result<usize, CarryError> {
-    let (fd, failed) = (map.fd.as_fd(), failed("count what stands in", &map.path));
-    let before = !map.info.layout.has_bytes_of(&table.layout());
-    let counted = match (table, before) {
-        (Table::Origins, false) => sys::map_pairs::<u64, Origin>(fd).map(|pairs| pairs.len()),
-        (Table::Origins, true) => sys::map_pairs::<u64, before::Origin>(fd).map(|pairs| pairs.len()),
-        (Table::UdpOrigins, false) => sys::map_pairs::<UdpOriginKey, UdpOrigin>(fd).map(|pairs| pairs.len()),
-        (Table::UdpOrigins, true) => {
-            sys::map_pairs::<before::UdpOriginKey, before::UdpOrigin>(fd).map(|pairs| pairs.len())
-        }
-        _ => Err(io::Error::other("no program writes it")),
-    };
-    counted.map_err(failed)
+pub fn used(map: &FrozenMap) -> Result<usize, CarryError> {
+    let mut used = 0;
+    let count = RawMap::new(map.fd.as_fd()).and_then(|elements| {
+        elements.for_each(|_, _| {
+            used += 1;
+            Ok(())
+        })
+    });
+    count.map(|()| used).map_err(failed("count what stands in", &map.path))
 }
 
 fn open(path: &Path) -> Result<OwnedFd, CarryError> {

@@ -167,7 +167,7 @@ impl<'a> Interpreter<'a> {
             Step::Attach { hook, generation } => switch::attach(pins, &self.config.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
             Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
-            Step::Sweep { generation, table } => carry::sweep(pins, direction, generation, table)?,
+            Step::Sweep { generation, table } => carry::sweep(pins, generation, table)?,
             Step::Replace { generation, table } => carry::replace(pins, generation, table)?,
             Step::RemoveBridge { generation } => remove_bridge(pins, generation)?,
             Step::MakeLive { generation } => switch::make_live(pins, generation)?,

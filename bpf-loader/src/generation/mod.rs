@@ -20,7 +20,6 @@ mod properties;
 mod recover;
 mod rehearse;
 mod step;
-mod sweep;
 mod switch;
 
 pub use carry::{CarryError, used};
