@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test test-kernels e2e cluster-up cluster-down cluster-load cluster-cycles bench verify fix clean \
+.PHONY: help build demo test crash-points chaos test-kernels e2e cluster-up cluster-down cluster-load cluster-cycles bench verify fix clean \
 	bootstrap bootstrap-tests bootstrap-verify bootstrap-kernels bootstrap-cluster variants test-binaries cluster-program \
 	kubernetes image-programs root
 
@@ -45,6 +45,12 @@ demo: root build variants ## show pods, traffic, kills and upgrades on this mach
 test: root bootstrap-tests test-binaries ## run all tests but those of `make e2e`, needs root
 	@$(tools) $(nextest) --profile $(PROFILE) $(ARGS)
 
+crash-points: root bootstrap-tests test-binaries ## cut off changes of what runs at every moment and every call, needs root; hours
+	@$(tools) EVERMESH_CRASH_POINTS=all $(nextest) --profile long -E 'binary(crash_points)' $(ARGS)
+
+chaos: root bootstrap-tests test-binaries ## five rounds of changes and kills and 1,000 cycles, needs root; goes on where it was stopped
+	@$(tools) NEXTEST="$(nextest)" chaos-tests/chaos $(target)/debug $(target)/chaos
+
 test-kernels: bootstrap-kernels ## run the tests that face the kernel on emulated Debian kernels, 6.1 and 6.12
 	@$(tools) chaos-tests/kernels/run $(ARGS)
 
@@ -75,7 +81,7 @@ verify: bootstrap-verify ## check format, lints, licences and sources; changes n
 	@$(tools) $(kernel_clippy) -- -D warnings
 	@$(tools) cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@$(tools) cargo deny --locked $(kernel) --config deny.toml check --hide-inclusion-graph bans licenses sources
-	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init} chaos-tests/variants/build
+	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init} chaos-tests/variants/build chaos-tests/chaos
 
 fix: bootstrap-verify ## format, and apply what clippy can mend
 	@$(tools) cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged

@@ -41,8 +41,8 @@ fn addresses(mesh: &Mesh<'_>) -> Result<BTreeSet<IpAddr>> {
 }
 
 #[test]
-fn twenty_table_sizes_go_unnoticed() {
-    let report = under_traffic(&[], |stage, mesh| (0..20).map(|n| resize(stage, mesh, n)).collect()).unwrap();
+fn eight_table_sizes_go_unnoticed() {
+    let report = under_traffic(&[], |stage, mesh| (0..8).map(|n| resize(stage, mesh, n)).collect()).unwrap();
     println!("{report}");
     assert_eq!(report.verdict(), Verdict::Clean);
 }
@@ -50,7 +50,7 @@ fn twenty_table_sizes_go_unnoticed() {
 /// Each size differs from the one before, up and down, and makes a new generation.
 fn resize(stage: &Stage, mesh: &mut Mesh<'_>, n: u32) -> Result<Event> {
     let before = mesh.generation()?;
-    let size = (1000 + 100 * (n * 7 % 20)).to_string();
+    let size = (1000 + 100 * (n * 5 % 8)).to_string();
     mesh.set_flags(&["--max-services", &size, "--max-endpoints", &size]);
     let start_ns = now_ns();
     mesh.kill_supervisor()?;

@@ -9,8 +9,8 @@ use evermesh_chaos_tests::{
     stage::under_traffic,
 };
 
-/// Of each kind.
-const TIMES: usize = 10;
+/// Of each kind, with whole agents; `generations` has more of them.
+const TIMES: usize = 4;
 const FLAGS: [&str; 4] = ["--gate-ms", "200", "--watchdog-ms", "120000"];
 
 /// Ends the agent as an operator would, and starts one with other programs or in another size.

@@ -67,6 +67,13 @@ pub struct LinkPin {
     pub info: LinkInfo,
 }
 
+impl LinkPin {
+    /// It is attached to a cgroup that exists.
+    pub fn hooks(&self) -> bool {
+        self.info.cgroup_id != 0
+    }
+}
+
 /// Why the pin directory could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {

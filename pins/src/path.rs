@@ -7,6 +7,9 @@ use crate::{BridgeEnd, Hook, Table};
 pub struct PinDir(PathBuf);
 
 impl PinDir {
+    /// What a generation's manifest is called in its directory.
+    pub const MANIFEST: &str = "manifest";
+
     /// `root` need not exist yet; its parent must lie in a bpffs.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self(root.into())
@@ -49,7 +52,7 @@ impl PinDir {
 
     /// The pin of a generation's manifest.
     pub fn manifest(&self, generation: u32) -> PathBuf {
-        self.generation(generation).join("manifest")
+        self.generation(generation).join(Self::MANIFEST)
     }
 
     /// Where a generation's tables stand.

@@ -35,7 +35,11 @@ pub struct RemovalError {
 pub fn remove_all(pins: &PinDir) -> Result<Removed, RemovalError> {
     let mut removed = Removed::default();
     detach_all(pins)?;
-    for directory in [pins.links(), pins.generations(), pins.frozen()] {
+    remove_tree(&pins.links(), &mut removed)?;
+    for generation in list(&pins.generations())? {
+        remove_manifest_first(&generation, &mut removed)?;
+    }
+    for directory in [pins.generations(), pins.frozen()] {
         remove_tree(&directory, &mut removed)?;
     }
     for link in [pins.live(), pins.live_aside()] {
@@ -50,11 +54,12 @@ pub fn remove_all(pins: &PinDir) -> Result<Removed, RemovalError> {
 
 /// Removes one generation, its manifest first, so that what is left of an interrupted removal counts as unfinished.
 pub fn remove_generation(pins: &PinDir, number: u32) -> Result<(), RemovalError> {
-    let manifest = pins.manifest(number);
-    if manifest.exists() {
-        fs::remove_file(&manifest).map_err(failed("remove", &manifest))?;
-    }
-    remove_tree(&pins.generation(number), &mut Removed::default())
+    remove_manifest_first(&pins.generation(number), &mut Removed::default())
+}
+
+fn remove_manifest_first(generation: &Path, removed: &mut Removed) -> Result<(), RemovalError> {
+    remove_tree(&generation.join(PinDir::MANIFEST), removed)?;
+    remove_tree(generation, removed)
 }
 
 /// Removes the programs that led to a generation, which hook nothing.

@@ -69,9 +69,9 @@ pub enum Finding {
         /// That of the link.
         found: u32,
     },
-    /// A link to a cgroup that was removed: it hooks nothing.
-    #[error("{}: its cgroup was removed, so it hooks nothing", path.display())]
-    RemovedCgroup {
+    /// A link whose cgroup was removed, or that was detached: it hooks nothing. A start makes another one.
+    #[error("{}: its cgroup was removed or it was detached, so it hooks nothing", path.display())]
+    Detached {
         /// The pin.
         path: PathBuf,
     },
@@ -93,7 +93,7 @@ pub enum Finding {
         /// The program's id.
         found: u32,
     },
-    /// `live` names no finished generation although one is in use.
+    /// `live` names no finished generation although something is hooked.
     #[error("{}: does not name a finished generation", path.display())]
     Live {
         /// The symbolic link.
@@ -102,6 +102,11 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Nothing that a start must leave alone.
+    pub fn is_mended_by_a_start(&self) -> bool {
+        matches!(self, Self::Detached { .. })
+    }
+
     pub(crate) fn kind(path: PathBuf, expected: &'static str, found: &Object) -> Self {
         Self::Kind { path, expected, found: found.kind() }
     }
@@ -130,7 +135,7 @@ fn verify_live(pins: &PinDir, inventory: &Inventory) -> Vec<Finding> {
     let finished = |number| inventory.generations.get(number).is_some_and(|g| g.manifest.is_some());
     let names_finished = inventory.live.as_ref().is_some_and(finished);
     let mut findings = Vec::new();
-    if !names_finished && (inventory.live.is_some() || !inventory.links.is_empty()) {
+    if !names_finished && inventory.links.values().any(LinkPin::hooks) {
         findings.push(Finding::Live { path: pins.live() });
     }
     if names_finished {
@@ -217,8 +222,8 @@ fn verify_link(
     if !info.is_cgroup || info.attach_type != hook.attach_type() {
         return Some(Finding::AttachPoint { path, expected: hook.attach_type(), found: info.attach_type });
     }
-    if info.cgroup_id == 0 {
-        return Some(Finding::RemovedCgroup { path });
+    if !link.hooks() {
+        return Some(Finding::Detached { path });
     }
     if info.cgroup_id != cgroup.id {
         return Some(Finding::OtherCgroup { path, expected: cgroup.clone(), found: info.cgroup_id });

@@ -84,7 +84,8 @@ impl Standing {
         std::fs::create_dir_all(&path).map_err(|source| StartError::Directory { path, source })?;
         let lock = WriterLock::acquire(&config.pins, DataPlane::PATIENCE)?;
         let mut inventory = Inventory::read(&config.pins)?;
-        let findings = evermesh_pins::verify(&config.pins, &inventory, &config.cgroup);
+        let mut findings = evermesh_pins::verify(&config.pins, &inventory, &config.cgroup);
+        findings.retain(|finding| !finding.is_mended_by_a_start());
         if !findings.is_empty() {
             return Err(StartError::Findings(findings));
         }

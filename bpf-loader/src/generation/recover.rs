@@ -14,7 +14,7 @@ pub struct Observed {
     pub live: Option<u32>,
     /// Every generation, with the digest of its eBPF object; none: it is unfinished.
     pub generations: BTreeMap<u32, Option<[u8; 32]>>,
-    /// Which programs each link attaches.
+    /// Which programs each link attaches; without links that hook nothing.
     pub links: Links,
     /// Frozen maps that generations bring and that are not in use yet.
     pub carried: BTreeMap<u32, Vec<Table>>,
@@ -56,7 +56,7 @@ impl Observed {
     pub fn of(inventory: &Inventory) -> Self {
         let generations = || inventory.generations.iter().map(|(&number, pins)| (number, pins));
         let runs = |hook: &Hook, id: u32| generations().find_map(|(n, pins)| programs(n, pins, hook, id));
-        let links = inventory.links.iter();
+        let links = inventory.links.iter().filter(|(_, link)| link.hooks());
         let carried = |pins: &GenerationPins| pins.carried.keys().copied().collect::<Vec<_>>();
         let brings = generations().map(|(number, pins)| (number, carried(pins)));
         let bridged = generations().filter(|(_, pins)| !pins.bridge.is_empty());

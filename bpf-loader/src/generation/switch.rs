@@ -63,7 +63,7 @@ pub enum SwitchError {
     },
 }
 
-/// Attaches a generation's program and pins the link.
+/// Attaches a generation's program and pins the link, in place of one that hooks nothing, if there is one.
 pub fn attach(pins: &PinDir, cgroup: &Cgroup, hook: Hook, generation: u32) -> Result<(), SwitchError> {
     let path = cgroup.path.clone();
     let directory = File::open(&path).map_err(|source| SwitchError::Cgroup { path, source })?;
@@ -71,7 +71,11 @@ pub fn attach(pins: &PinDir, cgroup: &Cgroup, hook: Hook, generation: u32) -> Re
     let attach = |source| SwitchError::Attach { hook, cgroup: cgroup.path.clone(), source };
     let link = sys::link_create(program.as_fd(), directory.as_fd(), hook.attach_type()).map_err(attach)?;
     let path = pins.link(hook);
-    sys::object_pin(link.as_fd(), &path).map_err(|source| SwitchError::Pin { path, source })
+    let failed = |source| SwitchError::Pin { path: path.clone(), source };
+    if stands(&path) {
+        fs::remove_file(&path).map_err(failed)?;
+    }
+    sys::object_pin(link.as_fd(), &path).map_err(failed)
 }
 
 /// Leads a link from one program to another, by compare-and-swap.

@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::fs;
 
 use evermesh_chaos_tests::{
     faults::random,
@@ -6,97 +6,100 @@ use evermesh_chaos_tests::{
 };
 use rand::RngExt;
 
-use crate::plane::{Kind, Plane, Task, event};
+use crate::{
+    all,
+    plane::{Kind, Plane, Task, event},
+};
 
-/// Every moment has its turn while the list of steps changes, and `all` tries each.
-const SAMPLED: usize = 12;
+/// Moments under one run of traffic.
+const AT_ONCE: usize = 50;
 
 /// The process ends before and after each step of a change; the next start leads to the old or, once that was said, to
 /// the new generation.
 #[test]
 fn a_change_that_is_cut_off_anywhere_is_undone_or_finished() {
-    survive(Kind::Table, |cutter| {
-        for at in 0..cutter.moments("commit").len() {
-            cutter.cut("commit", at, None);
-        }
+    survive(Kind::Table, "commit", 1, |cutter, at| {
+        cutter.cut("commit", at, None);
     });
-}
-
-#[test]
-fn a_migration_that_is_cut_off_anywhere_is_undone_or_finished() {
-    survive(Kind::Frozen, |cutter| {
-        let moments = cutter.moments("commit");
-        for at in sampled(0..moments.len()) {
-            let recovery = cutter.cut("commit", at, None);
-            if at % 3 == 0 && recovery > 0 {
-                cutter.cut("commit", at, Some(at % recovery));
-            }
-        }
-    });
-}
-
-#[test]
-fn a_migration_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
-    survive(Kind::Frozen, |cutter| {
-        let moments = cutter.moments("roll-back");
-        let begins = moments.iter().position(|moment| moment.contains("being rolled back")).unwrap();
-        for at in sampled(begins..moments.len()) {
-            cutter.cut("roll-back", at, None);
-        }
-    });
-}
-
-/// One moment of twelve, another one each time that the list grows; or all of them.
-fn sampled(moments: Range<usize>) -> impl Iterator<Item = usize> {
-    let first = moments.start + moments.len() % SAMPLED;
-    let (first, step) = if all() { (moments.start, 1) } else { (first, SAMPLED) };
-    (first..moments.end).step_by(step)
-}
-
-fn all() -> bool {
-    std::env::var("EVERMESH_CRASH_POINTS").is_ok_and(|which| which == "all")
 }
 
 #[test]
 fn a_roll_back_that_is_cut_off_anywhere_is_finished() {
-    survive(Kind::Table, |cutter| {
-        let moments = cutter.moments("roll-back");
-        let begins = moments.iter().position(|moment| moment.contains("being rolled back")).unwrap();
-        for at in begins..moments.len() {
-            cutter.cut("roll-back", at, None);
-        }
+    survive(Kind::Table, "roll-back", 1, |cutter, at| {
+        cutter.cut("roll-back", at, None);
     });
 }
 
 /// One of three moments of a change and one of its recovery; or all pairs of them.
 #[test]
 fn a_recovery_that_is_cut_off_anywhere_is_taken_up_again() {
-    let all = all();
     let mut random = random(7);
-    survive(Kind::Table, |cutter| {
-        let moments = cutter.moments("commit").len();
-        for at in (0..moments).step_by(if all { 1 } else { 3 }) {
-            let recovery = cutter.cut("commit", at, None);
-            let one = (recovery > 0).then(|| random.random_range(0..recovery.max(1)));
-            let chosen: Vec<_> = if all { (0..recovery).collect() } else { one.into_iter().collect() };
-            for then in chosen {
-                cutter.cut("commit", at, Some(then));
-            }
+    survive(Kind::Table, "commit", 3, |cutter, at| {
+        let recovery = cutter.cut("commit", at, None);
+        let one = (recovery > 0).then(|| random.random_range(0..recovery.max(1)));
+        let chosen: Vec<_> = if all() { (0..recovery).collect() } else { one.into_iter().collect() };
+        for then in chosen {
+            cutter.cut("commit", at, Some(then));
         }
     });
 }
 
-fn survive(kind: Kind, cut: impl FnOnce(&mut Cutter<'_>)) {
-    let plane = Plane::new(kind);
-    let mut survived = 0;
-    let report = plane.under_traffic(|| {
-        let mut cutter = Cutter { plane: &plane, events: Vec::new() };
-        cut(&mut cutter);
-        survived = cutter.events.len();
-        cutter.events
+/// What was written to the journal last may be lost with the machine's power. Whatever stands then is led to what is live.
+#[test]
+fn a_cut_that_costs_the_last_words_of_the_journal_leads_to_what_is_live() {
+    survive(Kind::Table, "commit", 5, |cutter, at| cutter.cut_and_forget(at));
+}
+
+/// Of the recoveries every other one is cut off too.
+#[test]
+fn a_migration_that_is_cut_off_anywhere_is_undone_or_finished() {
+    survive(Kind::Frozen, "commit", 13, |cutter, at| {
+        let recovery = cutter.cut("commit", at, None);
+        if at % 2 == 0 && recovery > 0 {
+            cutter.cut("commit", at, Some(at % recovery));
+        }
     });
-    println!("survived {survived} of {survived}\n{report}");
-    assert_eq!(report.verdict(), Verdict::Clean, "{report}");
+}
+
+#[test]
+fn a_migration_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
+    survive(Kind::Frozen, "roll-back", 7, |cutter, at| {
+        cutter.cut("roll-back", at, None);
+    });
+}
+
+#[test]
+fn a_migration_whose_last_words_in_the_journal_are_lost_is_led_to_what_is_live() {
+    survive(Kind::Frozen, "commit", 29, |cutter, at| cutter.cut_and_forget(at));
+}
+
+/// At each moment of a change with that end, or at one of so many.
+fn survive(kind: Kind, then: &'static str, one_of: usize, mut cut: impl FnMut(&mut Cutter<'_>, usize)) {
+    let plane = Plane::new(kind);
+    let moments = plane.moments(then);
+    // A change that is to be rolled back is any other one until then.
+    let begins = moments.iter().position(|moment| moment.contains("being rolled back")).unwrap_or(0);
+    let chosen: Vec<usize> = (begins..moments.len()).step_by(if all() { 1 } else { one_of }).collect();
+    let mut survived = 0;
+    for some in chosen.chunks(AT_ONCE) {
+        let report = plane.under_traffic(|| {
+            let mut cutter = Cutter { plane: &plane, events: Vec::new() };
+            some.iter().for_each(|&at| cut(&mut cutter, at));
+            cutter.events
+        });
+        survived += report.events.len();
+        println!("{report}");
+        assert_eq!(report.verdict(), Verdict::Clean, "{report}");
+    }
+    println!("survived {survived} of {survived}");
+}
+
+impl Plane {
+    /// Those of a change that nothing disturbs.
+    fn moments(&self, then: &'static str) -> Vec<String> {
+        let (_, room) = self.settled();
+        self.run(Task { room: self.kind.other(room), then, end_at: None }).finished().moments
+    }
 }
 
 struct Cutter<'a> {
@@ -105,12 +108,6 @@ struct Cutter<'a> {
 }
 
 impl Cutter<'_> {
-    /// Of a change that nothing disturbs.
-    fn moments(&self, then: &'static str) -> Vec<String> {
-        let (_, room) = self.plane.settled();
-        self.plane.run(Task { room: self.plane.kind.other(room), then, end_at: None }).finished().moments
-    }
-
     /// Cuts a change off at a moment, and its recovery too if one is named. How many moments the recovery had.
     fn cut(&mut self, then: &'static str, at: usize, recovery_at: Option<usize>) -> usize {
         let plane = self.plane;
@@ -130,5 +127,27 @@ impl Cutter<'_> {
             assert_eq!((now > live, found), (run.is_committed(), room), "after {:?}", run.moments.last());
         }));
         recovery
+    }
+
+    /// Cuts a change off, and the journal says again what it said before it.
+    fn cut_and_forget(&mut self, at: usize) {
+        let plane = self.plane;
+        let (live, room) = plane.settled();
+        let journal = plane.journal();
+        let before = fs::read(&journal).unwrap();
+        self.events.push(event("cut off and forgotten", || {
+            let run =
+                plane.run(Task { room: plane.kind.other(room), then: "commit", end_at: Some(at) }).cut_off();
+            fs::write(&journal, &before).unwrap();
+            // `live` is renamed after the word that the change is committed, and is all that tells of it.
+            let moved = run
+                .moments
+                .iter()
+                .any(|moment| moment.starts_with("after make generation") && moment.ends_with("live"));
+            let expected = if moved { plane.kind.other(room) } else { room };
+            plane.run(Task { room: expected, then: "commit", end_at: None }).finished();
+            let (now, found) = plane.settled();
+            assert_eq!((now > live, found), (moved, expected), "after {:?}", run.moments.last());
+        }));
     }
 }

@@ -131,11 +131,14 @@ impl Plane {
         self.sandbox.dir()
     }
 
+    /// The file of the journal.
+    pub fn journal(&self) -> PathBuf {
+        self.sandbox.state_dir().join("journal")
+    }
+
     pub fn command(&self, task: Task) -> Command {
         let mut command = Command::new(binaries::find("evermesh-plane").unwrap());
-        command.arg("--bpffs").arg(self.pins().root());
-        command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
-        command.arg("--state-dir").arg(self.sandbox.state_dir());
+        command.args(self.directories()).arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
         command.arg("--config").arg(&self.mesh);
         let room = task.room.to_string();
         match self.kind {
@@ -147,7 +150,12 @@ impl Plane {
         command
     }
 
-    fn pins(&self) -> PinDir {
+    /// Where its pins and its journal are, as flags.
+    pub fn directories(&self) -> [PathBuf; 4] {
+        ["--bpffs".into(), self.pins().root().to_owned(), "--state-dir".into(), self.sandbox.state_dir()]
+    }
+
+    pub fn pins(&self) -> PinDir {
         PinDir::new(self.sandbox.bpffs())
     }
 }

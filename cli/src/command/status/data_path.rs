@@ -50,7 +50,7 @@ impl DataPath {
     fn look_at(&mut self, pins: &PinDir, inventory: &Inventory, named: Option<&Path>) {
         self.stands = true;
         self.generation = inventory.live;
-        self.hooks = inventory.links.values().filter(|link| link.info.cgroup_id != 0).count();
+        self.hooks = inventory.links.values().filter(|link| link.hooks()).count();
         self.look_at_hooks(pins, inventory, named);
         if let Err(error) = self.look_at_maps(pins) {
             self.findings.push(error.to_string());

@@ -213,7 +213,7 @@ fn pins_are_not_as_they_should_be() {
     let data_path = DataPath {
         hooks: 8,
         findings: vec![
-            "/sys/fs/bpf/evermesh/links/connect4: its cgroup was removed, so it hooks nothing".into(),
+            "/sys/fs/bpf/evermesh/links/connect4: its cgroup was removed or it was detached, so it hooks nothing".into(),
         ],
         phase: Some(2),
         pods: (1..=9).map(pod).collect(),
