@@ -1,8 +1,8 @@
-//! Builds the kernel programs in `../ebpf` and hands the object to the crate.
+//! Builds the kernel programs in `../ebpf` and hands the objects to the crate: one of each kind in `ebpf/Cargo.toml`.
 //!
 //! The target has no prebuilt standard library, so a compiler is needed whose sysroot carries its own
 //! sources: the first of `$EVERMESH_BPF_RUSTC`, `$RUSTC`, rustup's nightly and `/usr/bin/rustc` that does.
-//! `$EVERMESH_BPF_OBJECT` names a prebuilt object instead.
+//! `$EVERMESH_BPF_OBJECTS` names a directory of prebuilt objects instead.
 
 use std::{
     env, fs,
@@ -10,6 +10,13 @@ use std::{
     process::Command,
 };
 
+/// Each object's name, and what it is built with.
+const PARTS: [(&str, &[&str]); 4] = [
+    ("current.bpf.o", &[]),
+    ("up.bpf.o", &["--features", "up"]),
+    ("down.bpf.o", &["--features", "down"]),
+    ("before.bpf.o", &["--features", "before"]),
+];
 const TARGET: &str = "bpfel-unknown-none";
 const RUSTFLAGS: [&str; 4] = ["-Clinker=bpf-linker", "-Cdebuginfo=2", "-Clink-arg=--btf", "-Ctarget-cpu=v3"];
 
@@ -19,14 +26,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Asked when it runs, not when it was built: a checkout may have moved since.
     let sources = directory("CARGO_MANIFEST_DIR")?.join("../ebpf");
     declare_inputs(&sources);
-    let built = match env::var_os("EVERMESH_BPF_OBJECT") {
-        Some(prebuilt) => PathBuf::from(prebuilt),
-        None => build(&sources, &out.join("bpf"))?,
-    };
-    let object = fs::read(&built).map_err(|e| format!("cannot read {}: {e}", built.display()))?;
-    refuse_hidden_maps(&object)?;
-    refuse_panics(&object)?;
-    Ok(fs::write(out.join("evermesh.bpf.o"), object)?)
+    let prebuilt = env::var_os("EVERMESH_BPF_OBJECTS").map(PathBuf::from);
+    for (name, arguments) in PARTS {
+        let built = match &prebuilt {
+            Some(directory) => directory.join(name),
+            None => build(&sources, &out.join("bpf"), arguments)?,
+        };
+        let object = fs::read(&built).map_err(|e| format!("cannot read {}: {e}", built.display()))?;
+        refuse_hidden_maps(&object)?;
+        refuse_panics(&object)?;
+        fs::write(out.join(name), object)?;
+    }
+    Ok(())
 }
 
 /// A section of constants or variables becomes a map that is pinned nowhere, so that the next start would
@@ -57,7 +68,7 @@ fn refuse_panics(object: &[u8]) -> Result<(), String> {
 }
 
 fn declare_inputs(sources: &Path) {
-    for variable in ["EVERMESH_BPF_RUSTC", "EVERMESH_BPF_OBJECT"] {
+    for variable in ["EVERMESH_BPF_RUSTC", "EVERMESH_BPF_OBJECTS"] {
         println!("cargo::rerun-if-env-changed={variable}");
     }
     for input in ["src", "abi/src", "abi/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
@@ -65,7 +76,7 @@ fn declare_inputs(sources: &Path) {
     }
 }
 
-fn build(sources: &Path, target_dir: &Path) -> Result<PathBuf, String> {
+fn build(sources: &Path, target_dir: &Path, arguments: &[&str]) -> Result<PathBuf, String> {
     let rustc = compiler_with_sources()?;
     let beside = Path::new(&rustc).with_file_name("cargo");
     let cargo = if beside.exists() {
@@ -83,6 +94,7 @@ fn build(sources: &Path, target_dir: &Path) -> Result<PathBuf, String> {
         .current_dir(sources)
         .args(["build", "--locked", "--release", "-Zbuild-std=core", "--target", TARGET, "--target-dir"])
         .arg(target_dir)
+        .args(arguments)
         .env("RUSTC", &rustc)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_ENCODED_RUSTFLAGS", RUSTFLAGS.join("\x1f"))

@@ -28,7 +28,7 @@ pub enum AgentError {
         source: io::Error,
     },
     /// The kernel programs that were named are not there.
-    #[error("cannot read the kernel programs in {}: {source}; name another file with --programs", path.display())]
+    #[error("cannot read the kernel programs in {}: {source}; name another file or directory with --programs", path.display())]
     Programs {
         /// The file.
         path: PathBuf,

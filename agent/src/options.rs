@@ -40,8 +40,14 @@ pub struct Options {
     /// Room for so many endpoints: workloads behind service ports
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub max_endpoints: Option<u32>,
-    /// Kernel programs that take the place of those built in
-    #[arg(long, value_name = "FILE", env = "EVERMESH_PROGRAMS", hide = true)]
+    /// Room for what so many sockets asked for; where it is full, the one longest unused makes room
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1024..))]
+    pub max_origins: Option<u32>,
+    /// The same for unconnected UDP: three for each service that a socket talks to
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1024..))]
+    pub max_udp_origins: Option<u32>,
+    /// Kernel programs that take the place of those built in: a directory with the objects of a release, or its current one
+    #[arg(long, value_name = "PATH", env = "EVERMESH_PROGRAMS", hide = true)]
     pub programs: Option<PathBuf>,
     /// This release is on trial: where its programs cannot take over it ends, instead of going on with what stands
     #[arg(long, env = "EVERMESH_CANDIDATE", hide = true)]
@@ -73,6 +79,8 @@ impl Options {
         TableSizes {
             services: self.max_services.unwrap_or(default.services),
             endpoints: self.max_endpoints.unwrap_or(default.endpoints),
+            origins: self.max_origins.unwrap_or(default.origins),
+            udp_origins: self.max_udp_origins.unwrap_or(default.udp_origins),
         }
     }
 }

@@ -9,6 +9,7 @@ mod barrier;
 mod data_plane;
 pub mod generation;
 mod lower;
+pub mod migration;
 mod object;
 mod size;
 pub mod tables;
@@ -19,5 +20,5 @@ pub use data_plane::{
 };
 pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
-pub use object::{Misfit, Object};
+pub use object::{Misfit, Object, Part};
 pub use size::TableSizes;

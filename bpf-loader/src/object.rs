@@ -6,34 +6,113 @@ use evermesh_pins::{
 };
 use sha2::{Digest, Sha256};
 
-/// The eBPF object, embedded at build time.
-static EMBEDDED: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/evermesh.bpf.o"));
+/// One of the eBPF objects of a release: the same hooks over other maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// What runs between two changes: this release's layouts.
+    Current,
+    /// The bridge: the layouts of the release before are primary, and this release's are filled beside them.
+    Up,
+    /// The bridge back: this release's layouts are primary, and those of the release before are filled beside them.
+    Down,
+    /// This release's hooks over the layouts of the release before.
+    Before,
+}
 
-/// Kernel programs and the layouts of their maps: an eBPF object.
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Current, Self::Up, Self::Down, Self::Before];
+    /// What each link goes through, in this order, when this release's layouts take the place of the former ones. All links have
+    /// come to one before the first goes to the next; the other way round for the way back.
+    pub const UPGRADE: [Self; 3] = [Self::Up, Self::Down, Self::Current];
+
+    /// Name of its file.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Current => "current.bpf.o",
+            Self::Up => "up.bpf.o",
+            Self::Down => "down.bpf.o",
+            Self::Before => "before.bpf.o",
+        }
+    }
+
+    fn embedded(self) -> &'static [u8] {
+        match self {
+            Self::Current => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/current.bpf.o")),
+            Self::Up => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/up.bpf.o")),
+            Self::Down => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/down.bpf.o")),
+            Self::Before => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/before.bpf.o")),
+        }
+    }
+}
+
+/// Kernel programs of a release and the layouts of their maps: an eBPF object of each [`Part`].
 #[derive(Clone)]
 pub struct Object {
-    bytes: Bytes,
+    /// In the order of [`Part::ALL`].
+    parts: [Option<Bytes>; 4],
     digest: [u8; 32],
 }
 
 #[derive(Clone)]
 enum Bytes {
-    Embedded,
+    Embedded(&'static [u8]),
     Read(Arc<[u8]>),
 }
 
+impl Bytes {
+    fn get(&self) -> &[u8] {
+        match self {
+            Self::Embedded(bytes) => bytes,
+            Self::Read(bytes) => bytes,
+        }
+    }
+}
+
 impl Object {
-    /// The object in a file, instead of the one that is built in.
+    /// The objects in a directory, each in its [`Part::file`], instead of those that are built in. Only the current one must be
+    /// there; a file is a current one alone.
     pub fn read(path: &Path) -> io::Result<Self> {
-        let bytes = fs::read(path)?;
-        Ok(Self { digest: Sha256::digest(&bytes).into(), bytes: Bytes::Read(bytes.into()) })
+        let read = |path: &Path| fs::read(path).map(|bytes| Bytes::Read(bytes.into()));
+        if !path.is_dir() {
+            return Ok(Self::new([Some(read(path)?), None, None, None]));
+        }
+        let mut parts = Part::ALL.map(|_| None);
+        for (part, bytes) in Part::ALL.into_iter().zip(&mut parts) {
+            let path = path.join(part.file());
+            if part == Part::Current || path.exists() {
+                *bytes = Some(read(&path)?);
+            }
+        }
+        Ok(Self::new(parts))
     }
 
-    /// Its bytes.
+    fn new(parts: [Option<Bytes>; 4]) -> Self {
+        let mut digest = Sha256::new();
+        for (part, bytes) in Part::ALL.into_iter().zip(&parts) {
+            let Some(bytes) = bytes else { continue };
+            digest.update(part.file());
+            digest.update(Sha256::digest(bytes.get()));
+        }
+        Self { parts, digest: digest.finalize().into() }
+    }
+
+    /// The bytes of the current part.
     pub fn bytes(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Embedded => EMBEDDED,
-            Bytes::Read(bytes) => bytes,
+        self.part(Part::Current).unwrap_or_default()
+    }
+
+    /// The bytes of a part, if there is one.
+    pub fn part(&self, part: Part) -> Option<&[u8]> {
+        let at = Part::ALL.into_iter().position(|it| it == part)?;
+        self.parts.get(at)?.as_ref().map(Bytes::get)
+    }
+
+    /// Identity of a part: of the current one, that of the whole release.
+    pub fn identity(&self, part: Part) -> [u8; 32] {
+        match part {
+            Part::Current => self.digest,
+            other => Sha256::new().chain_update(self.digest).chain_update(other.file()).finalize().into(),
         }
     }
 
@@ -44,7 +123,9 @@ impl Object {
 
     /// Whether its maps are those that this release reads and writes. Those of the one that is built in are.
     pub fn fits(&self) -> Result<(), Misfit> {
-        let Bytes::Read(_) = self.bytes else { return Ok(()) };
+        if self.digest == Self::default().digest {
+            return Ok(());
+        }
         let layouts = self.layouts()?;
         match layouts.iter().find(|(table, found)| !found.is_like(&table.description())) {
             Some((&table, _)) => Err(Misfit::Other(table)),
@@ -52,7 +133,7 @@ impl Object {
         }
     }
 
-    /// SHA-256 of it: which programs these are.
+    /// SHA-256 over all parts: which programs these are.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
@@ -72,12 +153,48 @@ pub enum Misfit {
 impl Default for Object {
     /// The one that is built in.
     fn default() -> Self {
-        Self { bytes: Bytes::Embedded, digest: Sha256::digest(EMBEDDED).into() }
+        Self::new(Part::ALL.map(|part| Some(Bytes::Embedded(part.embedded()))))
     }
 }
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Object({:02x?}..)", &self.digest[..4])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs};
+
+    use super::{Object, Part};
+
+    #[test]
+    fn a_release_has_four_parts_that_differ() {
+        let object = Object::default();
+        let parts: BTreeSet<&[u8]> = Part::ALL.iter().map(|&part| object.part(part).unwrap()).collect();
+        assert_eq!(parts.len(), 4);
+    }
+
+    #[test]
+    fn what_is_read_from_a_directory_is_what_was_built_in_and_each_part_counts() {
+        let (built_in, dir) = (Object::default(), tempfile::tempdir().unwrap());
+        for part in Part::ALL {
+            fs::write(dir.path().join(part.file()), built_in.part(part).unwrap()).unwrap();
+        }
+        assert_eq!(Object::read(dir.path()).unwrap().digest(), built_in.digest());
+        fs::write(dir.path().join(Part::Down.file()), "another").unwrap();
+        assert_ne!(Object::read(dir.path()).unwrap().digest(), built_in.digest());
+        fs::remove_file(dir.path().join(Part::Current.file())).unwrap();
+        assert!(Object::read(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_file_is_a_current_part_alone() {
+        let (built_in, dir) = (Object::default(), tempfile::tempdir().unwrap());
+        let path = dir.path().join("programs.bpf.o");
+        fs::write(&path, built_in.bytes()).unwrap();
+        let object = Object::read(&path).unwrap();
+        assert_eq!((object.bytes(), object.part(Part::Up)), (built_in.bytes(), None));
     }
 }

@@ -1,23 +1,31 @@
 use evermesh_pins::{Table, TableEntries};
 use serde::{Deserialize, Serialize};
 
-/// How large the tables of a generation are made.
+/// How large the tables of a generation are made, and the frozen maps that programs write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TableSizes {
     /// Service ports, counted once for each address family that has a virtual IP.
     pub services: u32,
     /// Memberships of workloads in service ports.
     pub endpoints: u32,
+    /// Sockets whose connection is remembered.
+    pub origins: u32,
+    /// What unconnected UDP sockets asked for: three for each service that a socket talks to.
+    pub udp_origins: u32,
 }
 
 impl Default for TableSizes {
-    /// About 10 MB of kernel memory, beside the frozen maps.
     fn default() -> Self {
-        Self { services: 16_384, endpoints: 131_072 }
+        Self::DEFAULT
     }
 }
 
 impl TableSizes {
+    /// About 10 MB of kernel memory, and 22 MB for the frozen maps.
+    pub const DEFAULT: Self =
+        Self { services: 16_384, endpoints: 131_072, origins: 131_072, udp_origins: 262_144 };
+
     /// Elements of a table. Id 0 is never used in `services` and `endpoints`. A service port takes a
     /// frontend for each virtual IP and protocol, and a virtual IP one more; slot ranges are powers of two, and a
     /// range is copied when a set changes, hence twice and once more.
@@ -27,6 +35,8 @@ impl TableSizes {
             Table::Services | Table::ServiceMeta | Table::Turns => self.services.saturating_add(1),
             Table::Endpoints => self.endpoints.saturating_add(1),
             Table::Slots => self.endpoints.saturating_mul(3),
+            Table::Origins => self.origins,
+            Table::UdpOrigins => self.udp_origins,
             other => other.fixed_entries().unwrap_or(0),
         }
     }
@@ -41,8 +51,23 @@ impl TableSizes {
         }
     }
 
+    /// The same, with another number of elements in a frozen map that programs write.
+    #[must_use]
+    pub fn with_entries(self, table: Table, entries: u32) -> Self {
+        match table {
+            Table::Origins => Self { origins: entries, ..self },
+            Table::UdpOrigins => Self { udp_origins: entries, ..self },
+            _ => self,
+        }
+    }
+
     /// The larger of both, field by field.
     pub fn max(self, other: Self) -> Self {
-        Self { services: self.services.max(other.services), endpoints: self.endpoints.max(other.endpoints) }
+        Self {
+            services: self.services.max(other.services),
+            endpoints: self.endpoints.max(other.endpoints),
+            origins: self.origins.max(other.origins),
+            udp_origins: self.udp_origins.max(other.udp_origins),
+        }
     }
 }

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 static NOWHERE: LazyLock<Place> = LazyLock::new(Place::default);
 
-const SIZES: TableSizes = TableSizes { services: 64, endpoints: 1024 };
+const SIZES: TableSizes = TableSizes { services: 64, endpoints: 1024, ..TableSizes::DEFAULT };
 
 /// One service of a history: which virtual IPs, which ports, who stands behind it.
 #[derive(Clone, Debug)]
@@ -177,7 +177,7 @@ proptest! {
     fn a_larger_generation_holds_the_same_state(mesh in mesh()) {
         let mut state = State::empty(SIZES);
         tables::plan(&mut state, everything(&mesh)).unwrap();
-        let larger = TableSizes { services: 100, endpoints: 10_000 };
+        let larger = TableSizes { services: 100, endpoints: 10_000, ..TableSizes::DEFAULT };
         state.grow(larger);
         let mut image = MemoryTables::new(larger);
         for store in state.as_stores() {
@@ -260,7 +260,7 @@ fn one_endpoint_more_that_weighs_less_is_weighed() {
 
 #[test]
 fn a_maglev_table_is_taken_over_at_once() {
-    let sizes = TableSizes { services: 64, endpoints: 16_384 };
+    let sizes = TableSizes { services: 64, endpoints: 16_384, ..TableSizes::DEFAULT };
     let (mut state, mut image) = (State::empty(sizes), MemoryTables::new(sizes));
     let meshes = [
         endpoints(0..5),
@@ -294,7 +294,7 @@ fn who_drains_loses_its_slot_and_keeps_its_record() {
 
 #[test]
 fn a_full_table_is_named_with_what_to_do() {
-    let sizes = TableSizes { services: 64, endpoints: 4 };
+    let sizes = TableSizes { services: 64, endpoints: 4, ..TableSizes::DEFAULT };
     let mut state = State::empty(sizes);
     let error = tables::plan(&mut state, everything(&endpoints(0..5))).unwrap_err();
     assert_eq!(error.to_string(), "the table `endpoints` is full: raise --max-endpoints");

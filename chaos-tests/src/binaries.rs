@@ -12,16 +12,15 @@ pub fn find(name: &str) -> Result<PathBuf> {
     if path.is_file() { Ok(path) } else { Err(Error::NoBinary { name: name.to_owned(), searched }) }
 }
 
-/// The kernel programs of another release, as `variants/build` makes them: in `EVERMESH_VARIANTS_DIR`, else beside the
-/// profile's directory.
+/// The directory with the kernel programs of another release, as `variants/build` makes them: in `EVERMESH_VARIANTS_DIR`,
+/// else beside the profile's directory.
 pub fn variant(name: &str) -> Result<PathBuf> {
     let searched = match std::env::var_os("EVERMESH_VARIANTS_DIR") {
         Some(dir) => dir.into(),
         None => directory()?.with_file_name("variants"),
     };
-    let name = format!("{name}.bpf.o");
-    let path = searched.join(&name);
-    if path.is_file() { Ok(path) } else { Err(Error::NoBinary { name, searched }) }
+    let path = searched.join(name);
+    if path.is_dir() { Ok(path) } else { Err(Error::NoBinary { name: name.to_owned(), searched }) }
 }
 
 /// The directory with the programs of an earlier release, as `releases/build` makes them; none where this copy has no

@@ -191,6 +191,12 @@ pub struct Room {
     /// Room for so many endpoints: workloads behind service ports
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub max_endpoints: Option<u32>,
+    /// Room for what so many sockets asked for; where it is full, the one longest unused makes room
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1024..))]
+    pub max_origins: Option<u32>,
+    /// The same for unconnected UDP: three for each service that a socket talks to
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1024..))]
+    pub max_udp_origins: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ mod origin;
 mod pick;
 mod pod;
 mod resolve;
+mod storage;
 mod udp_origin;
 mod verdict;
 

@@ -1,13 +1,17 @@
 //! Every map. Sizes written here are what a bare load gives; the loader sets the real ones.
+//!
+//! A bridge has both layouts of what programs write; what stands between two changes has one.
 
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray},
     macros::btf_map,
 };
-use evermesh_abi::{
-    Counter, Endpoint, Enrolled, FrontendKey, Origin, ServiceMeta, UdpOrigin, UdpOriginKey, control,
-};
+#[cfg(any(feature = "up", feature = "down", feature = "before"))]
+use evermesh_abi::before;
+use evermesh_abi::{Counter, Endpoint, Enrolled, FrontendKey, ServiceMeta, control};
+#[cfg(not(feature = "before"))]
+use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
 
 const MMAPABLE: usize = BPF_F_MMAPABLE as usize;
 const NO_PREALLOC: usize = BPF_F_NO_PREALLOC as usize;
@@ -46,11 +50,25 @@ pub static COUNTERS: PerCpuArray<u64, { Counter::LEN as usize }> = PerCpuArray::
 #[btf_map]
 pub static ENROLLED: HashMap<u64, Enrolled, 4096, NO_PREALLOC> = HashMap::new();
 /// Socket cookie -> what the application asked for. Where it is full, the entry longest unused makes room.
+#[cfg(not(feature = "before"))]
 #[btf_map]
 pub static ORIGINS: LruHashMap<u64, Origin, 131072> = LruHashMap::new();
 /// Unconnected UDP: (socket, address) -> service and backend.
+#[cfg(not(feature = "before"))]
 #[btf_map]
 pub static UDP_ORIGINS: HashMap<UdpOriginKey, UdpOrigin, 262144, NO_PREALLOC> = HashMap::new();
 /// Phase, heartbeat, lease.
 #[btf_map]
 pub static CONTROL: Array<u64, { control::WORDS as usize }> = Array::new();
+
+// Frozen, in the layouts of the release before.
+
+/// As `ORIGINS`.
+#[cfg(any(feature = "up", feature = "down", feature = "before"))]
+#[btf_map]
+pub static ORIGINS_BEFORE: LruHashMap<u64, before::Origin, 131072> = LruHashMap::new();
+/// As `UDP_ORIGINS`.
+#[cfg(any(feature = "up", feature = "down", feature = "before"))]
+#[btf_map]
+pub static UDP_ORIGINS_BEFORE: HashMap<before::UdpOriginKey, before::UdpOrigin, 262144, NO_PREALLOC> =
+    HashMap::new();

@@ -1,9 +1,14 @@
 //! What the application asked for, kept by the socket's cookie until the socket is released.
 
-use aya_ebpf::{EbpfContext, bindings::BPF_NOEXIST, helpers::generated::bpf_get_socket_cookie};
+use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_socket_cookie};
 use evermesh_abi::{Address, Counter, ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
 
-use crate::{count::count, destination::Destination, maps::ORIGINS, pick::Picked};
+use crate::{
+    count::count,
+    destination::Destination,
+    pick::Picked,
+    storage::{self, Entry},
+};
 
 /// The socket's cookie: no other socket has it until reboot.
 #[inline(always)]
@@ -14,17 +19,15 @@ pub fn cookie(ctx: &impl EbpfContext) -> u64 {
 
 /// The socket's origin, if it has one.
 #[inline(always)]
-pub fn of(socket: u64) -> Option<&'static mut Origin> {
-    // SAFETY: only the socket's own hooks write its entry. It goes when the socket is released, which cannot be
-    // while another hook runs for it, or after a look-up that made it the newest of all.
-    ORIGINS.get_ptr_mut(socket).map(|origin| unsafe { &mut *origin })
+pub fn of(socket: u64) -> Option<Entry> {
+    storage::entry(socket)
 }
 
 /// The socket's origin, made if need be; `None` when there is no room.
 #[inline(always)]
-pub fn of_or_new(socket: u64) -> Option<&'static mut Origin> {
+pub fn of_or_new(socket: u64) -> Option<Entry> {
     of(socket).or_else(|| {
-        let _ = ORIGINS.insert(socket, empty(), BPF_NOEXIST.into());
+        let _ = storage::insert(socket, &empty());
         of(socket)
     })
 }
@@ -37,11 +40,11 @@ pub fn of_or_new(socket: u64) -> Option<&'static mut Origin> {
 pub fn remember(socket: u64, service: u32, frontend: &Destination, picked: &Picked) {
     let mut new = empty();
     connect(&mut new, service, frontend, picked);
-    if ORIGINS.insert(socket, new, BPF_NOEXIST.into()).is_ok() {
+    if storage::insert(socket, &new).is_ok() {
         return;
     }
     match of(socket) {
-        Some(origin) => connect(origin, service, frontend, picked),
+        Some(entry) => entry.change(|origin| connect(origin, service, frontend, picked)),
         None => count(Counter::OriginsFull),
     }
 }
@@ -49,8 +52,8 @@ pub fn remember(socket: u64, service: u32, frontend: &Destination, picked: &Pick
 /// The socket goes somewhere else now.
 #[inline(always)]
 pub fn forget(socket: u64) {
-    if let Some(origin) = of(socket) {
-        origin.flags = 0;
+    if let Some(entry) = of(socket) {
+        entry.change(|origin| origin.flags = 0);
     }
 }
 

@@ -4,40 +4,41 @@
 //! going to one backend; by its backend, so that replies seem to come from the virtual IP; and by its place in
 //! a ring, so that all can be found when the socket is released or the ring comes round.
 
-use core::{
-    ffi::c_void,
-    intrinsics::{AtomicOrdering, atomic_xadd},
-};
+use core::ffi::c_void;
 
-use aya_ebpf::{bindings::BPF_ANY, helpers::generated::bpf_loop};
+use aya_ebpf::helpers::generated::bpf_loop;
 use evermesh_abi::{
-    Address, ORIGIN_REVISION, Origin, UDP_ORIGINS_PER_SOCKET, UdpOrigin, UdpOriginKey, UdpOriginKind,
+    Address, ORIGIN_REVISION, UDP_ORIGINS_PER_SOCKET, UdpOrigin, UdpOriginKey, UdpOriginKind,
 };
 
-use crate::{destination::Destination, maps::UDP_ORIGINS, pick::Picked};
+use crate::{
+    destination::Destination,
+    pick::Picked,
+    storage::{self, Entry, Pair},
+};
 
 /// The pair that the socket uses for this virtual IP and port.
 #[inline(always)]
-pub fn by_frontend(socket: u64, frontend: &Destination) -> Option<&'static UdpOrigin> {
-    lookup(&key(socket, UdpOriginKind::Frontend, frontend))
+pub fn by_frontend(socket: u64, frontend: &Destination) -> Option<Pair> {
+    storage::pair(&key(socket, UdpOriginKind::Frontend, frontend))
 }
 
 /// The pair whose backend this is; of two with one backend, the one that was used last.
 #[inline(always)]
-pub fn by_backend(socket: u64, backend: &Destination) -> Option<&'static UdpOrigin> {
-    lookup(&key(socket, UdpOriginKind::Backend, backend))
+pub fn by_backend(socket: u64, backend: &Destination) -> Option<Pair> {
+    storage::pair(&key(socket, UdpOriginKind::Backend, backend))
 }
 
 /// Remembers a pair; the oldest of the socket makes room. Fails when the map is full or memory is short.
 #[inline(always)]
 pub fn remember(
     socket: u64,
-    origin: &mut Origin,
+    entry: Entry,
     service: u32,
     frontend: &Destination,
     picked: &Picked,
 ) -> Result<(), i32> {
-    let index = next_index(origin);
+    let index = entry.take_place() % UDP_ORIGINS_PER_SOCKET;
     forget(socket, index);
     let pair = &UdpOrigin {
         revision: ORIGIN_REVISION,
@@ -50,24 +51,24 @@ pub fn remember(
         endpoint: picked.id,
         reserve: [0; 6],
     };
-    UDP_ORIGINS.insert(index_key(socket, index), pair, BPF_ANY.into())?;
-    UDP_ORIGINS.insert(key(socket, UdpOriginKind::Backend, &picked.backend), pair, BPF_ANY.into())?;
-    UDP_ORIGINS.insert(key(socket, UdpOriginKind::Frontend, frontend), pair, BPF_ANY.into())
+    storage::insert_pair(index_key(socket, index), pair)?;
+    storage::insert_pair(key(socket, UdpOriginKind::Backend, &picked.backend), pair)?;
+    storage::insert_pair(key(socket, UdpOriginKind::Frontend, frontend), pair)
 }
 
 /// Replies from the pair's backend seem to come from its virtual IP again, if another pair's came from there meanwhile.
 #[inline(always)]
-pub fn use_again(socket: u64, pair: &UdpOrigin) {
+pub fn use_again(socket: u64, pair: &Pair) {
     let (key, frontend) = (key(socket, UdpOriginKind::Backend, &backend(pair)), frontend(pair));
-    if !lookup(&key).is_some_and(|used| frontend.is(&used.frontend, used.frontend_port)) {
-        let _ = UDP_ORIGINS.insert(key, pair, BPF_ANY.into());
+    if !storage::pair(&key).is_some_and(|used| frontend.is(&used.frontend, used.frontend_port)) {
+        storage::insert_again(key, pair);
     }
 }
 
 /// Replies from there seem to come from there: the socket asked it by its own address.
 #[inline(always)]
 pub fn asked_itself(socket: u64, backend: &Destination) {
-    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Backend, backend));
+    storage::remove_pair(key(socket, UdpOriginKind::Backend, backend));
 }
 
 /// Forgets all pairs of a socket that is being released.
@@ -87,22 +88,13 @@ extern "C" fn forget_one(index: u32, socket: *mut c_void) -> i64 {
     0
 }
 
-/// Several threads may send on one socket at once, so the place in the ring is taken atomically.
-#[inline(always)]
-fn next_index(origin: &mut Origin) -> u64 {
-    // SAFETY: a u64 in a map value, aligned.
-    let taken =
-        unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::SeqCst }>(&raw mut origin.udp_origins, 1) };
-    taken % UDP_ORIGINS_PER_SOCKET
-}
-
 #[inline(always)]
 fn forget(socket: u64, index: u64) {
     let index = index_key(socket, index);
-    let Some(pair) = lookup(&index) else { return };
-    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Frontend, &frontend(pair)));
-    let _ = UDP_ORIGINS.remove(key(socket, UdpOriginKind::Backend, &backend(pair)));
-    let _ = UDP_ORIGINS.remove(index);
+    let Some(pair) = storage::placed(&index) else { return };
+    storage::remove_pair(key(socket, UdpOriginKind::Frontend, &frontend(&pair)));
+    storage::remove_pair(key(socket, UdpOriginKind::Backend, &backend(&pair)));
+    storage::remove_pair(index);
 }
 
 /// Where the application sends.
@@ -115,13 +107,6 @@ pub fn frontend(pair: &UdpOrigin) -> Destination {
 #[inline(always)]
 pub fn backend(pair: &UdpOrigin) -> Destination {
     Destination { address: pair.backend, port: pair.backend_port }
-}
-
-#[inline(always)]
-fn lookup(key: &UdpOriginKey) -> Option<&'static UdpOrigin> {
-    // SAFETY: only the socket's own hooks write and delete its entries; a value that another thread of the
-    // application replaces meanwhile is another pair of the same socket.
-    UDP_ORIGINS.get_ptr(key).map(|pair| unsafe { &*pair })
 }
 
 #[inline(always)]

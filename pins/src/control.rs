@@ -44,7 +44,7 @@ pub enum ControlError {
 impl Control {
     /// Opens the pin and checks its layout and revision.
     pub fn open(pins: &PinDir) -> Result<Self, ControlError> {
-        let FrozenMap { fd, path } = FrozenMap::open(pins, Table::Control)?;
+        let FrozenMap { fd, path, .. } = FrozenMap::open(pins, Table::Control)?;
         Self { words: WordArray::new(fd), path }.checked()
     }
 

@@ -91,7 +91,7 @@ pub enum EnrolmentError {
 impl Enrolment {
     /// Opens the map and checks its layout.
     pub fn open(pins: &PinDir) -> Result<Self, EnrolmentError> {
-        let FrozenMap { fd, path } = FrozenMap::open(pins, Table::Enrolled)?;
+        let FrozenMap { fd, path, .. } = FrozenMap::open(pins, Table::Enrolled)?;
         Ok(Self { map: fd, path, control: Control::open(pins)? })
     }
 

@@ -5,8 +5,8 @@ use std::{
 };
 
 use crate::{
-    PinDir, Table,
-    sys::{self, Object},
+    Layout, PinDir, Table,
+    sys::{self, MapInfo, Object},
 };
 
 /// A frozen map, opened by its pin: of this release's layout.
@@ -16,6 +16,8 @@ pub struct FrozenMap {
     pub fd: OwnedFd,
     /// Its pin.
     pub path: PathBuf,
+    /// What the kernel tells about it.
+    pub info: MapInfo,
 }
 
 /// Why a frozen map was not opened.
@@ -42,16 +44,25 @@ pub enum FrozenMapError {
 impl FrozenMap {
     /// Opens the pin of `table` and checks its layout. The revision is not known to the kernel: who uses the map checks it.
     pub fn open(pins: &PinDir, table: Table) -> Result<Self, FrozenMapError> {
+        Self::open_of(pins, table, &[table.layout()])
+    }
+
+    /// The same, also of the layout of the release before.
+    pub fn open_to_carry(pins: &PinDir, table: Table) -> Result<Self, FrozenMapError> {
+        Self::open_of(pins, table, &[table.layout(), table.layout_before()])
+    }
+
+    fn open_of(pins: &PinDir, table: Table, known: &[Layout]) -> Result<Self, FrozenMapError> {
         let path = pins.frozen_map(table);
         let opened = |source| FrozenMapError::Open { path: path.clone(), source };
         let object = sys::object_get(&path).map_err(opened)?;
         let Object::Map(fd) = object else {
             return Err(FrozenMapError::Foreign { found: format!("a {}", object.kind()), path });
         };
-        let found = sys::map_info(fd.as_fd()).map_err(opened)?.layout;
-        if !found.has_bytes_of(&table.layout()) {
-            return Err(FrozenMapError::Foreign { found: format!("a {found}"), path });
+        let info = sys::map_info(fd.as_fd()).map_err(opened)?;
+        if !known.iter().any(|layout| info.layout.has_bytes_of(layout)) {
+            return Err(FrozenMapError::Foreign { found: format!("a {}", info.layout), path });
         }
-        Ok(Self { fd, path })
+        Ok(Self { fd, path, info })
     }
 }

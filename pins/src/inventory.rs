@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Finding, Hook, Manifest, ManifestError, PinDir, Table,
+    BridgeEnd, Finding, Hook, Manifest, ManifestError, PinDir, Table,
     sys::{self, LinkInfo, MapInfo, Object, ProgramInfo},
 };
 
@@ -34,6 +34,10 @@ pub struct GenerationPins {
     pub tables: BTreeMap<Table, MapPin>,
     /// Its programs.
     pub programs: BTreeMap<Hook, ProgramPin>,
+    /// Maps that are to take the place of frozen ones.
+    pub carried: BTreeMap<Table, MapPin>,
+    /// Programs that know both.
+    pub bridge: BTreeMap<(BridgeEnd, Hook), ProgramPin>,
 }
 
 /// A pinned map.
@@ -92,9 +96,7 @@ impl Inventory {
     /// Reads all pins. A directory that does not exist is an empty one.
     pub fn read(pins: &PinDir) -> Result<Self, InventoryError> {
         let mut inventory = Self { live: live(pins)?, ..Self::default() };
-        for (name, path) in entries(&pins.frozen())? {
-            inventory.read_frozen(&name, path)?;
-        }
+        inventory.frozen = maps(&pins.frozen(), &Table::FROZEN, &mut inventory.oddities)?;
         for (name, path) in entries(&pins.links())? {
             inventory.read_link(&name, path)?;
         }
@@ -110,16 +112,6 @@ impl Inventory {
     /// Whether nothing of Evermesh stands here.
     pub fn is_empty(&self) -> bool {
         self.frozen.is_empty() && self.links.is_empty() && self.generations.is_empty() && self.live.is_none()
-    }
-
-    fn read_frozen(&mut self, name: &str, path: PathBuf) -> Result<(), InventoryError> {
-        let table = Table::FROZEN.into_iter().find(|table| table.name() == name);
-        match (table, open(&path)?) {
-            (Some(table), Object::Map(fd)) => drop(self.frozen.insert(table, map_pin(fd, &path)?)),
-            (None, _) => self.oddities.push(Finding::Foreign { path }),
-            (Some(_), found) => self.oddities.push(Finding::kind(path, "map", &found)),
-        }
-        Ok(())
     }
 
     fn read_link(&mut self, name: &str, path: PathBuf) -> Result<(), InventoryError> {
@@ -147,6 +139,12 @@ impl GenerationPins {
         Self::read_noting(pins, number, &mut Vec::new())
     }
 
+    /// Every program that it has for a hook: its own, and those that lead to it.
+    pub fn programs_of(&self, hook: Hook) -> impl Iterator<Item = &ProgramPin> {
+        let bridge = BridgeEnd::ALL.into_iter().filter_map(move |end| self.bridge.get(&(end, hook)));
+        self.programs.get(&hook).into_iter().chain(bridge)
+    }
+
     fn read_noting(pins: &PinDir, number: u32, oddities: &mut Vec<Finding>) -> Result<Self, InventoryError> {
         let mut generation = Self::default();
         let path = pins.manifest(number);
@@ -156,26 +154,52 @@ impl GenerationPins {
                 found => oddities.push(Finding::kind(path, "map", &found)),
             }
         }
-        for (name, path) in entries(&pins.tables(number))? {
-            let table = Table::OF_GENERATION.into_iter().find(|table| table.name() == name);
-            match (table, open(&path)?) {
-                (Some(table), Object::Map(fd)) => drop(generation.tables.insert(table, map_pin(fd, &path)?)),
-                (None, _) => oddities.push(Finding::Foreign { path }),
-                (Some(_), found) => oddities.push(Finding::kind(path, "map", &found)),
-            }
-        }
-        for (name, path) in entries(&pins.programs(number))? {
-            match (Hook::by_name(&name), open(&path)?) {
-                (Some(hook), Object::Program(fd)) => {
-                    let info = sys::program_info(fd.as_fd()).map_err(read("ask the kernel about", &path))?;
-                    generation.programs.insert(hook, ProgramPin { fd, info });
-                }
-                (None, _) => oddities.push(Finding::Foreign { path }),
-                (Some(_), found) => oddities.push(Finding::kind(path, "program", &found)),
-            }
+        generation.tables = maps(&pins.tables(number), &Table::OF_GENERATION, oddities)?;
+        generation.programs = programs(&pins.programs(number), oddities)?;
+        generation.carried = maps(&pins.carried(number), &Table::CARRIED, oddities)?;
+        for end in BridgeEnd::ALL {
+            let programs = programs(&pins.bridge_end(number, end), oddities)?;
+            generation.bridge.extend(programs.into_iter().map(|(hook, pin)| ((end, hook), pin)));
         }
         Ok(generation)
     }
+}
+
+/// The maps in a directory that holds these.
+fn maps(
+    directory: &Path,
+    expected: &[Table],
+    oddities: &mut Vec<Finding>,
+) -> Result<BTreeMap<Table, MapPin>, InventoryError> {
+    let mut maps = BTreeMap::new();
+    for (name, path) in entries(directory)? {
+        let table = expected.iter().find(|table| table.name() == name);
+        match (table, open(&path)?) {
+            (Some(&table), Object::Map(fd)) => drop(maps.insert(table, map_pin(fd, &path)?)),
+            (None, _) => oddities.push(Finding::Foreign { path }),
+            (Some(_), found) => oddities.push(Finding::kind(path, "map", &found)),
+        }
+    }
+    Ok(maps)
+}
+
+/// The programs in a directory that holds one for each hook.
+fn programs(
+    directory: &Path,
+    oddities: &mut Vec<Finding>,
+) -> Result<BTreeMap<Hook, ProgramPin>, InventoryError> {
+    let mut programs = BTreeMap::new();
+    for (name, path) in entries(directory)? {
+        match (Hook::by_name(&name), open(&path)?) {
+            (Some(hook), Object::Program(fd)) => {
+                let info = sys::program_info(fd.as_fd()).map_err(read("ask the kernel about", &path))?;
+                programs.insert(hook, ProgramPin { fd, info });
+            }
+            (None, _) => oddities.push(Finding::Foreign { path }),
+            (Some(_), found) => oddities.push(Finding::kind(path, "program", &found)),
+        }
+    }
+    Ok(programs)
 }
 
 fn live(pins: &PinDir) -> Result<Option<u32>, InventoryError> {

@@ -11,9 +11,12 @@
 //!     manifest                  written last: what belongs to this generation
 //!     tables/frontends|services|service_meta|slots|endpoints|counters
 //!     programs/connect4|...
+//!     frozen/origins|udp_origins    only while they are carried over: they take the place of those above
+//!     bridge/near|far/connect4|...  only meanwhile: programs that know both
 //!   live -> gen/000001          replaced by rename
 //! ```
 
+mod bridge;
 mod control;
 mod enrolment;
 mod frozen_map;
@@ -31,6 +34,7 @@ mod verify;
 mod view;
 mod writer_lock;
 
+pub use bridge::BridgeEnd;
 pub use control::{Control, ControlError};
 pub use enrolment::{Enrolment, EnrolmentError, Pod, PodAddresses};
 pub use frozen_map::{FrozenMap, FrozenMapError};
@@ -38,7 +42,7 @@ pub use hook::Hook;
 pub use inventory::{GenerationPins, Inventory, InventoryError, LinkPin, MapPin, ProgramPin};
 pub use manifest::{HookEntry, Manifest, ManifestError, TableEntry};
 pub use path::PinDir;
-pub use removal::{RemovalError, Removed, remove_all, remove_generation};
+pub use removal::{RemovalError, Removed, remove_all, remove_bridge, remove_generation};
 pub use table::{Layout, MapKind, Table};
 pub use verify::{Finding, verify};
 pub use view::{FrontendEntry, TableEntries, TablesView, ViewError};

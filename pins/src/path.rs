@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::{Hook, Table};
+use crate::{BridgeEnd, Hook, Table};
 
 /// The directory in bpffs that holds every pin. Names in bpffs carry no dots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,32 @@ impl PinDir {
     /// The pin of a generation's program.
     pub fn program(&self, generation: u32, hook: Hook) -> PathBuf {
         self.programs(generation).join(hook.name())
+    }
+
+    /// Where the maps stand that a generation brings to all: each takes the place of the frozen map of its name once the
+    /// generation stays.
+    pub fn carried(&self, generation: u32) -> PathBuf {
+        self.generation(generation).join("frozen")
+    }
+
+    /// The pin of such a map.
+    pub fn carried_map(&self, generation: u32, table: Table) -> PathBuf {
+        self.carried(generation).join(table.name())
+    }
+
+    /// Where the programs stand that lead from the frozen maps before to those that a generation brings.
+    pub fn bridge(&self, generation: u32) -> PathBuf {
+        self.generation(generation).join("bridge")
+    }
+
+    /// Those of one end of it.
+    pub fn bridge_end(&self, generation: u32, end: BridgeEnd) -> PathBuf {
+        self.bridge(generation).join(end.name())
+    }
+
+    /// The pin of such a program.
+    pub fn bridge_program(&self, generation: u32, end: BridgeEnd, hook: Hook) -> PathBuf {
+        self.bridge_end(generation, end).join(hook.name())
     }
 
     /// The symbolic link that names the live generation.

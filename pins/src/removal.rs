@@ -62,6 +62,11 @@ fn remove_manifest_first(generation: &Path, removed: &mut Removed) -> Result<(),
     remove_tree(generation, removed)
 }
 
+/// Removes the programs that led to a generation, which hook nothing.
+pub fn remove_bridge(pins: &PinDir, generation: u32) -> Result<(), RemovalError> {
+    remove_tree(&pins.bridge(generation), &mut Removed::default())
+}
+
 fn detach_all(pins: &PinDir) -> Result<(), RemovalError> {
     for path in list(&pins.links())? {
         if let Object::Link(link) = sys::object_get(&path).map_err(failed("open", &path))? {

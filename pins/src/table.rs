@@ -2,7 +2,7 @@ use std::fmt;
 
 use aya_obj::generated::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, bpf_map_type};
 use evermesh_abi::{
-    Counter, Endpoint, Enrolled, FrontendKey, Origin, ServiceMeta, UdpOrigin, UdpOriginKey, control,
+    Counter, Endpoint, Enrolled, FrontendKey, Origin, ServiceMeta, UdpOrigin, UdpOriginKey, before, control,
 };
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +136,8 @@ impl Table {
     ];
     /// The maps that all generations share.
     pub const FROZEN: [Self; 4] = [Self::Enrolled, Self::Origins, Self::UdpOrigins, Self::Control];
+    /// Those of them that programs write, and that are carried over while they do.
+    pub const CARRIED: [Self; 2] = [Self::Origins, Self::UdpOrigins];
 
     /// Name of the pin.
     pub const fn name(self) -> &'static str {
@@ -171,6 +173,15 @@ impl Table {
         }
     }
 
+    /// Name in the eBPF objects of the map in its layout of the release before.
+    pub const fn symbol_before(self) -> &'static str {
+        match self {
+            Self::Origins => "ORIGINS_BEFORE",
+            Self::UdpOrigins => "UDP_ORIGINS_BEFORE",
+            other => other.symbol(),
+        }
+    }
+
     /// The layout that this release reads and writes.
     pub const fn layout(self) -> Layout {
         match self {
@@ -188,7 +199,18 @@ impl Table {
 
     /// Whether its size is that of the eBPF object, not one that the agent is told.
     pub const fn has_own_size(self) -> bool {
-        matches!(self, Self::Enrolled | Self::Origins | Self::UdpOrigins) || self.fixed_entries().is_some()
+        matches!(self, Self::Enrolled) || self.fixed_entries().is_some()
+    }
+
+    /// The layout of the release before, which this release can carry over.
+    pub const fn layout_before(self) -> Layout {
+        match self {
+            Self::Origins => layout::<u64, before::Origin>(MapKind::LruHash, 0, 1),
+            Self::UdpOrigins => {
+                layout::<before::UdpOriginKey, before::UdpOrigin>(MapKind::Hash, BPF_F_NO_PREALLOC, 1)
+            }
+            other => other.layout(),
+        }
     }
 
     /// Elements, where the size is no choice.

@@ -1,8 +1,8 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
-    GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, Table, host::Cgroup,
-    sys::Object,
+    GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, ProgramPin, Table,
+    host::Cgroup, sys::Object,
 };
 
 /// Something in the pin directory that is not as this release made it. Nothing is changed where one is found:
@@ -118,7 +118,7 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
     let mut findings = inventory.oddities.clone();
     findings.extend(verify_live(pins, inventory));
     findings.extend(
-        inventory.frozen.iter().filter_map(|(&table, pin)| layout(pins.frozen_map(table), table, pin)),
+        inventory.frozen.iter().filter_map(|(&table, pin)| layout_of_all(pins.frozen_map(table), table, pin)),
     );
     for (&number, generation) in &inventory.generations {
         if let Some(manifest) = &generation.manifest {
@@ -161,10 +161,13 @@ fn verify_generation(
     for table in Table::OF_GENERATION {
         findings.extend(verify_table(pins.table(number, table), table, generation, manifest));
     }
-    let known: BTreeSet<u32> =
-        inventory.frozen.values().chain(generation.tables.values()).map(|pin| pin.info.id).collect();
+    let maps = [&inventory.frozen, &generation.tables, &generation.carried];
+    let known: BTreeSet<u32> = maps.iter().flat_map(|maps| maps.values()).map(|pin| pin.info.id).collect();
     for hook in Hook::ALL {
         findings.extend(verify_program(pins.program(number, hook), hook, generation, manifest, &known));
+    }
+    for (&(end, hook), pin) in &generation.bridge {
+        findings.extend(verify_maps(pins.bridge_program(number, end, hook), pin, &known));
     }
     findings
 }
@@ -204,6 +207,10 @@ fn verify_program(
         let (expected, found) = (show(entry.id, entry.tag), show(pin.info.id, pin.info.tag));
         return Some(Finding::Identity { path, expected, found });
     }
+    verify_maps(path, pin, known)
+}
+
+fn verify_maps(path: PathBuf, pin: &ProgramPin, known: &BTreeSet<u32>) -> Option<Finding> {
     let maps = &pin.info.map_ids;
     (!maps.iter().all(|id| known.contains(id))).then(|| Finding::Maps { path, found: maps.clone() })
 }
@@ -226,9 +233,14 @@ fn verify_link(
         return Some(Finding::OtherCgroup { path, expected: cgroup.clone(), found: info.cgroup_id });
     }
     let finished = inventory.generations.values().filter(|g| g.manifest.is_some());
-    let mut programs = finished.filter_map(|g| g.programs.get(&hook));
-    let known = programs.any(|program| program.info.id == info.program_id);
+    let of = |g: &'_ GenerationPins| g.programs_of(hook).any(|program| program.info.id == info.program_id);
+    let known = finished.into_iter().any(of);
     (!known).then_some(Finding::Program { path, found: info.program_id })
+}
+
+/// A map that can be carried over does too.
+fn layout_of_all(path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {
+    if pin.info.layout.has_bytes_of(&table.layout_before()) { None } else { layout(path, table, pin) }
 }
 
 fn layout(path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {

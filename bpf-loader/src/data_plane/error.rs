@@ -1,9 +1,9 @@
 use std::{io, path::PathBuf};
 
-use evermesh_pins::{ControlError, Finding, InventoryError, ViewError, WriterLockError};
+use evermesh_pins::{ControlError, Finding, FrozenMapError, InventoryError, ViewError, WriterLockError};
 
 use crate::{
-    generation::ChangeError,
+    generation::{CarryError, ChangeError},
     tables::{Full, Violation, WriteError},
 };
 
@@ -69,6 +69,12 @@ pub enum ApplyError {
     /// The pins could not be read.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
+    /// A frozen map could not be opened.
+    #[error(transparent)]
+    Frozen(#[from] FrozenMapError),
+    /// What stands in a frozen map could not be counted.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
     /// `control` could not be used.
     #[error(transparent)]
     Control(#[from] ControlError),

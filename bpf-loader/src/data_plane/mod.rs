@@ -1,5 +1,6 @@
 //! The data plane of one node, as one thread of the agent drives it.
 
+mod carry;
 mod error;
 mod live;
 mod start;
@@ -11,7 +12,7 @@ use std::{
 };
 
 use evermesh_model::{Delta, Place, Replaced, Snapshot};
-use evermesh_pins::{Control, GenerationPins, Inventory, PinDir, WriterLock, host::Cgroup};
+use evermesh_pins::{Control, GenerationPins, Inventory, PinDir, Table, WriterLock, host::Cgroup};
 use evermesh_sentinel::Sentinel;
 use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
@@ -23,12 +24,13 @@ pub use trial::{Flows, Report};
 use crate::{
     Object, TableSizes, barrier,
     generation::{
-        self, Adoption, ChangeError, Interpreter, JournalFile, Observed, Recovery, Stage, Step, Wanted,
-        Watch, plan, recover,
+        self, Adoption, ChangeError, Direction, Interpreter, JournalFile, Observed, Recovery, Stage, Step,
+        Wanted, Watch, plan, recover,
     },
     lower::lower_all,
     tables::{self, Change, State, Store, TableWriter},
 };
+use carry::Carrying;
 use live::Live;
 use trial::Trial;
 
@@ -175,7 +177,15 @@ impl DataPlane {
     /// The same, and the old generation stands by, until [`Self::commit`] or [`Self::roll_back`].
     pub fn try_generation(&mut self) -> Result<(), ChangeError> {
         let applied = self.applied.clone();
-        self.change_to(self.live.number + 1, applied.as_ref())
+        self.change_to(self.live.number + 1, applied.as_ref(), Direction::Up)
+    }
+
+    /// Leads traffic to this release's programs over frozen maps of the release before, which can start then.
+    pub fn step_down(&mut self) -> Result<u32, ChangeError> {
+        let applied = self.applied.clone();
+        self.change_to(self.live.number + 1, applied.as_ref(), Direction::Down)?;
+        self.commit()?;
+        Ok(self.generation())
     }
 
     /// Whether a generation is on trial.
@@ -205,7 +215,8 @@ impl DataPlane {
     pub fn commit(&mut self) -> Result<(), ChangeError> {
         let Some(trial) = self.trial.take() else { return Ok(()) };
         self.dismiss_sentinel();
-        self.run(&plan::committing(&trial.change))
+        let links = self.observed()?.links;
+        self.run(&plan::committing(&trial.change, &links, &trial.carried))
     }
 
     /// The old generation takes over again, its tables first brought up to date, and the one on trial goes.
@@ -221,30 +232,36 @@ impl DataPlane {
         {
             warn!(%error, "traffic is led back to what was applied before");
         }
-        let links = self.observed()?.links.into_iter();
-        let linked: Vec<_> = links.filter(|(_, at)| *at == change.to).map(|(hook, _)| hook).collect();
-        self.run(&plan::rolling_back(&change, &linked, reason))
+        let links = self.observed()?.links;
+        self.run(&plan::rolling_back(&change, &links, reason))
     }
 
-    fn change_to(&mut self, number: u32, wanted: Option<&(Snapshot, Place)>) -> Result<(), ChangeError> {
+    fn change_to(
+        &mut self,
+        number: u32,
+        wanted: Option<&(Snapshot, Place)>,
+        direction: Direction,
+    ) -> Result<(), ChangeError> {
         if !self.state_known {
             self.adopt()?;
         }
         let fits = wanted.is_some_and(|(snapshot, _)| trial::with_sentinel(snapshot).is_ok());
         self.sentinel_stands = fits && self.config.sentinel.is_some();
-        let (sizes, state) = self.next_state(wanted)?;
+        let Carrying { tables: carried, sizes: frozen, .. } = self.carrying(direction)?;
+        let (sizes, state) = self.next_state(frozen, wanted)?;
         let change = generation::Change {
             from: self.live.number,
             to: number,
-            wanted: self.wanted(),
+            wanted: self.wanted(direction),
             stage: Stage::Making,
         };
-        let linked: Vec<_> = self.observed()?.links.into_keys().collect();
+        let links = self.observed()?.links;
         let stores = state.as_stores();
         let mut fill = |writer: &mut TableWriter| Ok(writer.execute(&stores).map(drop)?);
         let tried = Interpreter::new(&self.config, &mut self.journal, sizes, &mut fill)
-            .run(&plan::trying(&change, &linked));
-        match tried.and_then(|()| self.take_over(change, state)) {
+            .toward(direction)
+            .run(&plan::trying(&change, &links, &carried));
+        match tried.and_then(|()| self.take_over(change, carried, state)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.undo(&error);
@@ -257,14 +274,20 @@ impl DataPlane {
         Live::open(&self.config.pins, number, pins, &self.config.object)
     }
 
-    fn wanted(&self) -> Wanted {
-        Wanted { object: self.config.object.digest(), sizes: self.config.sizes }
+    fn wanted(&self, direction: Direction) -> Wanted {
+        let object = self.config.object.identity(direction.programs());
+        Wanted { object, sizes: self.config.sizes }
     }
 
-    /// What the next generation's tables will hold, in their sizes. Nothing runs on them yet, so what is free is free at once.
-    fn next_state(&self, wanted: Option<&(Snapshot, Place)>) -> Result<(TableSizes, State), ApplyError> {
+    /// What the next generation's tables will hold, in at least these sizes. Nothing runs on them yet, so what is free is
+    /// free at once.
+    fn next_state(
+        &self,
+        sizes: TableSizes,
+        wanted: Option<&(Snapshot, Place)>,
+    ) -> Result<(TableSizes, State), ApplyError> {
         let mut state = self.state.clone();
-        let sizes = self.config.sizes.max(state.sizes_in_use());
+        let sizes = sizes.max(state.sizes_in_use());
         state.grow(sizes);
         state.reuse_at_once();
         if let Some((snapshot, place)) = wanted {
@@ -274,7 +297,12 @@ impl DataPlane {
         Ok((sizes, state))
     }
 
-    fn take_over(&mut self, change: generation::Change, state: State) -> Result<(), ChangeError> {
+    fn take_over(
+        &mut self,
+        change: generation::Change,
+        carried: Vec<Table>,
+        state: State,
+    ) -> Result<(), ChangeError> {
         let before = Flows::counted(&self.config.pins, change.from, &self.live.pins).unwrap_or_default();
         let pins = GenerationPins::read(&self.config.pins, change.to)?;
         self.live = self.open(change.to, pins).map_err(ChangeError::Contents)?;
@@ -282,7 +310,7 @@ impl DataPlane {
         self.state_known = true;
         self.barrier_due = false;
         let sentinel = self.post_sentinel();
-        self.trial = Some(Trial { change, before, since: Instant::now(), sentinel, passed: 0 });
+        self.trial = Some(Trial { change, carried, before, since: Instant::now(), sentinel, passed: 0 });
         Ok(())
     }
 

@@ -194,7 +194,9 @@ impl DataPlane {
             self.run(&adoption.steps)?;
             reconciled?;
         }
-        let changed = match self.why_change(adoption) {
+        let carrying = self.carrying(Direction::Up)?;
+        notes.extend(carrying.notes.clone());
+        let changed = match self.why_change(adoption, carrying) {
             Some(reason) => self.try_to_change(adoption, reason, snapshot, &mut notes)?,
             None => None,
         };
@@ -220,13 +222,15 @@ impl DataPlane {
             notes.push(format!("generation {from} stays, although it was to change ({reason}): its tables cannot be read, and nothing else is known"));
             return Ok(None);
         }
-        if let Some(failures) = self.journal.now().holds(&self.wanted()).filter(|_| !self.config.candidate) {
+        if let Some(failures) =
+            self.journal.now().holds(&self.wanted(Direction::Up)).filter(|_| !self.config.candidate)
+        {
             let (count, last) = (failures.count, &failures.reason);
             notes.push(format!("generation {from} stays, although it was to change ({reason}): a change was undone {count} times, last because {last}"));
             return Ok(None);
         }
         let wanted = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
-        match self.change_to(adoption.next, wanted.as_ref()) {
+        match self.change_to(adoption.next, wanted.as_ref(), Direction::Up) {
             Ok(()) => {
                 self.applied = wanted;
                 Ok(Some(How::Changed { from, reason }))
@@ -241,7 +245,7 @@ impl DataPlane {
     }
 
     /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
-    fn why_change(&self, adoption: &Adoption) -> Option<String> {
+    fn why_change(&self, adoption: &Adoption, carrying: Carrying) -> Option<String> {
         if adoption.object != self.config.object.digest() {
             return Some("other programs".to_owned());
         }
@@ -250,7 +254,7 @@ impl DataPlane {
             let (now, then) = (self.live.pins.tables.get(table)?.info.max_entries, wanted.entries(*table));
             (now != then).then(|| format!("{table} resized from {now} to {then} entries"))
         };
-        Table::OF_GENERATION.iter().find_map(resized)
+        Table::OF_GENERATION.iter().find_map(resized).or(carrying.reason)
     }
 
     /// Tables of another layout are brought up to date as far as that goes.

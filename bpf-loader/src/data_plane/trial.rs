@@ -22,6 +22,8 @@ const ROUNDS: u32 = 25;
 #[derive(Debug)]
 pub struct Trial {
     pub change: Change,
+    /// Frozen maps that the new one brings.
+    pub carried: Vec<Table>,
     /// Flows on the generation before.
     pub before: Flows,
     /// Since when traffic runs on the new one.
@@ -54,7 +56,7 @@ pub struct Report {
 pub struct Flows {
     /// Led to an endpoint.
     pub translated: u64,
-    /// Refused.
+    /// Refused, or not remembered in every map that should know them.
     pub failed: u64,
 }
 
@@ -66,8 +68,14 @@ impl Flows {
             let value = |(_, name)| counted.iter().find(|(found, _)| *found == name).map_or(0, |(_, n)| *n);
             named.map(value).sum()
         };
-        let refusals = [Counter::RefusedEmpty, Counter::RefusedPort, Counter::Hole, Counter::OriginsFull];
-        Ok(Self { translated: sum(&[Counter::Translated]), failed: sum(&refusals) })
+        let failures = [
+            Counter::RefusedEmpty,
+            Counter::RefusedPort,
+            Counter::Hole,
+            Counter::OriginsFull,
+            Counter::NotMirrored,
+        ];
+        Ok(Self { translated: sum(&[Counter::Translated]), failed: sum(&failures) })
     }
 }
 

@@ -1,13 +1,13 @@
 use std::{fmt, io, sync::Arc};
 
 use aya::Ebpf;
-use evermesh_pins::{GenerationPins, InventoryError, RemovalError, remove_generation};
+use evermesh_pins::{GenerationPins, InventoryError, RemovalError, remove_bridge, remove_generation};
 use evermesh_sentinel::SentinelError;
 use tracing::{debug, warn};
 
 use super::{
-    BuildError, JournalError, JournalFile, Moment, RehearsalError, Step, SwitchError, make,
-    rehearse::rehearse, switch,
+    BuildError, CarryError, Direction, JournalError, JournalFile, Moment, Programs, RehearsalError, Step,
+    SwitchError, carry, make, rehearse::rehearse, switch,
 };
 use crate::{
     ApplyError, Config, TableSizes, barrier,
@@ -23,6 +23,9 @@ pub enum ChangeError {
     /// A link or `live` could not be changed.
     #[error(transparent)]
     Switch(#[from] SwitchError),
+    /// A frozen map could not be carried over.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
     /// A generation could not be removed; it hooks nothing.
     #[error(transparent)]
     Removal(#[from] RemovalError),
@@ -91,9 +94,12 @@ pub struct Interpreter<'a> {
     config: &'a Config,
     journal: &'a mut JournalFile,
     sizes: TableSizes,
+    direction: Direction,
     fill: Fill<'a>,
     /// The maps and programs that are being made.
     made: Option<Ebpf>,
+    /// The programs in between that are being made.
+    bridge: Option<Ebpf>,
 }
 
 impl fmt::Debug for Interpreter<'_> {
@@ -108,7 +114,13 @@ impl fmt::Debug for Interpreter<'_> {
 impl<'a> Interpreter<'a> {
     /// New generations get tables of these sizes, filled by `fill`, and are rehearsed if the configuration names a sentinel.
     pub fn new(config: &'a Config, journal: &'a mut JournalFile, sizes: TableSizes, fill: Fill<'a>) -> Self {
-        Self { config, journal, sizes, fill, made: None }
+        Self { config, journal, sizes, direction: Direction::Up, fill, made: None, bridge: None }
+    }
+
+    /// The same, and what is made is for the release before.
+    #[must_use]
+    pub fn toward(self, direction: Direction) -> Self {
+        Self { direction, ..self }
     }
 
     /// Does all of them, up to the first that fails.
@@ -122,28 +134,42 @@ impl<'a> Interpreter<'a> {
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), ChangeError> {
-        let pins = &self.config.pins;
+        let (pins, direction) = (&self.config.pins, self.direction);
         match *step {
             Step::Record(ref entry) => self.journal.write(entry)?,
             Step::MakeRoom { generation } => make::room(pins, generation)?,
-            Step::MakeMaps { .. } => {
-                self.made = Some(make::maps(Some(pins), &self.config.object, self.sizes)?)
+            Step::MakeMaps { ref carried, .. } => {
+                self.made = Some(make::maps(Some(pins), &self.config.object, direction, self.sizes, carried)?)
             }
-            Step::PinTable { generation, table } => make::pin_table(pins, generation, self.made()?, table)?,
-            Step::LoadProgram { hook, .. } => make::load_program(self.made()?, hook)?,
-            Step::PinProgram { generation, hook } => make::pin_program(pins, generation, self.made()?, hook)?,
+            Step::PinTable { generation, table } => {
+                make::pin_table(self.made()?, table.symbol(), pins.table(generation, table))?
+            }
+            Step::PinCarried { generation, table } => {
+                make::directory(pins.carried(generation))?;
+                let pin = pins.carried_map(generation, table);
+                make::pin_table(self.made()?, direction.brought(table), pin)?
+            }
+            Step::MakeBridge { generation, end } => {
+                self.bridge = Some(carry::bridge(pins, &self.config.object, direction, generation, end)?)
+            }
+            Step::LoadProgram { of, hook } => make::load_program(self.programs(of)?, hook)?,
+            Step::PinProgram { of, hook } => make::pin_program(self.programs(of)?, hook, of.pin(pins, hook))?,
             Step::Fill { generation } => {
                 let built = GenerationPins::read(pins, generation)?;
                 (self.fill)(&mut TableWriter::new(|table| built.tables.get(&table))?)?;
             }
             Step::Finish { generation } => {
-                make::manifest(pins, &self.config.object, generation)?;
-                self.made = None;
+                let object = self.config.object.identity(direction.programs());
+                make::manifest(pins, object, generation)?;
+                (self.made, self.bridge) = (None, None);
             }
             Step::Rehearse { .. } => self.rehearse()?,
             Step::Attach { hook, generation } => switch::attach(pins, &self.config.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
             Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
+            Step::Sweep { generation, table } => carry::sweep(pins, generation, table)?,
+            Step::Replace { generation, table } => carry::replace(pins, generation, table)?,
+            Step::RemoveBridge { generation } => remove_bridge(pins, generation)?,
             Step::MakeLive { generation } => switch::make_live(pins, generation)?,
             Step::Remove { generation } => remove_generation(pins, generation)?,
         }
@@ -154,7 +180,7 @@ impl<'a> Interpreter<'a> {
     fn rehearse(&self) -> Result<(), RehearsalError> {
         let Config { object, sentinel, cgroup, .. } = self.config;
         let Some(program) = sentinel else { return Ok(()) };
-        match rehearse(object, program, &cgroup.path) {
+        match rehearse(object, self.direction, program, &cgroup.path) {
             Err(RehearsalError::Sentinel(
                 error @ (SentinelError::Cgroup { .. } | SentinelError::Unable(_)),
             )) => {
@@ -162,6 +188,13 @@ impl<'a> Interpreter<'a> {
                 Ok(())
             }
             done => done,
+        }
+    }
+
+    fn programs(&mut self, of: Programs) -> Result<&mut Ebpf, BuildError> {
+        match of {
+            Programs::Of(_) => self.made(),
+            Programs::Bridge(..) => self.bridge.as_mut().ok_or(BuildError::Part { name: "bridge" }),
         }
     }
 

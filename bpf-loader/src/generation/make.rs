@@ -16,7 +16,8 @@ use evermesh_pins::{
     Table, TableEntry, sys,
 };
 
-use crate::{Misfit, Object, TableSizes};
+use super::Direction;
+use crate::{Misfit, Object, Part, TableSizes};
 
 /// Why a generation was not made. What was made of it is unfinished and is removed by the next start; what
 /// was live stays.
@@ -47,6 +48,15 @@ pub enum BuildError {
         /// Why.
         source: Box<ProgramError>,
     },
+    /// There is no such object.
+    #[error(
+        "frozen maps cannot be carried over: these kernel programs come without `{}`; build all of them, or keep the sizes",
+        part.file()
+    )]
+    Missing {
+        /// Which.
+        part: Part,
+    },
     /// The object lacks a program or map: it was built from other sources.
     #[error("the eBPF object has no `{name}` of the expected kind")]
     Part {
@@ -71,30 +81,45 @@ pub enum BuildError {
 
 /// The directories of a generation, and those that all share.
 pub fn room(pins: &PinDir, generation: u32) -> Result<(), BuildError> {
-    for path in [pins.frozen(), pins.links(), pins.tables(generation), pins.programs(generation)] {
-        fs::create_dir_all(&path).map_err(|source| BuildError::Directory { path, source })?;
-    }
-    Ok(())
+    let shared = [pins.frozen(), pins.links()];
+    shared.into_iter().chain([pins.tables(generation), pins.programs(generation)]).try_for_each(directory)
 }
 
-/// Maps of these sizes. Frozen maps are taken from their pins, or made and pinned where there are none; without a
-/// directory they are new ones too, of nobody else.
-pub fn maps(pins: Option<&PinDir>, object: &Object, sizes: TableSizes) -> Result<Ebpf, BuildError> {
+/// A directory, and those above it.
+pub fn directory(path: PathBuf) -> Result<(), BuildError> {
+    fs::create_dir_all(&path).map_err(|source| BuildError::Directory { path, source })
+}
+
+/// Maps of these sizes. Frozen maps are taken from their pins, or made and pinned where there are none; those that are
+/// `carried` are new ones without a pin. Without a directory all are new ones, of nobody else.
+pub fn maps(
+    pins: Option<&PinDir>,
+    object: &Object,
+    direction: Direction,
+    sizes: TableSizes,
+    carried: &[Table],
+) -> Result<Ebpf, BuildError> {
     object.fits()?;
     let mut loader = EbpfLoader::new();
-    for (pins, table) in pins.into_iter().flat_map(|pins| Table::FROZEN.map(|table| (pins, table))) {
-        loader.map_pin_path(table.symbol(), pins.frozen_map(table));
+    let shared = Table::FROZEN.into_iter().filter(|table| !carried.contains(table));
+    for (pins, table) in pins.into_iter().flat_map(|pins| shared.clone().map(move |table| (pins, table))) {
+        loader.map_pin_path(direction.brought(table), pins.frozen_map(table));
     }
-    for table in Table::OF_GENERATION {
-        loader.map_max_entries(table.symbol(), sizes.entries(table));
+    for table in Table::OF_GENERATION.into_iter().chain(Table::CARRIED) {
+        loader.map_max_entries(direction.brought(table), sizes.entries(table));
     }
-    loader.load(object.bytes()).map_err(|source| BuildError::Object { source })
+    load(&mut loader, object, direction.programs())
+}
+
+/// Makes the maps of a part.
+pub fn load(loader: &mut EbpfLoader<'_>, object: &Object, part: Part) -> Result<Ebpf, BuildError> {
+    let bytes = object.part(part).ok_or(BuildError::Missing { part })?;
+    loader.load(bytes).map_err(|source| BuildError::Object { source })
 }
 
 /// The pin of a table.
-pub fn pin_table(pins: &PinDir, generation: u32, object: &Ebpf, table: Table) -> Result<(), BuildError> {
-    let map = object.map(table.symbol()).ok_or(BuildError::Part { name: table.symbol() })?;
-    let path = pins.table(generation, table);
+pub fn pin_table(object: &Ebpf, name: &'static str, path: PathBuf) -> Result<(), BuildError> {
+    let map = object.map(name).ok_or(BuildError::Part { name })?;
     map.pin(&path).map_err(|source| BuildError::Pin { path, source: io::Error::other(source) })
 }
 
@@ -109,8 +134,7 @@ pub fn load_program(object: &mut Ebpf, hook: Hook) -> Result<(), BuildError> {
 }
 
 /// The pin of a program.
-pub fn pin_program(pins: &PinDir, generation: u32, object: &Ebpf, hook: Hook) -> Result<(), BuildError> {
-    let path = pins.program(generation, hook);
+pub fn pin_program(object: &Ebpf, hook: Hook, path: PathBuf) -> Result<(), BuildError> {
     sys::object_pin(program(object, hook)?, &path).map_err(|source| BuildError::Pin { path, source })
 }
 
@@ -132,7 +156,7 @@ pub fn map(object: &Ebpf, table: Table) -> Result<BorrowedFd<'_>, BuildError> {
 }
 
 /// What a complete generation consists of, written last.
-pub fn manifest(pins: &PinDir, object: &Object, generation: u32) -> Result<(), BuildError> {
+pub fn manifest(pins: &PinDir, object: [u8; 32], generation: u32) -> Result<(), BuildError> {
     let built = GenerationPins::read(pins, generation)?;
     let table = |(&table, pin): (&Table, &MapPin)| {
         let (id, max_entries) = (pin.info.id, pin.info.max_entries);
@@ -141,7 +165,7 @@ pub fn manifest(pins: &PinDir, object: &Object, generation: u32) -> Result<(), B
     let hook = |(&hook, pin): (&Hook, &ProgramPin)| (hook, HookEntry { id: pin.info.id, tag: pin.info.tag });
     let manifest = Manifest {
         generation,
-        object: object.digest(),
+        object,
         tables: built.tables.iter().map(table).collect(),
         hooks: built.programs.iter().map(hook).collect(),
     };

@@ -5,13 +5,16 @@
 //!    |
 //!  Interpreter         does them, one after the other
 //!    |
-//!  make, switch, journal     what a step does
+//!  make, carry, switch, journal     what a step does
 //! ```
 
+mod carry;
+mod direction;
 mod interpret;
 mod journal;
 mod make;
 pub mod plan;
+mod programs;
 #[cfg(test)]
 mod properties;
 mod recover;
@@ -19,9 +22,12 @@ mod rehearse;
 mod step;
 mod switch;
 
+pub use carry::{CarryError, used};
+pub use direction::Direction;
 pub use interpret::{ChangeError, Fill, Interpreter, Watch};
 pub use journal::{Change, Entry, Failures, Journal, JournalError, JournalFile, Stage, Wanted};
 pub use make::BuildError;
+pub use programs::Programs;
 pub use recover::{Adoption, Observed, Recovery, recover};
 pub use rehearse::RehearsalError;
 pub use step::{Moment, Step};

@@ -1,21 +1,45 @@
 //! Which steps a change of generation consists of.
+//!
+//! A change that brings frozen maps anew (`carried`) has programs in between, the bridge. Both ends of it write the maps in
+//! use and those that are brought; the near one reads the former, the far one the latter. So programs of two sets that
+//! follow each other can run side by side, in any mixture: what one reads, the other writes.
+//!
+//! ```text
+//! programs      before      near      far       own
+//! read          old         old       new       new
+//! write         old         both      both      new
+//!                     trial      |  committed
+//! ```
 
-use evermesh_pins::{Hook, Table};
+use std::collections::BTreeMap;
 
-use super::{Change, Entry, Stage, Step};
+use evermesh_pins::{BridgeEnd, Hook, Table};
+
+use super::{Change, Entry, Programs, Stage, Step};
+
+/// Which programs each link attaches.
+pub type Links = BTreeMap<Hook, Programs>;
 
 /// Makes a generation aside.
-pub fn making(generation: u32) -> Vec<Step> {
-    let tables = Table::OF_GENERATION.map(|table| Step::PinTable { generation, table });
-    let programs = Hook::ALL
-        .into_iter()
-        .flat_map(|hook| [Step::LoadProgram { generation, hook }, Step::PinProgram { generation, hook }]);
-    [Step::MakeRoom { generation }, Step::MakeMaps { generation }]
-        .into_iter()
-        .chain(tables)
-        .chain(programs)
-        .chain([Step::Fill { generation }, Step::Finish { generation }])
-        .collect()
+pub fn making(generation: u32, carried: &[Table]) -> Vec<Step> {
+    let maps = Step::MakeMaps { generation, carried: carried.to_vec() };
+    let mut steps = vec![Step::MakeRoom { generation }, maps];
+    steps.extend(Table::OF_GENERATION.map(|table| Step::PinTable { generation, table }));
+    steps.extend(carried.iter().map(|&table| Step::PinCarried { generation, table }));
+    steps.extend(programs(Programs::Of(generation)));
+    if !carried.is_empty() {
+        for end in BridgeEnd::ALL {
+            steps.push(Step::MakeBridge { generation, end });
+            steps.extend(programs(Programs::Bridge(generation, end)));
+        }
+    }
+    steps.extend([Step::Fill { generation }, Step::Finish { generation }]);
+    steps
+}
+
+fn programs(of: Programs) -> impl Iterator<Item = Step> {
+    let each = move |hook| [Step::LoadProgram { of, hook }, Step::PinProgram { of, hook }];
+    Hook::ALL.into_iter().flat_map(each)
 }
 
 /// The first generation. `live` names it before the first hook is attached, so that a start that is interrupted is told
@@ -23,44 +47,73 @@ pub fn making(generation: u32) -> Vec<Step> {
 pub fn first(generation: u32, unfinished: &[u32]) -> Vec<Step> {
     let remove = unfinished.iter().map(|&generation| Step::Remove { generation });
     let attach = Hook::ALL.map(|hook| Step::Attach { hook, generation });
-    remove.chain(making(generation)).chain([Step::MakeLive { generation }]).chain(attach).collect()
+    remove.chain(making(generation, &[])).chain([Step::MakeLive { generation }]).chain(attach).collect()
 }
 
-/// Makes the next generation and leads the links to it, those first that read what others write.
-pub fn trying(change: &Change, linked: &[Hook]) -> Vec<Step> {
-    let &Change { from, to, .. } = change;
-    let begin = Step::Record(Entry::Begin(Change { stage: Stage::Making, ..change.clone() }));
-    let switch = linked.iter().map(|&hook| Step::Switch { hook, from, to });
-    [begin]
-        .into_iter()
-        .chain(making(to))
-        .chain([Step::Rehearse { generation: to }, Step::Record(Entry::Reached(Stage::Trial))])
-        .chain(switch)
-        .chain([Step::Barrier])
-        .collect()
+/// Makes the next generation and leads the links to it. Where it brings frozen maps, the links are led to the near end of the bridge,
+/// and what stood before is swept once no other program can write.
+pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
+    let generation = change.to;
+    let near = Programs::Bridge(generation, BridgeEnd::Near);
+    let to = if carried.is_empty() { Programs::Of(generation) } else { near };
+    let mut steps = vec![Step::Record(Entry::Begin(Change { stage: Stage::Making, ..change.clone() }))];
+    steps.extend(making(generation, carried));
+    steps.extend([Step::Rehearse { generation }, Step::Record(Entry::Reached(Stage::Trial))]);
+    steps.extend(switching(links, to));
+    steps.push(Step::Barrier);
+    steps.extend(carried.iter().map(|&table| Step::Sweep { generation, table }));
+    steps
 }
 
-/// The generation on trial stays.
-pub fn committing(change: &Change) -> Vec<Step> {
-    vec![
-        Step::Record(Entry::Reached(Stage::Committed)),
-        Step::MakeLive { generation: change.to },
-        Step::Record(Entry::Done),
-        Step::Remove { generation: change.from },
-    ]
+/// The generation on trial stays. The one before goes first: its programs use maps that lose their pins.
+pub fn committing(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
+    let generation = change.to;
+    let mut steps = vec![Step::Record(Entry::Reached(Stage::Committed)), Step::MakeLive { generation }];
+    if !carried.is_empty() {
+        steps.extend(crossing(links, generation));
+        steps.push(Step::Barrier);
+    }
+    steps.push(Step::Remove { generation: change.from });
+    steps.extend(settling(generation, carried, !carried.is_empty()));
+    steps.push(Step::Record(Entry::Done));
+    steps
 }
 
-/// The generation on trial goes. The links come back in the order in which they went, for the same reason.
-pub fn rolling_back(change: &Change, linked: &[Hook], reason: &str) -> Vec<Step> {
-    let &Change { from, to, .. } = change;
-    let switch = linked.iter().map(|&hook| Step::Switch { hook, from: to, to: from });
-    [Step::Record(Entry::Reached(Stage::RollingBack))]
-        .into_iter()
-        .chain(switch)
-        .chain([
-            Step::Barrier,
-            Step::Record(Entry::Undone { reason: reason.to_owned() }),
-            Step::Remove { generation: to },
-        ])
-        .collect()
+/// What is left to do once a generation is alone and only its own programs are attached. The bridge goes first: its
+/// programs use maps that lose their pins.
+pub fn settling(generation: u32, carried: &[Table], bridged: bool) -> impl Iterator<Item = Step> {
+    let replace = carried.iter().map(move |&table| Step::Replace { generation, table });
+    bridged.then_some(Step::RemoveBridge { generation }).into_iter().chain(replace)
+}
+
+/// The generation on trial goes, with the frozen maps that it brought: those in use are complete.
+pub fn rolling_back(change: &Change, links: &Links, reason: &str) -> Vec<Step> {
+    let mut steps = vec![Step::Record(Entry::Reached(Stage::RollingBack))];
+    steps.extend(switching(links, Programs::Of(change.from)));
+    steps.push(Step::Barrier);
+    steps.push(Step::Record(Entry::Undone { reason: reason.to_owned() }));
+    steps.push(Step::Remove { generation: change.to });
+    steps
+}
+
+/// Leads the links to a generation's own programs, by way of the far end of the bridge for those that are at the near
+/// one. All have come there, and no run of the near end is left, before the first goes on.
+pub fn crossing(links: &Links, generation: u32) -> Vec<Step> {
+    let [near, far] = BridgeEnd::ALL.map(|end| Programs::Bridge(generation, end));
+    let behind: Links = links.iter().filter(|(_, at)| **at == near).map(|(&hook, &at)| (hook, at)).collect();
+    let mut steps: Vec<Step> = switching(&behind, far).collect();
+    if links.values().any(|at| *at == near || *at == far) {
+        steps.push(Step::Barrier);
+    }
+    let arrived = |(&hook, &at): (&Hook, &Programs)| (hook, if at == near { far } else { at });
+    let arrived: Links = links.iter().map(arrived).collect();
+    steps.extend(switching(&arrived, Programs::Of(generation)));
+    steps
+}
+
+/// Leads the links to these programs, those first that read what others write. The release hook is the first of all: what
+/// a program writes into a map must not outlive its socket there.
+pub fn switching(links: &Links, to: Programs) -> impl Iterator<Item = Step> {
+    let other = links.iter().filter(move |(_, from)| **from != to);
+    other.map(move |(&hook, &from)| Step::Switch { hook, from, to })
 }

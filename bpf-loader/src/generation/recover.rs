@@ -1,8 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use evermesh_pins::{Hook, Inventory, ProgramPin};
+use evermesh_pins::{BridgeEnd, GenerationPins, Hook, Inventory, ProgramPin, Table};
 
-use super::{Entry, Journal, Stage, Step};
+use super::{
+    Entry, Journal, Programs, Stage, Step,
+    plan::{self, Links},
+};
 
 /// What stands in bpffs, as far as a start decides by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,8 +14,12 @@ pub struct Observed {
     pub live: Option<u32>,
     /// Every generation, with the digest of its eBPF object; none: it is unfinished.
     pub generations: BTreeMap<u32, Option<[u8; 32]>>,
-    /// Which generation's program each link attaches; without links that hook nothing.
-    pub links: BTreeMap<Hook, u32>,
+    /// Which programs each link attaches; without links that hook nothing.
+    pub links: Links,
+    /// Frozen maps that generations bring and that are not in use yet.
+    pub carried: BTreeMap<u32, Vec<Table>>,
+    /// Generations that a bridge leads to.
+    pub bridges: BTreeSet<u32>,
 }
 
 /// What a start does with what it finds.
@@ -47,25 +54,37 @@ pub struct Adoption {
 impl Observed {
     /// Of an inventory in which [`evermesh_pins::verify`] found nothing wrong.
     pub fn of(inventory: &Inventory) -> Self {
-        let runs = |hook: &Hook, id: u32| {
-            let owns = |pin: &ProgramPin| pin.info.id == id;
-            let mut generations = inventory.generations.iter();
-            generations.find(|(_, g)| g.programs.get(hook).is_some_and(owns)).map(|(number, _)| *number)
-        };
+        let generations = || inventory.generations.iter().map(|(&number, pins)| (number, pins));
+        let runs = |hook: &Hook, id: u32| generations().find_map(|(n, pins)| programs(n, pins, hook, id));
         let links = inventory.links.iter().filter(|(_, link)| link.hooks());
-        let objects = inventory.generations.iter();
+        let carried = |pins: &GenerationPins| pins.carried.keys().copied().collect::<Vec<_>>();
+        let brings = generations().map(|(number, pins)| (number, carried(pins)));
+        let bridged = generations().filter(|(_, pins)| !pins.bridge.is_empty());
         Self {
             live: inventory.live,
-            generations: objects.map(|(&n, g)| (n, g.manifest.as_ref().map(|m| m.object))).collect(),
+            generations: generations()
+                .map(|(n, pins)| (n, pins.manifest.as_ref().map(|m| m.object)))
+                .collect(),
             links: links
                 .filter_map(|(hook, link)| Some((*hook, runs(hook, link.info.program_id)?)))
                 .collect(),
+            carried: brings.filter(|(_, carried)| !carried.is_empty()).collect(),
+            bridges: bridged.map(|(number, _)| number).collect(),
         }
     }
 
     fn object(&self, generation: u32) -> Option<[u8; 32]> {
         self.generations.get(&generation).copied().flatten()
     }
+}
+
+/// Which programs of this generation the program of that id belongs to.
+fn programs(number: u32, pins: &GenerationPins, hook: &Hook, id: u32) -> Option<Programs> {
+    let is_it = |pin: &ProgramPin| pin.info.id == id;
+    let crosses = |end: &BridgeEnd| pins.bridge.get(&(*end, *hook)).is_some_and(is_it);
+    let own = pins.programs.get(hook).is_some_and(is_it).then_some(Programs::Of(number));
+    let end = BridgeEnd::ALL.into_iter().find(crosses);
+    own.or(end.map(|end| Programs::Bridge(number, end)))
 }
 
 /// Decides what becomes of what stands. A change that was committed is finished; any other is undone, because of `why`.
@@ -80,27 +99,32 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
     let object = observed.object(generation).unwrap_or_default();
 
     let (mut steps, mut notes) = (Vec::new(), Vec::new());
-    for (&hook, &from) in observed.links.iter().filter(|(_, at)| **at != generation) {
-        steps.push(Step::Switch { hook, from, to: generation });
-        notes.push(format!("{hook} was led back from generation {from} to {generation}"));
+    if generation != live {
+        steps.push(Step::MakeLive { generation });
     }
+    let own = Programs::Of(generation);
+    steps.extend(plan::crossing(&observed.links, generation));
+    let elsewhere = observed.links.iter().filter(|(_, at)| **at != own);
+    notes.extend(elsewhere.map(|(hook, at)| format!("{hook} was led from {at} to {own}")));
     for hook in Hook::ALL.into_iter().filter(|hook| !observed.links.contains_key(hook)) {
         steps.push(Step::Attach { hook, generation });
         notes.push(format!("{hook} had no link and was attached"));
     }
     let others = observed.generations.keys().copied().filter(|&number| number != generation);
     let others: Vec<u32> = others.collect();
-    if !others.is_empty() {
+    let carried = observed.carried.get(&generation).map_or(&[][..], Vec::as_slice);
+    if !others.is_empty() || !carried.is_empty() {
         steps.push(Step::Barrier);
-    }
-    if generation != live {
-        steps.push(Step::MakeLive { generation });
     }
     steps.extend(change.map(|change| Step::Record(outcome(change.to == generation, change.stage, why))));
     for generation in others {
         steps.push(Step::Remove { generation });
         notes.push(format!("generation {generation} was removed: it was not live"));
     }
+    steps.extend(plan::settling(generation, carried, observed.bridges.contains(&generation)));
+    notes.extend(
+        carried.iter().map(|table| format!("{table} that generation {generation} brought took its place")),
+    );
     Recovery::Adopt(Adoption { generation, steps, notes, next, object })
 }
 

@@ -17,7 +17,7 @@ use evermesh_pins::{
 };
 use evermesh_sentinel::{NAME, Sentinel, SentinelError};
 
-use super::{BuildError, make};
+use super::{BuildError, Direction, make};
 use crate::{
     ApplyError, Object, TableSizes,
     tables::{self, Change, State, TableWriter},
@@ -50,14 +50,19 @@ pub enum RehearsalError {
 
 /// Programs that lead one flow in a hundred astray pass once in a hundred thousand rehearsals.
 const ROUNDS: u32 = 200;
-/// A sentinel has one service.
-const SIZES: TableSizes = TableSizes { services: 16, endpoints: 64 };
+/// A sentinel has one service and few sockets.
+const SIZES: TableSizes = TableSizes { services: 16, endpoints: 64, origins: 1024, udp_origins: 1024 };
 
 /// Has a sentinel below `above` send through these programs.
-pub fn rehearse(object: &Object, program: &Path, above: &Path) -> Result<(), RehearsalError> {
+pub fn rehearse(
+    object: &Object,
+    direction: Direction,
+    program: &Path,
+    above: &Path,
+) -> Result<(), RehearsalError> {
     let mut sentinel = Sentinel::start(program, above)?;
     // Frozen maps too are of the rehearsal alone: nothing that traffic left behind is met, and nothing is left behind.
-    let mut object = make::maps(None, object, SIZES)?;
+    let mut object = make::maps(None, object, direction, SIZES, &[])?;
     enrol(&object, &sentinel)?;
     fill(&object)?;
     let _links = attach(&mut object, sentinel.cgroup())?;

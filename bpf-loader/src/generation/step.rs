@@ -1,8 +1,8 @@
 use std::fmt;
 
-use evermesh_pins::{Hook, Table};
+use evermesh_pins::{BridgeEnd, Hook, Table};
 
-use super::Entry;
+use super::{Entry, Programs};
 
 /// One thing that is done to the kernel's objects or to the journal. Whatever a start or a change of generation does is a
 /// list of these, so every moment at which it can be interrupted lies before or after one.
@@ -19,6 +19,8 @@ pub enum Step {
     MakeMaps {
         /// The generation.
         generation: u32,
+        /// Frozen maps that it brings anew.
+        carried: Vec<Table>,
     },
     /// Pins one of its tables.
     PinTable {
@@ -27,17 +29,31 @@ pub enum Step {
         /// Which.
         table: Table,
     },
-    /// Has the kernel verify one of its programs.
-    LoadProgram {
+    /// Pins a frozen map that it brings, beside the one that is in use.
+    PinCarried {
         /// The generation.
         generation: u32,
         /// Which.
+        table: Table,
+    },
+    /// Joins programs to the maps in use and to those that are to take their place.
+    MakeBridge {
+        /// The generation that they lead to.
+        generation: u32,
+        /// Which of them.
+        end: BridgeEnd,
+    },
+    /// Has the kernel verify a program.
+    LoadProgram {
+        /// Of which programs.
+        of: Programs,
+        /// Which.
         hook: Hook,
     },
-    /// Pins one of its programs.
+    /// Pins a program.
     PinProgram {
-        /// The generation.
-        generation: u32,
+        /// Of which programs.
+        of: Programs,
         /// Which.
         hook: Hook,
     },
@@ -63,17 +79,36 @@ pub enum Step {
         /// Whose program it attaches.
         generation: u32,
     },
-    /// Leads a link from one generation's program to another's, by compare-and-swap.
+    /// Leads a link from one program to another, by compare-and-swap.
     Switch {
         /// The hook.
         hook: Hook,
         /// Whose program it attaches now.
-        from: u32,
+        from: Programs,
         /// Whose it attaches then.
-        to: u32,
+        to: Programs,
     },
     /// Waits until every program run that began earlier has ended.
     Barrier,
+    /// Copies what stands in the frozen map in use to the one that is to take its place.
+    Sweep {
+        /// The generation that brings it.
+        generation: u32,
+        /// Which.
+        table: Table,
+    },
+    /// Gives a frozen map that a generation brings its place, by rename. No program uses the one before any more.
+    Replace {
+        /// The generation that brings it.
+        generation: u32,
+        /// Which.
+        table: Table,
+    },
+    /// Removes the programs that led to a generation; they hook nothing.
+    RemoveBridge {
+        /// The generation.
+        generation: u32,
+    },
     /// Makes `live` name a generation.
     MakeLive {
         /// The generation.
@@ -100,16 +135,27 @@ impl fmt::Display for Step {
         match self {
             Self::Record(entry) => write!(f, "record {entry}"),
             Self::MakeRoom { generation } => write!(f, "make the directories of generation {generation}"),
-            Self::MakeMaps { generation } => write!(f, "make the maps of generation {generation}"),
+            Self::MakeMaps { generation, .. } => write!(f, "make the maps of generation {generation}"),
             Self::PinTable { generation, table } => write!(f, "pin {table} of generation {generation}"),
-            Self::LoadProgram { generation, hook } => write!(f, "load {hook} of generation {generation}"),
-            Self::PinProgram { generation, hook } => write!(f, "pin {hook} of generation {generation}"),
+            Self::PinCarried { generation, table } => {
+                write!(f, "pin {table} that generation {generation} brings")
+            }
+            Self::MakeBridge { generation, end } => {
+                write!(f, "make the {end} end of the bridge to generation {generation}")
+            }
+            Self::LoadProgram { of, hook } => write!(f, "load {hook} of {of}"),
+            Self::PinProgram { of, hook } => write!(f, "pin {hook} of {of}"),
             Self::Fill { generation } => write!(f, "fill the tables of generation {generation}"),
             Self::Finish { generation } => write!(f, "write the manifest of generation {generation}"),
             Self::Rehearse { generation } => write!(f, "rehearse generation {generation}"),
             Self::Attach { hook, generation } => write!(f, "attach {hook} of generation {generation}"),
-            Self::Switch { hook, from, to } => write!(f, "switch {hook} from generation {from} to {to}"),
+            Self::Switch { hook, from, to } => write!(f, "switch {hook} from {from} to {to}"),
             Self::Barrier => f.write_str("wait for running programs to end"),
+            Self::Sweep { generation, table } => write!(f, "sweep {table} for generation {generation}"),
+            Self::Replace { generation, table } => {
+                write!(f, "give {table} of generation {generation} its place")
+            }
+            Self::RemoveBridge { generation } => write!(f, "remove the bridge to generation {generation}"),
             Self::MakeLive { generation } => write!(f, "make generation {generation} live"),
             Self::Remove { generation } => write!(f, "remove generation {generation}"),
         }

@@ -14,6 +14,8 @@ use evermesh_pins::{
     sys::{self, Object},
 };
 
+use super::Programs;
+
 /// Why a link was not made or switched.
 #[derive(Debug, thiserror::Error)]
 pub enum SwitchError {
@@ -65,7 +67,7 @@ pub enum SwitchError {
 pub fn attach(pins: &PinDir, cgroup: &Cgroup, hook: Hook, generation: u32) -> Result<(), SwitchError> {
     let path = cgroup.path.clone();
     let directory = File::open(&path).map_err(|source| SwitchError::Cgroup { path, source })?;
-    let program = program(pins, hook, generation)?;
+    let program = program(pins, hook, Programs::Of(generation))?;
     let attach = |source| SwitchError::Attach { hook, cgroup: cgroup.path.clone(), source };
     let link = sys::link_create(program.as_fd(), directory.as_fd(), hook.attach_type()).map_err(attach)?;
     let path = pins.link(hook);
@@ -76,8 +78,8 @@ pub fn attach(pins: &PinDir, cgroup: &Cgroup, hook: Hook, generation: u32) -> Re
     sys::object_pin(link.as_fd(), &path).map_err(failed)
 }
 
-/// Leads a link from one generation's program to another's, by compare-and-swap.
-pub fn switch(pins: &PinDir, hook: Hook, from: u32, to: u32) -> Result<(), SwitchError> {
+/// Leads a link from one program to another, by compare-and-swap.
+pub fn switch(pins: &PinDir, hook: Hook, from: Programs, to: Programs) -> Result<(), SwitchError> {
     let path = pins.link(hook);
     let link = open(&path).map_err(|source| SwitchError::Switch { path: path.clone(), source })?;
     let (old, new) = (program(pins, hook, from)?, program(pins, hook, to)?);
@@ -99,8 +101,8 @@ pub fn make_live(pins: &PinDir, generation: u32) -> Result<(), SwitchError> {
     fs::rename(&aside, &live).map_err(failed(&live))
 }
 
-fn program(pins: &PinDir, hook: Hook, generation: u32) -> Result<OwnedFd, SwitchError> {
-    let path = pins.program(generation, hook);
+fn program(pins: &PinDir, hook: Hook, of: Programs) -> Result<OwnedFd, SwitchError> {
+    let path = of.pin(pins, hook);
     open(&path).map_err(|source| SwitchError::Program { path, source })
 }
 

@@ -171,6 +171,8 @@ impl State {
         TableSizes {
             services: (self.service_ids.high_water() - 1).max(keys.div_ceil(4)),
             endpoints: (self.endpoint_ids.high_water() - 1).max(slots.div_ceil(3)),
+            origins: 0,
+            udp_origins: 0,
         }
     }
 

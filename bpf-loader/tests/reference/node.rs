@@ -7,7 +7,7 @@ use evermesh_loader::{
 use evermesh_model::{Delta, Place, Snapshot};
 use evermesh_reference::history::NODE;
 
-const SIZES: TableSizes = TableSizes { services: 64, endpoints: 24_576 };
+const SIZES: TableSizes = TableSizes { services: 64, endpoints: 24_576, ..TableSizes::DEFAULT };
 
 /// Its stores are too many to look at the tables after each.
 const A_MAGLEV_TABLE: usize = 4000;

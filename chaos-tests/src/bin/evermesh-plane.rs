@@ -35,6 +35,9 @@ struct Args {
     /// Room for so many endpoints; another number than before makes a new generation
     #[arg(long)]
     endpoints: u32,
+    /// Room for so many origins; another number than before carries them over
+    #[arg(long, default_value_t = TableSizes::DEFAULT.origins)]
+    origins: u32,
     /// What becomes of a new generation
     #[arg(long, default_value = "commit")]
     then: Then,
@@ -60,7 +63,7 @@ fn main() -> anyhow::Result<()> {
     let mesh = source::read(&args.config).and_then(source::Raw::parse).context("read the mesh")?.snapshot;
     let cgroup = host::cgroup(Some(&args.cgroup))?;
     let config = Config {
-        sizes: TableSizes { endpoints: args.endpoints, ..TableSizes::default() },
+        sizes: TableSizes { endpoints: args.endpoints, origins: args.origins, ..TableSizes::default() },
         candidate: true,
         sentinel: args.sentinel.then(env::current_exe).transpose()?,
         watch: watch(args.end_at),

@@ -150,7 +150,7 @@ fn config(sandbox: &Sandbox, client: &Pod) -> Config {
     let cgroup = host::cgroup(Some(client.cgroup().path())).unwrap();
     Config {
         node: "node-1".into(),
-        sizes: TableSizes { services: 256, endpoints: 1024 },
+        sizes: TableSizes { services: 256, endpoints: 1024, ..TableSizes::DEFAULT },
         ..Config::new(pins(sandbox), cgroup, sandbox.dir())
     }
 }

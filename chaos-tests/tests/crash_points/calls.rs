@@ -8,34 +8,53 @@ use rand::RngExt;
 
 use crate::{
     all,
-    plane::{Plane, SIZES, Task, event},
+    plane::{Kind, Plane, Task, event},
     strace::{CALLS, calls, traced},
 };
 
 const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
-/// How many calls are tried where not all are asked for.
-const SAMPLE: usize = 24;
+/// How many calls are tried where not all are asked for: of a migration fewer, whose changes take longer.
+const fn sample(kind: Kind) -> usize {
+    match kind {
+        Kind::Table => 24,
+        Kind::Frozen => 8,
+    }
+}
 /// Disturbed calls under one run of traffic.
 const AT_ONCE: usize = 200;
 
 #[test]
 fn a_kill_at_any_call_is_survived() {
-    survive(&["signal=SIGKILL"]);
+    survive(Kind::Table, &["signal=SIGKILL"]);
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_migration_is_survived() {
+    survive(Kind::Frozen, &["signal=SIGKILL"]);
 }
 
 #[test]
 fn an_error_of_any_call_is_survived() {
-    survive(&ERRORS.map(|error| format!("error={error}")).each_ref().map(String::as_str));
+    survive(Kind::Table, &errors().each_ref().map(String::as_str));
+}
+
+#[test]
+fn an_error_of_any_call_of_a_migration_is_survived() {
+    survive(Kind::Frozen, &errors().each_ref().map(String::as_str));
+}
+
+fn errors() -> [String; 5] {
+    ERRORS.map(|error| format!("error={error}"))
 }
 
 /// What is done to the call of that number, by one of these faults; or each of them to all calls.
-fn survive(faults: &[&str]) {
-    let plane = Plane::new();
+fn survive(kind: Kind, faults: &[&str]) {
+    let plane = Plane::new(kind);
     let calls = calls(&plane, plane.command(plane.change()));
     let mut random = random(11);
     let chosen: Vec<(usize, &str)> = match all() {
         true => (1..=calls).flat_map(|call| faults.iter().map(move |fault| (call, *fault))).collect(),
-        false => (0..SAMPLE)
+        false => (0..sample(kind))
             .map(|_| (random.random_range(1..=calls), faults[random.random_range(0..faults.len())]))
             .collect(),
     };
@@ -53,20 +72,19 @@ fn disturb(plane: &Plane, call: usize, fault: &str) -> Event {
     event(fault, || {
         traced(plane, &["-e", &what], &plane.command(plane.change()));
         let (_, room) = plane.recovered();
-        assert!(SIZES.contains(&room), "{what}");
+        assert!(plane.kind.sizes().contains(&room), "{what}");
     })
 }
 
 impl Plane {
     /// To the other size than the live one.
     fn change(&self) -> Task {
-        let room = self.room();
-        Task { endpoints: SIZES[usize::from(room == SIZES[0])], then: "commit", end_at: None }
+        Task { room: self.kind.other(self.room()), then: "commit", end_at: None }
     }
 
     /// The next start, which wants what it finds.
     fn recovered(&self) -> (u32, u32) {
-        self.run(Task { endpoints: self.room(), then: "commit", end_at: None }).finished();
+        self.run(Task { room: self.room(), then: "commit", end_at: None }).finished();
         self.settled()
     }
 }

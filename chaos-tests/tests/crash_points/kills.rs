@@ -8,7 +8,7 @@ use rand::RngExt;
 
 use crate::{
     all,
-    plane::{Plane, SIZES, Task, event},
+    plane::{Kind, Plane, Task, event},
 };
 
 /// Moments under one run of traffic.
@@ -18,14 +18,14 @@ const AT_ONCE: usize = 50;
 /// the new generation.
 #[test]
 fn a_change_that_is_cut_off_anywhere_is_undone_or_finished() {
-    survive("commit", 1, |cutter, at| {
+    survive(Kind::Table, "commit", 1, |cutter, at| {
         cutter.cut("commit", at, None);
     });
 }
 
 #[test]
 fn a_roll_back_that_is_cut_off_anywhere_is_finished() {
-    survive("roll-back", 1, |cutter, at| {
+    survive(Kind::Table, "roll-back", 1, |cutter, at| {
         cutter.cut("roll-back", at, None);
     });
 }
@@ -34,7 +34,7 @@ fn a_roll_back_that_is_cut_off_anywhere_is_finished() {
 #[test]
 fn a_recovery_that_is_cut_off_anywhere_is_taken_up_again() {
     let mut random = random(7);
-    survive("commit", 3, |cutter, at| {
+    survive(Kind::Table, "commit", 3, |cutter, at| {
         let recovery = cutter.cut("commit", at, None);
         let one = (recovery > 0).then(|| random.random_range(0..recovery.max(1)));
         let chosen: Vec<_> = if all() { (0..recovery).collect() } else { one.into_iter().collect() };
@@ -47,12 +47,35 @@ fn a_recovery_that_is_cut_off_anywhere_is_taken_up_again() {
 /// What was written to the journal last may be lost with the machine's power. Whatever stands then is led to what is live.
 #[test]
 fn a_cut_that_costs_the_last_words_of_the_journal_leads_to_what_is_live() {
-    survive("commit", 5, |cutter, at| cutter.cut_and_forget(at));
+    survive(Kind::Table, "commit", 5, |cutter, at| cutter.cut_and_forget(at));
+}
+
+/// Of the recoveries every other one is cut off too.
+#[test]
+fn a_migration_that_is_cut_off_anywhere_is_undone_or_finished() {
+    survive(Kind::Frozen, "commit", 13, |cutter, at| {
+        let recovery = cutter.cut("commit", at, None);
+        if at % 2 == 0 && recovery > 0 {
+            cutter.cut("commit", at, Some(at % recovery));
+        }
+    });
+}
+
+#[test]
+fn a_migration_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
+    survive(Kind::Frozen, "roll-back", 7, |cutter, at| {
+        cutter.cut("roll-back", at, None);
+    });
+}
+
+#[test]
+fn a_migration_whose_last_words_in_the_journal_are_lost_is_led_to_what_is_live() {
+    survive(Kind::Frozen, "commit", 29, |cutter, at| cutter.cut_and_forget(at));
 }
 
 /// At each moment of a change with that end, or at one of so many.
-fn survive(then: &'static str, one_of: usize, mut cut: impl FnMut(&mut Cutter<'_>, usize)) {
-    let plane = Plane::new();
+fn survive(kind: Kind, then: &'static str, one_of: usize, mut cut: impl FnMut(&mut Cutter<'_>, usize)) {
+    let plane = Plane::new(kind);
     let moments = plane.moments(then);
     // A change that is to be rolled back is any other one until then.
     let begins = moments.iter().position(|moment| moment.contains("being rolled back")).unwrap_or(0);
@@ -75,7 +98,7 @@ impl Plane {
     /// Those of a change that nothing disturbs.
     fn moments(&self, then: &'static str) -> Vec<String> {
         let (_, room) = self.settled();
-        self.run(Task { endpoints: other(room), then, end_at: None }).finished().moments
+        self.run(Task { room: self.kind.other(room), then, end_at: None }).finished().moments
     }
 }
 
@@ -89,13 +112,13 @@ impl Cutter<'_> {
     fn cut(&mut self, then: &'static str, at: usize, recovery_at: Option<usize>) -> usize {
         let plane = self.plane;
         let (live, room) = plane.settled();
-        let change = Task { endpoints: other(room), then, end_at: Some(at) };
+        let change = Task { room: plane.kind.other(room), then, end_at: Some(at) };
         let mut recovery = 0;
         let kind = if recovery_at.is_some() { "cut off twice" } else { "cut off" };
         self.events.push(event(kind, || {
             let run = plane.run(change).cut_off();
-            let room = if run.is_committed() { change.endpoints } else { room };
-            let again = Task { endpoints: room, then: "commit", end_at: recovery_at };
+            let room = if run.is_committed() { change.room } else { room };
+            let again = Task { room, then: "commit", end_at: recovery_at };
             if recovery_at.is_some() {
                 plane.run(again).cut_off();
             }
@@ -113,21 +136,18 @@ impl Cutter<'_> {
         let journal = plane.journal();
         let before = fs::read(&journal).unwrap();
         self.events.push(event("cut off and forgotten", || {
-            let run = plane.run(Task { endpoints: other(room), then: "commit", end_at: Some(at) }).cut_off();
+            let run =
+                plane.run(Task { room: plane.kind.other(room), then: "commit", end_at: Some(at) }).cut_off();
             fs::write(&journal, &before).unwrap();
             // `live` is renamed after the word that the change is committed, and is all that tells of it.
             let moved = run
                 .moments
                 .iter()
                 .any(|moment| moment.starts_with("after make generation") && moment.ends_with("live"));
-            let expected = if moved { other(room) } else { room };
-            plane.run(Task { endpoints: expected, then: "commit", end_at: None }).finished();
+            let expected = if moved { plane.kind.other(room) } else { room };
+            plane.run(Task { room: expected, then: "commit", end_at: None }).finished();
             let (now, found) = plane.settled();
             assert_eq!((now > live, found), (moved, expected), "after {:?}", run.moments.last());
         }));
     }
-}
-
-fn other(room: u32) -> u32 {
-    SIZES[usize::from(room == SIZES[0])]
 }

@@ -16,18 +16,42 @@ use evermesh_chaos_tests::{
     stage::{Stage, Traffic, config},
 };
 use evermesh_loader::generation::JournalFile;
-use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, Table};
+use evermesh_pins::{Enrolment, Hook, Inventory, Manifest, PinDir, Table};
 use nix::sys::signal::Signal;
 
 const AT_MOST: std::time::Duration = std::time::Duration::from_mins(20);
 
-/// Two sizes of the tables: whoever changes from one to the other makes a new generation.
-pub const SIZES: [u32; 2] = [1024, 2048];
+/// What a change of generation is for: another size of a table. Whoever changes from one to the other makes a new
+/// generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One that belongs to a generation.
+    Table,
+    /// One that all share and programs write: what stands in it is carried over.
+    Frozen,
+}
+
+impl Kind {
+    /// The two sizes.
+    pub const fn sizes(self) -> [u32; 2] {
+        match self {
+            Self::Table => [1024, 2048],
+            Self::Frozen => [8192, 16384],
+        }
+    }
+
+    /// The other one.
+    pub fn other(self, room: u32) -> u32 {
+        let sizes = self.sizes();
+        sizes[usize::from(room == sizes[0])]
+    }
+}
 
 /// A node, its pods and its traffic, and no data plane but what is pinned.
 ///
 /// Declared in the order in which things must go.
 pub struct Plane {
+    pub kind: Kind,
     mesh: PathBuf,
     stage: Stage,
     sandbox: Sandbox,
@@ -36,7 +60,7 @@ pub struct Plane {
 /// What a process is to do.
 #[derive(Clone, Copy)]
 pub struct Task {
-    pub endpoints: u32,
+    pub room: u32,
     pub then: &'static str,
     pub end_at: Option<usize>,
 }
@@ -52,13 +76,13 @@ pub struct Run {
 
 impl Plane {
     /// Generation 1 stands, and the pods are enrolled.
-    pub fn new() -> Self {
+    pub fn new(kind: Kind) -> Self {
         let sandbox = Sandbox::new().unwrap();
         let stage = Stage::new(&sandbox).unwrap();
         let mesh = sandbox.dir().join("mesh.yaml");
         fs::write(&mesh, config::with(&stage.web)).unwrap();
-        let plane = Self { mesh, stage, sandbox };
-        plane.run(Task { endpoints: SIZES[0], then: "commit", end_at: None }).finished();
+        let plane = Self { kind, mesh, stage, sandbox };
+        plane.run(Task { room: kind.sizes()[0], then: "commit", end_at: None }).finished();
         let enrolment = Enrolment::open(&plane.pins()).unwrap();
         for pod in plane.stage.enrolled() {
             enrolment.add(pod.name(), pod.netns().path()).unwrap();
@@ -81,8 +105,8 @@ impl Plane {
         traffic.judge(&self.stage, events).unwrap()
     }
 
-    /// One generation that is live, every link on it, and a journal that knows of no change. Its number and the room
-    /// for endpoints.
+    /// One generation that is live, every link on it, nothing left of what led to it, and a journal that knows of no
+    /// change. Its number and the room.
     pub fn settled(&self) -> (u32, u32) {
         let inventory = Inventory::read(&self.pins()).unwrap();
         let live = inventory.live.unwrap();
@@ -93,15 +117,19 @@ impl Plane {
         }
         let journal = JournalFile::open(self.sandbox.state_dir());
         assert_eq!(journal.now().change, None);
-        let manifest = generation.manifest.as_ref().unwrap();
-        (live, manifest.tables[&Table::Endpoints].max_entries - 1)
+        assert_eq!((generation.carried.len(), generation.bridge.len()), (0, 0));
+        (live, self.room())
     }
 
-    /// The room for endpoints of the generation that is live.
+    /// The room in the table that is changed.
     pub fn room(&self) -> u32 {
         let inventory = Inventory::read(&self.pins()).unwrap();
         let generation = &inventory.generations[&inventory.live.unwrap()];
-        generation.manifest.as_ref().unwrap().tables[&Table::Endpoints].max_entries - 1
+        let of = |manifest: &Manifest| manifest.tables[&Table::Endpoints].max_entries - 1;
+        match self.kind {
+            Kind::Table => of(generation.manifest.as_ref().unwrap()),
+            Kind::Frozen => inventory.frozen[&Table::Origins].info.max_entries,
+        }
     }
 
     /// For files of a test.
@@ -132,7 +160,12 @@ impl Plane {
         let mut command = Command::new(binaries::find(program).unwrap());
         command.args(self.directories()).arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
         command.arg("--config").arg(&self.mesh);
-        command.args(["--endpoints", &task.endpoints.to_string(), "--then", task.then]);
+        let room = task.room.to_string();
+        match self.kind {
+            Kind::Table => command.args(["--endpoints", &room]),
+            Kind::Frozen => command.args(["--endpoints", "1024", "--origins", &room]),
+        };
+        command.args(["--then", task.then]);
         command.args(task.end_at.iter().flat_map(|at| ["--end-at".to_owned(), at.to_string()]));
         command
     }

@@ -7,7 +7,7 @@ use rand::RngExt;
 
 use crate::{
     all,
-    plane::{Plane, SIZES, Task},
+    plane::{Kind, Plane, Task},
     strace::{CALLS, calls, traced},
 };
 
@@ -16,7 +16,7 @@ const SAMPLE: usize = 8;
 
 #[test]
 fn a_removal_that_is_killed_at_any_call_goes_on_or_is_made_up_for() {
-    let plane = Plane::new();
+    let plane = Plane::new(Kind::Table);
     let count = calls(&plane, plane.uninstall());
     assert_eq!(plane.pinned(), Objects::default());
     let mut random = random(13);
@@ -53,7 +53,7 @@ impl Plane {
     }
 
     fn start(&self) {
-        self.run(Task { endpoints: SIZES[0], then: "commit", end_at: None }).finished();
+        self.run(Task { room: self.kind.sizes()[0], then: "commit", end_at: None }).finished();
     }
 
     /// What stands below the pin directory.

@@ -16,7 +16,7 @@ pub const VIP6: &str = "fd00:96::a";
 pub const PORT: u16 = 80;
 pub const TARGET: u16 = 8080;
 pub const NODE: &str = "node-1";
-pub const SIZES: TableSizes = TableSizes { services: 256, endpoints: 1024 };
+pub const SIZES: TableSizes = TableSizes { services: 256, endpoints: 1024, ..TableSizes::DEFAULT };
 
 /// Declared in the order in which things must go.
 pub struct Bench {

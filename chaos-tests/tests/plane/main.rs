@@ -13,6 +13,7 @@ mod lease;
 mod left_alone;
 mod listeners;
 mod maglev;
+mod migration;
 mod orphans;
 mod picks;
 mod rate;

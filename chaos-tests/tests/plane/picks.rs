@@ -48,7 +48,7 @@ fn cookies(origins: &OwnedFd) -> BTreeSet<u64> {
 
 /// A data plane with room for Maglev's tables and for weights.
 pub fn start(bench: &Bench, snapshot: Option<&Snapshot>) -> DataPlane {
-    let sizes = TableSizes { services: 256, endpoints: 24_576 };
+    let sizes = TableSizes { services: 256, endpoints: 24_576, ..TableSizes::DEFAULT };
     DataPlane::start(Config { sizes, ..bench.config() }, snapshot).unwrap().0
 }
 

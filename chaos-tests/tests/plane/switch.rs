@@ -26,7 +26,7 @@ fn sixty_changes_of_generation_go_unnoticed() {
         (0..CHANGES)
             .map(|n| {
                 event("generation changed", || {
-                    assert_eq!(scene.plane.change_generation().unwrap(), n + 2);
+                    assert_eq!(scene.plane().change_generation().unwrap(), n + 2);
                 })
             })
             .collect()
@@ -58,23 +58,32 @@ fn links_that_are_detached_at_the_end_are_noticed() {
 }
 
 /// Declared in the order in which things must go.
-struct Scene {
-    plane: DataPlane,
-    config: Config,
+pub struct Scene {
+    /// None: nobody writes.
+    pub plane: Option<DataPlane>,
+    pub config: Config,
+    pub mesh: Snapshot,
 }
 
-fn under_traffic(act: impl FnOnce(&mut Scene) -> Vec<Event>) -> Report {
+impl Scene {
+    pub fn plane(&mut self) -> &mut DataPlane {
+        self.plane.as_mut().unwrap()
+    }
+}
+
+pub fn under_traffic(act: impl FnOnce(&mut Scene) -> Vec<Event>) -> Report {
     let sandbox = Sandbox::new().unwrap();
     let stage = Stage::new(&sandbox).unwrap();
     let pins = PinDir::new(sandbox.bpffs());
     let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path())).unwrap();
     let config = Config::new(pins.clone(), cgroup, sandbox.dir());
-    let (plane, _) = DataPlane::start(config.clone(), Some(&snapshot(&sandbox, &stage))).unwrap();
+    let mesh = snapshot(&sandbox, &stage);
+    let (plane, _) = DataPlane::start(config.clone(), Some(&mesh)).unwrap();
     let enrolment = Enrolment::open(&pins).unwrap();
     let enrol = |pod: &Pod| drop(enrolment.add(pod.name(), pod.netns().path()).unwrap());
     stage.enrolled().for_each(enrol);
     let traffic = Traffic::start(&stage, AT_MOST).unwrap();
-    let mut scene = Scene { plane, config };
+    let mut scene = Scene { plane: Some(plane), config, mesh };
     let events = act(&mut scene);
     traffic.judge(&stage, events).unwrap()
 }
@@ -85,16 +94,17 @@ fn snapshot(sandbox: &Sandbox, stage: &Stage) -> Snapshot {
     source::read(&path).unwrap().parse().unwrap().snapshot
 }
 
-fn event(kind: &str, act: impl FnOnce()) -> Event {
+pub fn event(kind: &str, act: impl FnOnce()) -> Event {
     let start_ns = now_ns();
     act();
     Event { kind: kind.into(), start_ns, end_ns: now_ns() }
 }
 
-fn attach_anew(scene: &Scene, before_unpinning: fn(&sys::Object)) {
+fn attach_anew(scene: &mut Scene, before_unpinning: fn(&sys::Object)) {
+    let generation = scene.plane().generation();
     let pins = &scene.config.pins;
     let inventory = Inventory::read(pins).unwrap();
-    let programs = &inventory.generations[&scene.plane.generation()].programs;
+    let programs = &inventory.generations[&generation].programs;
     let cgroup = File::open(&scene.config.cgroup.path).unwrap();
     for hook in Hook::ALL {
         let path = pins.link(hook);

@@ -71,6 +71,8 @@ fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>
     line.number("--lease-ms", asked.this_node.lease_ms);
     line.number("--max-services", asked.room.max_services.map(u64::from));
     line.number("--max-endpoints", asked.room.max_endpoints.map(u64::from));
+    line.number("--max-origins", asked.room.max_origins.map(u64::from));
+    line.number("--max-udp-origins", asked.room.max_udp_origins.map(u64::from));
     Ok(line.0)
 }
 
@@ -118,7 +120,8 @@ mod tests {
     fn everything_said_is_handed_on() {
         insta::assert_snapshot!(handed_on(
             "evermesh run --config /m.yaml --state-dir /s --bpffs /b --cgroup /c --run-dir /r --watchdog-ms 300 \
-             --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 --takeover --log debug"
+             --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 \
+             --max-origins 7000 --max-udp-origins 8000 --takeover --log debug"
         ));
     }
 

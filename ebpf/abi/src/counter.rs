@@ -18,13 +18,15 @@ pub enum Counter {
     Stale = 6,
     /// A flow to a service port that is left alone.
     LeftAlone = 7,
+    /// A bridge could not write an entry to the map beside the primary: that map is not complete.
+    NotMirrored = 8,
 }
 
 impl Counter {
     /// Elements of `counters`.
     pub const LEN: u32 = 16;
     /// All that have a name, in index order, with the name under which they are shown.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Translated, "translated"),
         (Self::RefusedEmpty, "refused_no_endpoints"),
         (Self::RefusedPort, "refused_unknown_port"),
@@ -33,5 +35,6 @@ impl Counter {
         (Self::OriginsFull, "origins_full"),
         (Self::Stale, "stale"),
         (Self::LeftAlone, "left_alone"),
+        (Self::NotMirrored, "not_mirrored"),
     ];
 }

@@ -7,6 +7,7 @@
 #![no_std]
 
 mod address;
+pub mod before;
 pub mod control;
 mod counter;
 mod endpoint;

@@ -39,7 +39,7 @@ pub fn recvmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
     let Some(origin) = origin::of(socket) else { return Verdict::Proceed };
     let sender = F::read(ctx);
     if let Some(frontend) =
-        origin::frontend_of(origin, &sender).or_else(|| asked_for(socket, origin, &sender))
+        origin::frontend_of(&origin, &sender).or_else(|| asked_for(socket, &origin, &sender))
     {
         F::write(ctx, &frontend);
     }
@@ -117,10 +117,10 @@ fn is_connected(ctx: &SockAddrContext) -> bool {
 #[inline(always)]
 fn backend_in_use(socket: u64, service: u32, asked: &Destination) -> Option<Destination> {
     let pair = udp_origin::by_frontend(socket, asked)?;
-    let backend = udp_origin::backend(pair);
+    let backend = udp_origin::backend(&pair);
     let stays = pair.service == service && pick::is_member(pair.endpoint, service, &backend);
     stays.then(|| {
-        udp_origin::use_again(socket, pair);
+        udp_origin::use_again(socket, &pair);
         backend
     })
 }
@@ -130,5 +130,5 @@ fn asked_for(socket: u64, origin: &Origin, sender: &Destination) -> Option<Desti
     if origin.udp_origins == 0 {
         return None;
     }
-    udp_origin::by_backend(socket, sender).map(udp_origin::frontend)
+    udp_origin::by_backend(socket, sender).map(|pair| udp_origin::frontend(&pair))
 }

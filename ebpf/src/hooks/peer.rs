@@ -7,7 +7,7 @@ use crate::{destination::Family, origin, verdict::Verdict};
 pub fn getpeername<F: Family>(ctx: &SockAddrContext) -> Verdict {
     let peer = F::read(ctx);
     if let Some(frontend) =
-        origin::of(origin::cookie(ctx)).and_then(|origin| origin::frontend_of(origin, &peer))
+        origin::of(origin::cookie(ctx)).and_then(|origin| origin::frontend_of(&origin, &peer))
     {
         F::write(ctx, &frontend);
     }

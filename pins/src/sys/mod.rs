@@ -14,6 +14,7 @@ mod membarrier;
 mod namespace;
 mod object;
 mod program;
+mod raw_map;
 mod trial;
 
 use std::io;
@@ -33,6 +34,7 @@ pub use membarrier::membarrier_is_global;
 pub use namespace::{NamespaceCookie, PodNetwork, inside};
 pub use object::{Object, object_get, object_pin};
 pub use program::{ProgramInfo, program_by_id, program_info};
+pub use raw_map::RawMap;
 pub use trial::{map_trial, program_trial};
 
 /// Types that a map may hold: every bit pattern is a value, and there is no padding.

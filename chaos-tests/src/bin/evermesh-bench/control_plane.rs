@@ -64,7 +64,7 @@ pub fn measure(workloads: &[u32]) -> Result<String> {
 fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     let services = workloads / PODS_EACH;
     let sandbox = Sandbox::new()?;
-    let sizes = TableSizes { services: 2 * services + 1, endpoints: 2 * workloads };
+    let sizes = TableSizes { services: 2 * services + 1, endpoints: 2 * workloads, ..TableSizes::DEFAULT };
     let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
     let config = Config::new(PinDir::new(sandbox.bpffs().join("a")), cgroup, sandbox.dir());
     let (mut plane, _) = DataPlane::start(Config { sizes, ..config }, None)?;

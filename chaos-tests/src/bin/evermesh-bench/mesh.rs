@@ -35,7 +35,11 @@ impl Mesh {
         let pins = PinDir::new(sandbox.bpffs());
         let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
         let config = Config {
-            sizes: TableSizes { services: others + 2, endpoints: (others + 2) * ENDPOINTS_EACH + LARGE },
+            sizes: TableSizes {
+                services: others + 2,
+                endpoints: (others + 2) * ENDPOINTS_EACH + LARGE,
+                ..TableSizes::DEFAULT
+            },
             ..Config::new(pins.clone(), cgroup, sandbox.dir())
         };
         let (plane, _) = DataPlane::start(config, Some(&snapshot(&pod, Fleet::new(others))?))?;

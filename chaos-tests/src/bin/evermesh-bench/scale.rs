@@ -51,7 +51,11 @@ fn row(count: u32) -> Result<Vec<String>> {
     let pins = PinDir::new(sandbox.bpffs());
     let endpoints = count * ENDPOINTS_EACH + LARGE;
     let config = Config {
-        sizes: TableSizes { services: count + 1, endpoints: endpoints + endpoints / 50 + CHANGES },
+        sizes: TableSizes {
+            services: count + 1,
+            endpoints: endpoints + endpoints / 50 + CHANGES,
+            ..TableSizes::DEFAULT
+        },
         ..Config::new(pins.clone(), host::cgroup(Some(sandbox.pods_cgroup().path()))?, sandbox.dir())
     };
     let mut parts = Fleet::new(count);

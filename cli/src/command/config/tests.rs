@@ -13,7 +13,7 @@ use evermesh_model::{
 use super::{look::Look, source::Source, view::DiffView};
 use crate::names::Names;
 
-const SIZES: TableSizes = TableSizes { services: 64, endpoints: 4096 };
+const SIZES: TableSizes = TableSizes { services: 64, endpoints: 4096, ..TableSizes::DEFAULT };
 
 fn key(host: &str) -> ServiceKey {
     ServiceKey { namespace: "demo".into(), hostname: host.into() }

@@ -32,7 +32,7 @@ impl Facts {
         let inventory = inventory.unwrap_or_default();
         let cgroup = hooked(&inventory, directories.cgroup.as_deref());
         let live = inventory.live.and_then(|number| inventory.generations.get(&number));
-        let sizes = tables::sizes(room, live);
+        let sizes = tables::sizes(room, &inventory.frozen, live);
         Self {
             uid: geteuid().as_raw(),
             release: host::kernel_release().map_err(text),

@@ -18,13 +18,19 @@ pub fn every() -> impl Iterator<Item = Table> {
 }
 
 /// What is asked for, else what the live generation has, else what the agent takes by itself.
-pub fn sizes(room: Room, live: Option<&GenerationPins>) -> TableSizes {
+pub fn sizes(room: Room, frozen: &BTreeMap<Table, MapPin>, live: Option<&GenerationPins>) -> TableSizes {
     let default = TableSizes::default();
+    let shared = |table| Some(frozen.get(&table)?.info.max_entries);
     // Id 0 is never used in these two.
     let standing = |table| Some(live?.tables.get(&table)?.info.max_entries.saturating_sub(1));
     TableSizes {
         services: room.max_services.or_else(|| standing(Table::Services)).unwrap_or(default.services),
         endpoints: room.max_endpoints.or_else(|| standing(Table::Endpoints)).unwrap_or(default.endpoints),
+        origins: room.max_origins.or_else(|| shared(Table::Origins)).unwrap_or(default.origins),
+        udp_origins: room
+            .max_udp_origins
+            .or_else(|| shared(Table::UdpOrigins))
+            .unwrap_or(default.udp_origins),
     }
 }
 
@@ -53,13 +59,11 @@ fn standing(pin: &MapPin) -> Standing {
     Standing { entries: pin.info.max_entries, bytes: charged(pin.fd.as_fd()).ok() }
 }
 
-/// Elements of a table. Those of frozen tables are as `ebpf/src/maps.rs` has them, and no choice of the user's; a test
-/// compares them with what the agent makes.
+/// Elements of a table. `enrolled` is as `ebpf/src/maps.rs` has it, and no choice of the user's; a test compares it with
+/// what the agent makes.
 pub fn entries(sizes: TableSizes, table: Table) -> u32 {
     match table {
         Table::Enrolled => 4096,
-        Table::Origins => 131_072,
-        Table::UdpOrigins => 262_144,
         other => sizes.entries(other),
     }
 }

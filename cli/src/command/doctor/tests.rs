@@ -26,7 +26,7 @@ fn seat(hook: Hook) -> Seat {
 
 /// A host where all is well, and Evermesh stands.
 fn well() -> Facts {
-    let sizes = TableSizes { services: 1000, endpoints: 10_000 };
+    let sizes = TableSizes { services: 1000, endpoints: 10_000, ..TableSizes::DEFAULT };
     let table = |table| {
         let entries = tables::entries(sizes, table);
         let footprint = Footprint::of(&table.layout(), entries, 2);

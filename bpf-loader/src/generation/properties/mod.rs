@@ -1,11 +1,15 @@
 //! Every list of steps, interrupted before and after each of them, and its recovery interrupted in turn.
 
+mod maps;
+mod migration;
+
 use std::collections::BTreeMap;
 
-use evermesh_pins::Hook;
+use evermesh_pins::{BridgeEnd, Hook, Table};
 
-use super::*;
+use super::{plan::Links, *};
 use crate::TableSizes;
+use maps::{Contents, Version};
 
 const OLD: u32 = 4;
 const NEW: u32 = 5;
@@ -17,6 +21,10 @@ struct World {
     kernel: Observed,
     /// The supervisor's word was written down.
     committed: bool,
+    /// Which version of each frozen map is pinned for all.
+    frozen: BTreeMap<Table, Version>,
+    /// What stands in them.
+    contents: BTreeMap<Table, Contents>,
 }
 
 impl World {
@@ -24,19 +32,27 @@ impl World {
         let kernel = Observed {
             live: Some(OLD),
             generations: BTreeMap::from([(OLD, Some([1; 32]))]),
-            links: Hook::ALL.map(|hook| (hook, OLD)).into(),
+            links: on(Programs::Of(OLD)),
+            ..Observed::default()
         };
-        Self { journal: Journal::default(), kernel, committed: false }
+        Self { kernel, ..Self::bare() }
     }
 
     fn bare() -> Self {
-        Self { journal: Journal::default(), kernel: Observed::default(), committed: false }
+        Self {
+            journal: Journal::default(),
+            kernel: Observed::default(),
+            committed: false,
+            frozen: Table::CARRIED.map(|table| (table, Version::Old)).into(),
+            contents: Table::CARRIED.map(|table| (table, Contents::default())).into(),
+        }
     }
 
     /// Does a step as the kernel would, or says why it would refuse, or what traffic would suffer.
     fn perform(&mut self, step: &Step) -> Result<(), String> {
         let kernel = &mut self.kernel;
         let finished = |generation: &u32| kernel.generations.get(generation).is_some_and(Option::is_some);
+        let attached = |programs: Programs| kernel.links.values().any(|at| *at == programs);
         match step {
             Step::Record(entry) => {
                 self.committed |= *entry == Entry::Reached(Stage::Committed);
@@ -45,23 +61,93 @@ impl World {
             Step::MakeRoom { generation } => drop(kernel.generations.entry(*generation).or_insert(None)),
             Step::Finish { generation } => drop(kernel.generations.insert(*generation, Some([2; 32]))),
             Step::Attach { hook, generation } if finished(generation) && !kernel.links.contains_key(hook) => {
-                kernel.links.insert(*hook, *generation);
+                kernel.links.insert(*hook, Programs::Of(*generation));
             }
-            Step::Switch { hook, from, to } if finished(to) && kernel.links.get(hook) == Some(from) => {
+            Step::Switch { hook, from, to } if kernel.stand(*to) && kernel.links.get(hook) == Some(from) => {
                 kernel.links.insert(*hook, *to);
+                self.contents.values_mut().for_each(|contents| contents.left(*hook, *from));
+            }
+            Step::PinCarried { generation, table } => {
+                kernel.carried.entry(*generation).or_default().push(*table);
+                self.contents.get_mut(table).ok_or("no such map")?.renew();
+            }
+            Step::PinProgram { of: Programs::Bridge(generation, _), .. } => {
+                kernel.bridges.insert(*generation);
+            }
+            Step::MakeBridge { generation, .. } if kernel.carried.contains_key(generation) => {}
+            Step::Barrier => self.contents.values_mut().for_each(Contents::barrier),
+            Step::Sweep { table, .. } => self.contents.get_mut(table).ok_or("no such map")?.sweep(),
+            Step::Replace { generation, table } if kernel.has_carried(*generation, *table) => {
+                kernel.take_carried(*generation, *table);
+                self.frozen.insert(*table, Version::New);
+            }
+            Step::RemoveBridge { generation }
+                if !BridgeEnd::ALL.iter().any(|end| attached(Programs::Bridge(*generation, *end))) =>
+            {
+                kernel.bridges.remove(generation);
             }
             Step::MakeLive { generation } if finished(generation) => kernel.live = Some(*generation),
             Step::Remove { generation }
-                if kernel.live != Some(*generation) && kernel.links.values().all(|at| at != generation) =>
+                if kernel.live != Some(*generation)
+                    && kernel.links.values().all(|at| at.generation() != *generation) =>
             {
                 kernel.generations.remove(generation);
+                kernel.carried.remove(generation);
+                kernel.bridges.remove(generation);
+                if *generation == NEW {
+                    self.contents.values_mut().for_each(Contents::forget);
+                }
             }
-            Step::Attach { .. } | Step::Switch { .. } | Step::MakeLive { .. } | Step::Remove { .. } => {
+            Step::Attach { .. }
+            | Step::Switch { .. }
+            | Step::MakeLive { .. }
+            | Step::Remove { .. }
+            | Step::Replace { .. }
+            | Step::MakeBridge { .. }
+            | Step::RemoveBridge { .. } => {
                 return Err(format!("{step} is wrong in {self:?}"));
             }
             _ => {}
         }
-        Ok(())
+        self.verify()?;
+        self.run()
+    }
+
+    /// Traffic goes on, after each step.
+    fn run(&mut self) -> Result<(), String> {
+        let links = &self.kernel.links;
+        let mut contents = self.contents.iter_mut();
+        contents.try_for_each(|(table, it)| it.run(links).map_err(|why| format!("{table}: {why}")))
+    }
+
+    /// What the next start checks before anything else: each map that a finished generation's programs use has a pin.
+    fn verify(&self) -> Result<(), String> {
+        let finished = self.kernel.generations.iter().filter(|(_, object)| object.is_some());
+        let sets = finished.flat_map(|(&number, _)| {
+            let bridge = BridgeEnd::ALL.map(|end| Programs::Bridge(number, end));
+            [Programs::Of(number)].into_iter().chain(bridge)
+        });
+        let standing: Vec<_> = sets.filter(|programs| self.kernel.stand(*programs)).collect();
+        if let Some(at) = self.kernel.links.values().find(|at| !standing.contains(at)) {
+            return Err(format!("links attach {at}, of which no pin is left"));
+        }
+        standing.into_iter().try_for_each(|programs| self.verify_maps(programs))
+    }
+
+    fn verify_maps(&self, programs: Programs) -> Result<(), String> {
+        let pinned = |table: Table, version| {
+            let carried = self.kernel.has_carried(NEW, table);
+            self.frozen[&table] == version || (version == Version::New && carried)
+        };
+        let bridges = matches!(programs, Programs::Bridge(..));
+        let used = |(&table, it): (&Table, &Contents)| {
+            pinned(table, it.version_read(programs))
+                && (!bridges || (pinned(table, Version::Old) && pinned(table, Version::New)))
+        };
+        match self.contents.iter().all(used) {
+            true => Ok(()),
+            false => Err(format!("{programs} uses a map that has no pin")),
+        }
     }
 
     /// Interrupted half-way: a generation without its manifest.
@@ -83,10 +169,22 @@ impl World {
     fn check(&self) -> Result<(), String> {
         let live = self.kernel.live.ok_or("nothing is live")?;
         let alone = self.kernel.generations.keys().eq([&live]);
-        let hooked = Hook::ALL.iter().all(|hook| self.kernel.links.get(hook) == Some(&live));
+        let hooked = Hook::ALL.iter().all(|hook| self.kernel.links.get(hook) == Some(&Programs::Of(live)));
         let as_told = live == NEW || !self.committed;
         let not_untold = live != NEW || self.committed || !self.kernel.generations.contains_key(&OLD);
-        match alone && hooked && as_told && not_untold && self.journal.change.is_none() {
+        let in_place = self.contents.iter().all(|(table, it)| {
+            let version = it.version_read(Programs::Of(live));
+            self.frozen[table] == version && !it.is_stale(version)
+        });
+        let nothing_left = self.kernel.carried.is_empty() && self.kernel.bridges.is_empty();
+        match in_place
+            && nothing_left
+            && alone
+            && hooked
+            && as_told
+            && not_untold
+            && self.journal.change.is_none()
+        {
             true => Ok(()),
             false => Err(format!("{self:?}")),
         }
@@ -137,13 +235,44 @@ fn recovered(found: &World) -> Result<usize, String> {
     world.check().map(|()| steps.len() + 1)
 }
 
+impl Observed {
+    fn stand(&self, programs: Programs) -> bool {
+        let finished = self.generations.get(&programs.generation()).is_some_and(Option::is_some);
+        finished && (matches!(programs, Programs::Of(_)) || self.bridges.contains(&programs.generation()))
+    }
+
+    fn has_carried(&self, generation: u32, table: Table) -> bool {
+        self.carried.get(&generation).is_some_and(|carried| carried.contains(&table))
+    }
+
+    fn take_carried(&mut self, generation: u32, table: Table) {
+        if let Some(carried) = self.carried.get_mut(&generation) {
+            carried.retain(|other| *other != table);
+        }
+        self.carried.retain(|_, carried| !carried.is_empty());
+    }
+}
+
+fn on(programs: Programs) -> Links {
+    Hook::ALL.map(|hook| (hook, programs)).into()
+}
+
 fn change() -> Change {
     let wanted = Wanted { object: [2; 32], sizes: TableSizes::default() };
     Change { from: OLD, to: NEW, wanted, stage: Stage::Making }
 }
 
 fn upgrade() -> Vec<Step> {
-    [plan::trying(&change(), &Hook::ALL), plan::committing(&change())].concat()
+    [
+        plan::trying(&change(), &on(Programs::Of(OLD)), &[]),
+        plan::committing(&change(), &on(Programs::Of(NEW)), &[]),
+    ]
+    .concat()
+}
+
+fn rolled_back() -> Vec<Step> {
+    let trying = plan::trying(&change(), &on(Programs::Of(OLD)), &[]);
+    [trying, plan::rolling_back(&change(), &on(Programs::Of(NEW)), "connections failed")].concat()
 }
 
 #[test]
@@ -160,11 +289,7 @@ fn a_change_survives_every_interruption() {
 
 #[test]
 fn a_change_that_is_rolled_back_survives_every_interruption() {
-    let steps = [
-        plan::trying(&change(), &Hook::ALL),
-        plan::rolling_back(&change(), &Hook::ALL, "connections failed"),
-    ];
-    let moments = survive(&World::with_a_generation(), &steps.concat()).unwrap();
+    let moments = survive(&World::with_a_generation(), &rolled_back()).unwrap();
     assert!(moments > 300, "{moments}");
 }
 
@@ -173,7 +298,7 @@ fn a_change_is_held_after_three_tries() {
     let mut world = World::with_a_generation();
     for count in 1..=Journal::TRIES {
         assert_eq!(world.journal.holds(&change().wanted), None);
-        for step in &plan::trying(&change(), &Hook::ALL)[..20] {
+        for step in &plan::trying(&change(), &on(Programs::Of(OLD)), &[])[..20] {
             world.perform(step).unwrap();
         }
         for step in world.recovery() {
@@ -195,14 +320,16 @@ fn a_change_that_succeeds_forgets_the_failures_before() {
     assert_eq!(failed.after(&Entry::Begin(change())).after(&Entry::Done), Journal::default());
 }
 
+/// The first of these steps moved before the first of those.
+fn swapped(mut steps: Vec<Step>, of: &dyn Fn(&Step) -> bool, before: &dyn Fn(&Step) -> bool) -> Vec<Step> {
+    let moved = steps.remove(steps.iter().position(of).unwrap());
+    steps.insert(steps.iter().position(before).unwrap(), moved);
+    steps
+}
+
 /// What a careless planner would do.
 #[test]
 fn steps_in_a_wrong_order_are_noticed() {
-    let swapped = |mut steps: Vec<Step>, of: &dyn Fn(&Step) -> bool, before: &dyn Fn(&Step) -> bool| {
-        let moved = steps.remove(steps.iter().position(of).unwrap());
-        steps.insert(steps.iter().position(before).unwrap(), moved);
-        steps
-    };
     let is_word = |step: &Step| *step == Step::Record(Entry::Reached(Stage::Committed));
     let is_live = |step: &Step| matches!(step, Step::MakeLive { .. });
     let is_switch = |step: &Step| matches!(step, Step::Switch { .. });
@@ -220,7 +347,7 @@ fn steps_in_a_wrong_order_are_noticed() {
     survive(&world, &switched_before_it_is_complete).unwrap_err();
     let never_begun: Vec<_> = upgrade().into_iter().filter(|step| !is_begin(step)).collect();
     survive(&world, &never_begun).unwrap_err();
-    let back = [plan::trying(&change(), &Hook::ALL), plan::rolling_back(&change(), &Hook::ALL, "x")].concat();
+    let back = rolled_back();
     let removed_under_traffic = swapped(back.clone(), &is_remove, &is_switch);
     survive(&world, &removed_under_traffic).unwrap_err();
     let one_link_forgotten: Vec<_> = {

@@ -1,0 +1,89 @@
+//! What the steps do that give a frozen map's place to another one.
+
+use std::{
+    fs, io,
+    os::fd::{AsFd as _, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use aya::{Ebpf, EbpfLoader};
+use evermesh_pins::{
+    BridgeEnd, FrozenMap, PinDir, Table,
+    sys::{self, Object as Pinned, RawMap},
+};
+
+use super::{BuildError, Direction, make};
+use crate::{
+    Object,
+    migration::{self, Same},
+};
+
+/// Why a frozen map was not carried over. The one in use is whole.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {step} {}: {source}", path.display())]
+pub struct CarryError {
+    step: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Programs over the frozen maps in use, those that are to take their place, and the generation's tables.
+pub fn bridge(
+    pins: &PinDir,
+    object: &Object,
+    direction: Direction,
+    generation: u32,
+    end: BridgeEnd,
+) -> Result<Ebpf, BuildError> {
+    make::directory(pins.bridge_end(generation, end))?;
+    let mut loader = EbpfLoader::new();
+    for table in Table::OF_GENERATION {
+        loader.map_pin_path(table.symbol(), pins.table(generation, table));
+    }
+    for table in Table::FROZEN {
+        loader.map_pin_path(direction.in_use(table), pins.frozen_map(table));
+    }
+    for table in Table::CARRIED {
+        loader.map_pin_path(direction.brought(table), pins.carried_map(generation, table));
+    }
+    make::load(&mut loader, object, direction.bridge(end))
+}
+
+/// Gives the map its place. Whoever has the one before open keeps it; nobody finds it any more.
+pub fn replace(pins: &PinDir, generation: u32, table: Table) -> Result<(), CarryError> {
+    let path = pins.carried_map(generation, table);
+    fs::rename(&path, pins.frozen_map(table)).map_err(failed("give its place to", &path))?;
+    // The last one leaves an empty directory, which says nothing and goes with its generation.
+    let _not_empty = fs::remove_dir(pins.carried(generation));
+    Ok(())
+}
+
+/// Has the map that is brought say what the one in use says. Whoever writes them meanwhile is of the bridge.
+pub fn sweep(pins: &PinDir, generation: u32, table: Table) -> Result<(), CarryError> {
+    let path = pins.carried_map(generation, table);
+    let (from, to) = (open(&pins.frozen_map(table))?, open(&path)?);
+    migration::sweep(from.as_fd(), to.as_fd(), &Same).map(drop).map_err(failed("fill", &path))
+}
+
+/// How many elements of a frozen map are in use.
+pub fn used(map: &FrozenMap) -> Result<usize, CarryError> {
+    let mut used = 0;
+    let count = RawMap::new(map.fd.as_fd()).and_then(|elements| {
+        elements.for_each(|_, _| {
+            used += 1;
+            Ok(())
+        })
+    });
+    count.map(|()| used).map_err(failed("count what stands in", &map.path))
+}
+
+fn open(path: &Path) -> Result<OwnedFd, CarryError> {
+    match sys::object_get(path).map_err(failed("open", path))? {
+        Pinned::Map(fd) => Ok(fd),
+        other => Err(failed("open", path)(io::Error::other(format!("a {}", other.kind())))),
+    }
+}
+
+fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CarryError {
+    move |source| CarryError { step, path: path.to_owned(), source }
+}

@@ -1,0 +1,21 @@
+//! The kernel takes every object of a release.
+
+use aya::{Ebpf, EbpfLoader, programs::Program};
+use evermesh_loader::{Object, Part};
+use evermesh_pins::Hook;
+
+fn load(bytes: &[u8]) {
+    let mut object: Ebpf = EbpfLoader::new().load(bytes).unwrap();
+    for hook in Hook::ALL {
+        match object.program_mut(hook.name()).unwrap() {
+            Program::CgroupSockAddr(program) => program.load().unwrap(),
+            Program::CgroupSock(program) => program.load().unwrap(),
+            other => panic!("{hook} is of kind {:?}", other.prog_type()),
+        }
+    }
+}
+
+#[test]
+fn the_kernel_takes_all_parts_of_this_release() {
+    Part::ALL.into_iter().for_each(|part| load(Object::default().part(part).unwrap()));
+}
