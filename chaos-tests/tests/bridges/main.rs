@@ -3,3 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 mod load;
+mod node;
+mod sockets;
+mod volume;
