@@ -125,8 +125,6 @@ impl fmt::Debug for Object {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
-
     use std::{collections::BTreeSet, fs};
 
     use super::{Object, Part};

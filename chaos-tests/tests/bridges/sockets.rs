@@ -48,6 +48,7 @@ impl Asking {
 #[derive(Default)]
 pub struct Books {
     pub open: Vec<Asking>,
+    filled: usize,
     pub updates: u64,
     pub deletions: u64,
 }
@@ -59,21 +60,22 @@ impl Books {
             let mut socket = Asking::new();
             socket.ask(REMEMBERED as u16);
             self.open.push(socket);
+            self.filled += 1;
         }
     }
 
-    /// New sockets, closed ones, and old ones whose oldest pairs make room, until told to stop.
+    /// New sockets, closed ones, and old ones whose oldest pairs make room, until told to stop. Those that were filled stay.
     pub fn churn(&mut self, stop: &AtomicBool) {
         const SHORT: u16 = 16;
-        const KEPT: usize = 200;
-        let (mut turn, most) = (0usize, self.open.len() + KEPT);
+        const KEPT: usize = 40;
+        let mut turn = 0usize;
         while !stop.load(Ordering::Relaxed) {
             let mut short = Asking::new();
             short.ask(SHORT);
             self.updates += u64::from(SHORT) * 4;
             self.open.push(short);
-            if self.open.len() > most {
-                let closed = self.open.swap_remove(turn * 7 % self.open.len());
+            if self.open.len() > self.filled + KEPT {
+                let closed = self.open.swap_remove(self.filled + turn * 7 % KEPT);
                 self.deletions += closed.asked.len() as u64 * 3 + 1;
             }
             let at = turn * 13 % self.open.len().max(1);

@@ -2,90 +2,125 @@
 //! what every socket asked.
 
 use std::{
-    collections::{BTreeMap, HashMap},
     os::fd::AsFd,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use evermesh_abi::{Address, Origin, UdpOrigin, UdpOriginKey};
-use evermesh_loader::{
-    Object, Part,
-    migration::{Same, sweep},
-};
-use evermesh_pins::{
-    Hook, Table,
-    sys::{RawMap, map_pairs},
-};
+use evermesh_loader::{Part, migration::sweep};
+use evermesh_pins::{Hook, Table};
 
 use crate::{
-    node::{Maps, Node, backend, frontend},
-    sockets::{Books, expected},
+    books::{Contents, Found},
+    layout::{Moves, Release},
+    node::{Maps, Node, Programs},
+    sockets::Books,
 };
 
 #[test]
-fn ten_thousand_entries_come_to_other_maps_and_back_under_traffic() {
-    there_and_back(10_000);
+fn ten_thousand_entries_come_to_another_layout_and_back_under_traffic() {
+    there_and_back(&Release::wider(), 10_000);
 }
 
 #[test]
-fn a_hundred_thousand_entries_come_to_other_maps_and_back_under_traffic() {
-    there_and_back(100_000);
+fn a_hundred_thousand_entries_come_to_another_layout_and_back_under_traffic() {
+    there_and_back(&Release::wider(), 100_000);
+}
+
+#[test]
+fn entries_come_to_larger_maps_of_the_same_layout_and_back() {
+    there_and_back(&Release::this(), 1_000);
+}
+
+#[test]
+fn entries_come_to_a_map_of_another_kind_and_back() {
+    there_and_back(&Release::variant("lru"), 1_000);
 }
 
 /// `EVERMESH_VOLUME=1000000` names another number.
 #[test]
-fn as_many_entries_as_are_asked_for_come_to_other_maps_and_back_under_traffic() {
+fn as_many_entries_as_are_asked_for_come_to_another_layout_and_back_under_traffic() {
     if let Some(entries) = std::env::var("EVERMESH_VOLUME").ok().and_then(|text| text.parse().ok()) {
-        there_and_back(entries);
+        there_and_back(&Release::wider(), entries);
     }
 }
 
-fn there_and_back(entries: u32) {
+#[test]
+fn a_bridge_that_deletes_from_the_primary_only_is_found() {
+    let found = upgraded(&Release::variant("forgetful_bridge"));
+    assert!(found.resurrected > 0, "{found:?}");
+}
+
+#[test]
+fn a_bridge_that_writes_what_is_absent_only_is_found() {
+    let found = upgraded(&Release::variant("late_bridge"));
+    assert!(found.stale > 0, "{found:?}");
+}
+
+fn there_and_back(release: &Release, entries: u32) {
     let node = Node::new(entries * 2 + 300_000);
     let [a, b, c] = ["a", "b", "c"].map(|name| node.maps(name));
-    let object = Object::default();
-    let mut books = vec![Books::default(), Books::default()];
-    node.switch_all(&node.load(&object, Part::Current, &a, &a));
-    node.inside(|| {
-        for book in &mut books {
-            book.fill(entries as usize / 3072 / 2 + 1);
-        }
-    });
-    Found::of(&a, &books).assert_nothing("before");
+    let load = |part, before: &Maps| node.load(&release.object, part, before, &b);
+    let mut books = filled(&node, &a, entries);
+    Found::of(&Contents::before(&a), &books).assert_nothing("before");
 
-    let (up, down) = (node.load(&object, Part::Up, &a, &b), node.load(&object, Part::Down, &a, &b));
-    let new = node.load(&object, Part::Current, &a, &b);
+    let (up, down, new) = (load(Part::Up, &a), load(Part::Down, &a), load(Part::Current, &a));
     under_traffic(&node, &mut books, "up", || {
         one_by_one(&node, &up);
-        carry(&a, &b);
+        carry(&a, &b, |table| release.forth(table));
     });
-    Found::of(&a, &books).assert_nothing("after the sweep, in the primary");
-    Found::of(&b, &books).assert_nothing("after the sweep, in the secondary");
-    assert_eq!(contents(&a), contents(&b));
-    under_traffic(&node, &mut books, "at the far end", || one_by_one(&node, &down));
-    assert_eq!(contents(&a), contents(&b));
+    let whole = |books: &[Books], when| {
+        Found::of(&Contents::before(&a), books).assert_nothing(when);
+        Found::of(&Contents::of(&b, release), books).assert_nothing(when);
+        assert!(Contents::before(&a) == Contents::of(&b, release), "{when}");
+    };
+    whole(&books, "after the sweep");
+    under_traffic(&node, &mut books, "far end", || one_by_one(&node, &down));
+    whole(&books, "at the far end");
     under_traffic(&node, &mut books, "current", || one_by_one(&node, &new));
-    Found::of(&b, &books).assert_nothing("after the upgrade");
+    Found::of(&Contents::of(&b, release), &books).assert_nothing("after the upgrade");
 
-    let (up, down) = (node.load(&object, Part::Up, &c, &b), node.load(&object, Part::Down, &c, &b));
-    let old = node.load(&object, Part::Before, &c, &b);
+    let (up, down, old) = (load(Part::Up, &c), load(Part::Down, &c), load(Part::Before, &c));
     under_traffic(&node, &mut books, "down", || {
         one_by_one(&node, &down);
-        carry(&b, &c);
+        carry(&b, &c, |table| release.back(table));
     });
-    assert_eq!(contents(&b), contents(&c));
-    under_traffic(&node, &mut books, "at the near end", || one_by_one(&node, &up));
-    assert_eq!(contents(&b), contents(&c));
+    under_traffic(&node, &mut books, "near end", || one_by_one(&node, &up));
+    assert!(Contents::before(&c) == Contents::of(&b, release), "at the near end");
     under_traffic(&node, &mut books, "before", || one_by_one(&node, &old));
-    Found::of(&c, &books).assert_nothing("after the downgrade");
+    Found::of(&Contents::before(&c), &books).assert_nothing("after the downgrade");
     drop(books);
-    assert!(contents(&c).iter().all(|(_, entries)| entries.is_empty()));
+    assert!(Contents::before(&c).is_empty());
+}
+
+/// What is found in the secondary after the sweep, and more traffic.
+fn upgraded(release: &Release) -> Found {
+    let node = Node::new(300_000);
+    let [a, b] = ["a", "b"].map(|name| node.maps(name));
+    let mut books = filled(&node, &a, 1_000);
+    let up = node.load(&release.object, Part::Up, &a, &b);
+    under_traffic(&node, &mut books, "up", || {
+        one_by_one(&node, &up);
+        carry(&a, &b, |table| release.forth(table));
+        one_by_one(&node, &up);
+    });
+    Found::of(&Contents::before(&a), &books).assert_nothing("in the primary");
+    Found::of(&Contents::of(&b, release), &books)
+}
+
+/// Old programs over these maps, and what their sockets have asked.
+fn filled(node: &Node, maps: &Maps, entries: u32) -> Vec<Books> {
+    /// Each socket that asked as much as is remembered has so many.
+    const A_SOCKET: u32 = 3 * 1024;
+    node.switch_all(&node.load(&Release::this().object, Part::Current, maps, maps));
+    let mut books = vec![Books::default(), Books::default()];
+    node.inside(|| books.iter_mut().for_each(|book| book.fill(entries.div_ceil(2 * A_SOCKET) as usize)));
+    books
 }
 
 /// Links are switched with traffic at each mixture.
-fn one_by_one(node: &Node, to: &crate::node::Programs) {
+fn one_by_one(node: &Node, to: &Programs) {
     for hook in Hook::ALL {
         node.switch(hook, to);
         thread::sleep(Duration::from_millis(2));
@@ -93,11 +128,11 @@ fn one_by_one(node: &Node, to: &crate::node::Programs) {
     evermesh_loader::barrier().unwrap();
 }
 
-fn carry(from: &Maps, to: &Maps) {
+fn carry(from: &Maps, to: &Maps, translate: impl Fn(Table) -> Moves) {
     let started = Instant::now();
     for table in [Table::Origins, Table::UdpOrigins] {
-        let swept = sweep(from.open(table).as_fd(), to.open(table).as_fd(), &Same).unwrap();
-        println!("{table}: {swept:?} after {:?}", started.elapsed());
+        let swept = sweep(from.open(table).as_fd(), to.open(table).as_fd(), &translate(table)).unwrap();
+        println!("  {table}: {swept:?} after {:?}", started.elapsed());
     }
 }
 
@@ -119,64 +154,4 @@ fn under_traffic(node: &Node, books: &mut [Books], what: &str, act: impl FnOnce(
     let rate = |n: u64| n as f64 / seconds;
     let (updates, deletions) = (rate(after.0 - before.0), rate(after.1 - before.1));
     println!("{what}: {updates:.0} updates and {deletions:.0} deletions a second for {seconds:.2} s");
-}
-
-fn contents(maps: &Maps) -> BTreeMap<Table, HashMap<Vec<u8>, Vec<u8>>> {
-    let all = |table: Table| {
-        let (map, mut entries) = (maps.open(table), HashMap::new());
-        let raw = RawMap::new(map.as_fd()).unwrap();
-        raw.for_each(|key, value| {
-            entries.insert(key.to_vec(), value.to_vec());
-            Ok(())
-        })
-        .unwrap();
-        (table, entries)
-    };
-    [Table::Origins, Table::UdpOrigins].map(all).into()
-}
-
-/// What does not agree with the books.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Found {
-    lost: usize,
-    resurrected: usize,
-    stale: usize,
-}
-
-impl Found {
-    fn of(maps: &Maps, books: &[Books]) -> Self {
-        let (mut origins, mut pairs) = expected(books);
-        let mut found = Self::default();
-        let map = maps.open(Table::Origins);
-        for (socket, origin) in map_pairs::<u64, Origin>(map.as_fd()).unwrap() {
-            match origins.remove(&socket) {
-                Some(taken) => found.stale += usize::from(taken != origin.udp_origins),
-                None => found.resurrected += 1,
-            }
-        }
-        let map = maps.open(Table::UdpOrigins);
-        for (key, pair) in map_pairs::<UdpOriginKey, UdpOrigin>(map.as_fd()).unwrap() {
-            match pairs.remove(&(key.socket, key.kind, number(&key))) {
-                Some(service) => found.stale += usize::from(!is_pair_of(&pair, service)),
-                None => found.resurrected += 1,
-            }
-        }
-        found.lost = origins.len() + pairs.len();
-        found
-    }
-
-    fn assert_nothing(self, when: &str) {
-        assert_eq!(self, Self::default(), "{when}");
-    }
-}
-
-/// The service of a pair's key, or its place in the ring.
-fn number(key: &UdpOriginKey) -> u16 {
-    let word = if key.kind == 3 { key.address.0[0] } else { u32::from_be(key.address.0[3]) };
-    word as u16
-}
-
-fn is_pair_of(pair: &UdpOrigin, service: u16) -> bool {
-    let is = |address: Address, ip| address == Address::from(std::net::IpAddr::V4(ip));
-    is(pair.frontend, frontend(service)) && is(pair.backend, backend(service))
 }
