@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build demo test crash-points chaos test-kernels e2e cluster-up cluster-down cluster-load cluster-cycles bench verify fix clean \
-	bootstrap bootstrap-tests bootstrap-verify bootstrap-kernels bootstrap-cluster variants test-binaries cluster-program \
+	bootstrap bootstrap-tests bootstrap-verify bootstrap-kernels bootstrap-cluster variants earlier-release test-binaries cluster-program \
 	kubernetes image-programs root
 
 PROFILE ?= default
@@ -81,7 +81,8 @@ verify: bootstrap-verify ## check format, lints, licences and sources; changes n
 	@$(tools) $(kernel_clippy) -- -D warnings
 	@$(tools) cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@$(tools) cargo deny --locked $(kernel) --config deny.toml check --hide-inclusion-graph bans licenses sources
-	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init} chaos-tests/variants/build chaos-tests/chaos
+	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init} \
+		chaos-tests/variants/{build,build-release} chaos-tests/releases/build chaos-tests/chaos
 
 fix: bootstrap-verify ## format, and apply what clippy can mend
 	@$(tools) cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
@@ -93,12 +94,18 @@ clean: ## remove what was built
 	@$(tools) cargo clean
 	@$(tools) cargo clean $(kernel)
 
-# Kernel programs of other releases, for the tests of upgrades and for the demo.
+# Kernel programs of other releases, for the tests of upgrades and for the demo. Data planes whose maps have other layouts are
+# built where the tests are.
 variants:
 	@$(tools) chaos-tests/variants/build $(target)/variants
 
-test-binaries: variants
+# A release of the past, for the same tests.
+earlier-release:
+	@$(tools) chaos-tests/releases/build $(target)
+
+test-binaries: variants earlier-release
 	@$(tools) cargo build --workspace --locked --bins --tests
+	@$(tools) chaos-tests/variants/build-release $(target)/variants $(target)
 	@mkdir -p $(target)/nextest
 	@$(tools) cargo metadata --locked --format-version 1 >$(target)/nextest/cargo.json
 	@$(tools) cargo nextest list --workspace --locked --list-type binaries-only --message-format json \

@@ -19,6 +19,7 @@ mod error;
 mod hands;
 mod judge;
 mod last_words;
+mod layouts;
 /// Errors in words.
 pub mod message;
 mod news;
@@ -31,6 +32,7 @@ mod supervisor;
 mod xds;
 
 pub use error::AgentError;
+pub use layouts::{LayoutsError, say_layouts};
 pub use options::Options;
 pub use start::run;
 pub use xds::{SOURCE as CONTROL_PLANE, Unsupported, XdsOptions};

@@ -7,28 +7,42 @@ use std::{
 };
 
 use clap::Parser as _;
-use evermesh_agent::{Options, run};
+use evermesh_agent::{Options, run, say_layouts};
+use evermesh_pins::layout::Layouts;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 fn main() -> ExitCode {
-    if env::args_os().nth(1).is_some_and(|first| first == evermesh_sentinel::ARGUMENT) {
+    if is_asked(evermesh_sentinel::ARGUMENT) {
         return be_sentinel();
+    }
+    if is_asked(Layouts::ARGUMENT) {
+        return be_asked_for_layouts();
     }
     let options = Options::parse();
     start_logging();
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Where even this cannot be printed there is nobody to tell.
-            let _unseen = writeln!(io::stderr(), "evermesh-agent: {error}");
-            error.exit_code().into()
-        }
+        Err(error) => complain(&error, error.exit_code().into()),
     }
+}
+
+fn is_asked(argument: &str) -> bool {
+    env::args_os().nth(1).is_some_and(|first| first == argument)
+}
+
+fn be_asked_for_layouts() -> ExitCode {
+    say_layouts().map_or_else(|error| complain(&error, ExitCode::FAILURE), |()| ExitCode::SUCCESS)
 }
 
 /// Whoever started it sees by its silence that it has failed.
 fn be_sentinel() -> ExitCode {
     evermesh_sentinel::serve().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+}
+
+fn complain(error: &impl std::error::Error, code: ExitCode) -> ExitCode {
+    // Where even this cannot be printed there is nobody to tell.
+    let _unseen = writeln!(io::stderr(), "evermesh-agent: {error}");
+    code
 }
 
 /// A log that nobody reads any more must not end the agent: no complaint about it either.

@@ -18,6 +18,7 @@ pub use barrier::barrier;
 pub use data_plane::{
     Applied, ApplyError, Config, DataPlane, Flows, How, Report, Standing, StartError, Started,
 };
+pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
-pub use object::{Object, Part};
+pub use object::{Misfit, Object, Part};
 pub use size::TableSizes;

@@ -1,5 +1,9 @@
-use std::{fmt, fs, io, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt, fs, io, path::Path, sync::Arc};
 
+use evermesh_pins::{
+    Table,
+    layout::{self, Description, ObjectError},
+};
 use sha2::{Digest, Sha256};
 
 /// One of the eBPF objects of a release: the same hooks over other maps.
@@ -112,10 +116,36 @@ impl Object {
         }
     }
 
+    /// Every map that it makes, field by field.
+    pub fn layouts(&self) -> Result<BTreeMap<Table, Description>, ObjectError> {
+        layout::of_object(self.bytes())
+    }
+
+    /// Whether its maps are those that this release reads and writes. Those of the one that is built in are.
+    pub fn fits(&self) -> Result<(), Misfit> {
+        let [Some(Bytes::Read(_)), ..] = self.parts else { return Ok(()) };
+        let layouts = self.layouts()?;
+        match layouts.iter().find(|(table, found)| !found.is_like(&table.description())) {
+            Some((&table, _)) => Err(Misfit::Other(table)),
+            None => Ok(()),
+        }
+    }
+
     /// SHA-256 over all parts: which programs these are.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
     }
+}
+
+/// Why an eBPF object is not one of this release.
+#[derive(Debug, thiserror::Error)]
+pub enum Misfit {
+    /// It does not say its layouts.
+    #[error(transparent)]
+    Unknown(#[from] ObjectError),
+    /// A map has other fields.
+    #[error("its map {0} has other fields than this release reads and writes")]
+    Other(Table),
 }
 
 impl Default for Object {

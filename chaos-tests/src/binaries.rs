@@ -23,6 +23,13 @@ pub fn variant(name: &str) -> Result<PathBuf> {
     if path.is_dir() { Ok(path) } else { Err(Error::NoBinary { name: name.to_owned(), searched }) }
 }
 
+/// The directory with the programs of an earlier release, as `releases/build` makes them; none where this copy has no
+/// history to build them from.
+pub fn release_before() -> Result<Option<PathBuf>> {
+    let place = directory()?.with_file_name("releases").join("before");
+    Ok(place.join("commit").is_file().then_some(place))
+}
+
 fn directory() -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("EVERMESH_BIN_DIR") {
         return Ok(dir.into());

@@ -27,11 +27,15 @@ pub fn same(dir: &Path, name: &str) -> Result<PathBuf> {
 pub fn of_variant(dir: &Path, variant: &str) -> Result<PathBuf> {
     let (programs, agent) = (binaries::variant(variant)?, binaries::find(AGENT)?);
     let body = format!("EVERMESH_PROGRAMS={} exec {} \"$@\"", programs.display(), agent.display());
-    with_agent(dir, variant, &body)
+    scripted(dir, variant, &body)
 }
 
-/// A release whose agent says a version and otherwise does that, a piece of a shell script.
+/// A release whose agent says a version but not its layouts, and otherwise does that, a piece of a shell script.
 pub fn with_agent(dir: &Path, name: &str, body: &str) -> Result<PathBuf> {
+    scripted(dir, name, &format!("[ \"$1\" = layouts ] && exit 2\n{body}"))
+}
+
+fn scripted(dir: &Path, name: &str, body: &str) -> Result<PathBuf> {
     let release = begin(dir, name)?;
     let agent = release.join(AGENT);
     let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && echo {name} && exit\n{body}\n");

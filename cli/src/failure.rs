@@ -4,8 +4,7 @@ use evermesh_agent::{message, source::SourceError};
 use evermesh_handover::{ClientError, IntentError};
 use evermesh_model::InvalidSnapshot;
 use evermesh_pins::{
-    ControlError, EnrolmentError, InventoryError, Layout, RemovalError, ViewError, WriterLockError,
-    host::HostError,
+    ControlError, EnrolmentError, InventoryError, RemovalError, ViewError, WriterLockError, host::HostError,
 };
 use evermesh_xds_cache::cache::ReadError;
 
@@ -102,16 +101,6 @@ pub enum Failure {
     NothingLive {
         /// The pin directory.
         path: PathBuf,
-    },
-    /// A table is of another release.
-    #[error("{} is not a table of this release: expected a {expected}, found a {found}; use the `evermesh` of the release that runs", path.display())]
-    ForeignTable {
-        /// The pin.
-        path: PathBuf,
-        /// What this release reads.
-        expected: Layout,
-        /// What stands there.
-        found: Layout,
     },
     /// A table is not there.
     #[error("{} is missing: `evermesh status` says more", path.display())]

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use evermesh_abi::{Endpoint, FrontendKey, ServiceMeta};
-use evermesh_pins::{GenerationPins, Inventory, PinDir, Table, TablesView};
+use evermesh_pins::{GenerationPins, Inventory, PinDir, Table, TablesView, layout::Ways};
 
 use crate::Failure;
 
@@ -35,22 +35,16 @@ impl Tables {
     pub fn read(pins: &PinDir) -> Result<Self, Failure> {
         let inventory = Inventory::read(pins)?;
         let (number, generation) = live(pins, &inventory)?;
-        let view = TablesView::open(pins, number, generation)?;
+        let view = TablesView::in_ways(pins, number, generation, Ways::to(generation))?;
         Ok(Self { generation: number, services: services(&view), endpoints: endpoints(&view) })
     }
 }
 
-/// The generation that traffic obeys, its tables being of this release's layouts.
+/// The generation that traffic obeys.
 pub fn live<'a>(pins: &PinDir, inventory: &'a Inventory) -> Result<(u32, &'a GenerationPins), Failure> {
     let nothing = || Failure::NothingLive { path: pins.root().to_owned() };
     let number = inventory.live.ok_or_else(nothing)?;
     let generation = inventory.generations.get(&number).ok_or_else(nothing)?;
-    for (&table, pin) in &generation.tables {
-        if !pin.info.layout.has_bytes_of(&table.layout()) {
-            let path = pins.table(number, table);
-            return Err(Failure::ForeignTable { path, expected: table.layout(), found: pin.info.layout });
-        }
-    }
     match Table::OF_GENERATION.into_iter().find(|table| !generation.tables.contains_key(table)) {
         Some(missing) => Err(Failure::MissingTable { path: pins.table(number, missing) }),
         None => Ok((number, generation)),

@@ -74,7 +74,6 @@ mod tests {
     use std::path::PathBuf;
 
     use evermesh_handover::ClientError;
-    use evermesh_pins::Table;
 
     use super::*;
 
@@ -84,11 +83,6 @@ mod tests {
         vec![
             Failure::NothingLive { path: path.clone() },
             Failure::MissingTable { path: path.join("gen/000001/tables/slots") },
-            Failure::ForeignTable {
-                path: path.join("gen/000001/tables/slots"),
-                expected: Table::Slots.layout(),
-                found: Table::Enrolled.layout(),
-            },
             Failure::Stop(ClientError::Closed),
             Failure::Directory { step: "make", path: "/var/lib/evermesh".into(), source: source() },
             Failure::NoSupervisor { path: "/usr/local/bin/evermesh-supervisor".into() },

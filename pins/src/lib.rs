@@ -23,6 +23,7 @@ mod frozen_map;
 mod hook;
 pub mod host;
 mod inventory;
+pub mod layout;
 mod manifest;
 mod path;
 pub mod probe;

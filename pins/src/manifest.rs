@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Hook, Table,
+    Hook, Layout, Table,
     sys::{self, WordArray},
 };
 
@@ -33,6 +33,17 @@ pub struct TableEntry {
     pub layout: u64,
     /// Its size.
     pub max_entries: u32,
+}
+
+impl TableEntry {
+    /// Revisions that a manifest may speak of.
+    const REVISIONS: std::ops::RangeInclusive<u32> = 1..=255;
+
+    /// The revision of a table of which the kernel tells this layout; none: the manifest was not written for such a map.
+    pub fn revision(&self, found: &Layout) -> Option<u32> {
+        let layout = |revision| Layout { revision, ..*found };
+        Self::REVISIONS.into_iter().find(|&revision| layout(revision).hash() == self.layout)
+    }
 }
 
 /// A program as a manifest records it.
@@ -138,6 +149,22 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_revision_is_found_behind_the_hash() {
+        let found = Layout { revision: 0, ..Table::Endpoints.layout() };
+        let entry = |revision| {
+            let layout = Layout { revision, ..found }.hash();
+            TableEntry { id: 1, layout, max_entries: 1 }
+        };
+        assert_eq!(
+            [1, 7, 255].map(|revision| entry(revision).revision(&found)),
+            [Some(1), Some(7), Some(255)]
+        );
+        assert_eq!(entry(1).revision(&Layout { value_size: 40, ..found }), None);
+        // As manifests have always had it.
+        assert_eq!(Table::Endpoints.layout().hash(), 0x3abc_b745_0879_eada);
+    }
 
     #[test]
     fn words_carry_every_field() {

@@ -4,6 +4,7 @@ use aya_obj::generated::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, bpf_map_type};
 use evermesh_abi::{
     Counter, Endpoint, Enrolled, FrontendKey, Origin, ServiceMeta, UdpOrigin, UdpOriginKey, before, control,
 };
+use serde::{Deserialize, Serialize};
 
 /// A map of Evermesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +34,8 @@ pub enum Table {
 }
 
 /// The kernel's map type, as far as Evermesh uses it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MapKind {
     /// `BPF_MAP_TYPE_HASH`
     Hash,
@@ -118,6 +120,20 @@ impl Table {
         Self::Turns,
         Self::Counters,
     ];
+    /// Every one.
+    pub const ALL: [Self; 11] = [
+        Self::Frontends,
+        Self::Services,
+        Self::ServiceMeta,
+        Self::Slots,
+        Self::Endpoints,
+        Self::Turns,
+        Self::Counters,
+        Self::Enrolled,
+        Self::Origins,
+        Self::UdpOrigins,
+        Self::Control,
+    ];
     /// The maps that all generations share.
     pub const FROZEN: [Self; 4] = [Self::Enrolled, Self::Origins, Self::UdpOrigins, Self::Control];
     /// Those of them that programs write, and that are carried over while they do.
@@ -190,6 +206,11 @@ impl Table {
             }
             other => other.layout(),
         }
+    }
+
+    /// Whether its size is that of the eBPF object, not one that the agent is told.
+    pub const fn has_own_size(self) -> bool {
+        matches!(self, Self::Enrolled) || self.fixed_entries().is_some()
     }
 
     /// Elements, where the size is no choice.

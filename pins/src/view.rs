@@ -1,9 +1,10 @@
-use std::{io, os::fd::AsFd, path::PathBuf};
+use std::{collections::BTreeMap, io, os::fd::AsFd, path::PathBuf};
 
-use evermesh_abi::{Counter, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_abi::{Address, Counter, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 
 use crate::{
-    GenerationPins, PinDir, Table,
+    GenerationPins, MapPin, PinDir, Table,
+    layout::{Translation, Ways},
     sys::{self, ReadMapping, WordArray},
 };
 
@@ -17,6 +18,7 @@ pub struct TablesView {
     /// All elements of `frontends` at the time of opening or of the last [`Self::read_frontends`].
     pub frontends: Vec<FrontendEntry>,
     frontend_limit: u32,
+    ways: Ways,
 }
 
 /// How many elements the tables of a generation have.
@@ -54,17 +56,33 @@ pub struct ViewError {
 }
 
 impl TablesView {
-    /// Maps the tables of generation `number`, whose layouts the caller has verified.
+    /// Maps the tables of generation `number`, which are of this release's layouts.
     pub fn open(pins: &PinDir, number: u32, generation: &GenerationPins) -> Result<Self, ViewError> {
+        Self::in_ways(pins, number, generation, Ways::own())
+    }
+
+    /// Maps the tables of generation `number`, which are read in those ways.
+    pub fn in_ways(
+        pins: &PinDir,
+        number: u32,
+        generation: &GenerationPins,
+        ways: Ways,
+    ) -> Result<Self, ViewError> {
         let source = Source { pins, number, generation };
         Ok(Self {
-            services: source.map(Table::Services)?,
-            service_meta: source.map(Table::ServiceMeta)?,
-            slots: source.map(Table::Slots)?,
-            endpoints: source.map(Table::Endpoints)?,
-            frontends: source.frontends()?,
+            services: source.map(Table::Services, &ways)?,
+            service_meta: source.map(Table::ServiceMeta, &ways)?,
+            slots: source.map(Table::Slots, &ways)?,
+            endpoints: source.map(Table::Endpoints, &ways)?,
+            frontends: source.frontends(&ways)?,
             frontend_limit: source.pin(Table::Frontends)?.info.max_entries,
+            ways,
         })
+    }
+
+    /// How the tables are read.
+    pub fn ways(&self) -> &Ways {
+        &self.ways
     }
 
     /// Reads `frontends` again.
@@ -74,7 +92,7 @@ impl TablesView {
         number: u32,
         generation: &GenerationPins,
     ) -> Result<(), ViewError> {
-        self.frontends = Source { pins, number, generation }.frontends()?;
+        self.frontends = Source { pins, number, generation }.frontends(&self.ways)?;
         Ok(())
     }
 
@@ -118,6 +136,22 @@ impl TablesView {
     }
 }
 
+/// Elements of another layout. Their fingerprints are those of other keys: an element is taken for what its key says. Of
+/// keys that differ only in what is not known here, one is taken.
+fn translated(pin: &MapPin, way: &Translation) -> io::Result<Vec<FrontendEntry>> {
+    let (mut entries, mut all) = (BTreeMap::new(), true);
+    let sizes = (way.key.sizes().0, way.value.sizes().0);
+    sys::map_pairs_in_bytes(pin.fd.as_fd(), sizes, |their_key, their_value| {
+        let (mut key, mut value) = (FrontendKey::known_address(Address::default()), 0u64);
+        all &= way.key.apply(their_key, sys::bytes_mut(&mut key));
+        all &= way.value.apply(their_value, sys::bytes_mut(&mut value));
+        entries.insert(key, FrontendValue::new(FrontendValue(value).service(), &key));
+    })?;
+    let entry = |(key, value)| FrontendEntry { key, value };
+    let entries = all.then(|| entries.into_iter().map(entry).collect());
+    entries.ok_or_else(|| io::Error::other("elements of another size than the translation's"))
+}
+
 struct Source<'a> {
     pins: &'a PinDir,
     number: u32,
@@ -125,25 +159,35 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn pin(&self, table: Table) -> Result<&crate::MapPin, ViewError> {
+    fn pin(&self, table: Table) -> Result<&MapPin, ViewError> {
         let missing = || self.failed("find", table)(io::ErrorKind::NotFound.into());
         self.generation.tables.get(&table).ok_or_else(missing)
     }
 
-    fn map<T: sys::Element>(&self, table: Table) -> Result<ReadMapping<T>, ViewError> {
-        let pin = self.pin(table)?;
-        ReadMapping::new(pin.fd.as_fd(), pin.info.max_entries).map_err(self.failed("map", table))
+    fn map<T: sys::Element>(&self, table: Table, ways: &Ways) -> Result<ReadMapping<T>, ViewError> {
+        ways.read(table, self.pin(table)?).map_err(self.failed("map", table))
     }
 
-    fn frontends(&self) -> Result<Vec<FrontendEntry>, ViewError> {
-        let pairs = sys::map_pairs::<FrontendKey, u64>(self.pin(Table::Frontends)?.fd.as_fd())
-            .map_err(self.failed("list", Table::Frontends))?;
-        Ok(pairs.into_iter().map(|(key, value)| FrontendEntry { key, value: FrontendValue(value) }).collect())
+    fn frontends(&self, ways: &Ways) -> Result<Vec<FrontendEntry>, ViewError> {
+        let pin = self.pin(Table::Frontends)?;
+        let failed = self.failed("list", Table::Frontends);
+        match ways.from_table(Table::Frontends).map_err(&failed)? {
+            None => {
+                let pairs = sys::map_pairs::<FrontendKey, u64>(pin.fd.as_fd()).map_err(failed)?;
+                let entry = |(key, value)| FrontendEntry { key, value: FrontendValue(value) };
+                Ok(pairs.into_iter().map(entry).collect())
+            }
+            Some(way) => translated(pin, way).map_err(failed),
+        }
     }
 
     fn counters(&self) -> Result<Vec<(&'static str, u64)>, ViewError> {
         let failed = self.failed("read", Table::Counters);
-        let map = self.pin(Table::Counters)?.fd.try_clone().map_err(&failed)?;
+        let pin = self.pin(Table::Counters)?;
+        if !pin.info.layout.has_bytes_of(&Table::Counters.layout()) {
+            return Err(failed(io::Error::new(io::ErrorKind::Unsupported, "it is of another layout")));
+        }
+        let map = pin.fd.try_clone().map_err(&failed)?;
         let words = WordArray::new(map);
         let named = |(counter, name): (Counter, _)| Ok((name, words.sum_per_cpu(counter as u32)?));
         Counter::ALL.into_iter().map(named).collect::<io::Result<_>>().map_err(failed)

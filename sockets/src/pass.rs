@@ -3,13 +3,13 @@ use std::{io, os::fd::AsFd as _, path::Path};
 use evermesh_abi::{Endpoint, Origin};
 use evermesh_pins::{
     Enrolment, Inventory, MapPin, PinDir, Table,
+    layout::Ways,
     sys::{self, ReadMapping},
 };
 
 use crate::{Orphans, OrphansError, diag::Diag, namespace};
 
-/// Destroys every connected UDP socket of an enrolled pod whose endpoint is gone, and tells how many these were. To be
-/// called where the data plane was adopted, so that the tables are known to be of this release.
+/// Destroys every connected UDP socket of an enrolled pod whose endpoint is gone, and tells how many these were.
 pub fn destroy_orphans(pins: &PinDir) -> Result<usize, OrphansError> {
     let inventory = Inventory::read(pins)?;
     let orphans = orphans(&inventory)?;
@@ -30,16 +30,14 @@ fn orphans(inventory: &Inventory) -> Result<Orphans, OrphansError> {
     if origins.is_empty() {
         return Ok(Orphans::default());
     }
-    let records = map_endpoints(endpoints).map_err(failed(Table::Endpoints))?;
+    let ways = live.map(Ways::to).unwrap_or_default();
+    let records: ReadMapping<Endpoint> =
+        ways.read(Table::Endpoints, endpoints).map_err(failed(Table::Endpoints))?;
     Ok(Orphans::among(origins, (0..records.len()).filter_map(|id| records.get(id))))
 }
 
 fn read_origins(pin: &MapPin) -> io::Result<Vec<(u64, Origin)>> {
     sys::map_pairs(pin.fd.as_fd())
-}
-
-fn map_endpoints(pin: &MapPin) -> io::Result<ReadMapping<Endpoint>> {
-    ReadMapping::new(pin.fd.as_fd(), pin.info.max_entries)
 }
 
 fn failed(table: Table) -> impl FnOnce(io::Error) -> OrphansError {

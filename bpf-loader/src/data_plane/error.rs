@@ -78,6 +78,14 @@ pub enum ApplyError {
     /// `control` could not be used.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The live generation is another release's, and its keys are of another layout.
+    #[error(
+        "the live generation's keys are of another layout, so {left_out} stores were left out: services that are new or gone wait for a generation of this release"
+    )]
+    Keys {
+        /// How many.
+        left_out: usize,
+    },
     /// Running programs could not be waited for.
     #[error("cannot wait for running programs to end (membarrier): {0}")]
     Barrier(io::Error),

@@ -207,7 +207,7 @@ impl DataPlane {
     fn differences(&mut self) -> Result<usize, ApplyError> {
         let Some((snapshot, place)) = self.applied.clone() else { return Ok(0) };
         self.live.read_frontends(&self.config.pins)?;
-        let mut found = tables::adopt(&self.live.view);
+        let mut found = self.live.state(self.config.sizes);
         Ok(tables::plan(&mut found, Change::everything(&self.in_full(&snapshot), &place))?.len())
     }
 
@@ -225,7 +225,7 @@ impl DataPlane {
         trial::forget_sentinel(&self.config.pins);
         self.sentinel_stands = false;
         let pins = GenerationPins::read(&self.config.pins, change.from)?;
-        self.live = Live::open(&self.config.pins, change.from, pins).map_err(ChangeError::Contents)?;
+        self.live = self.open(change.from, pins).map_err(ChangeError::Contents)?;
         self.state_known = false;
         if let Some((snapshot, place)) = self.applied.clone()
             && let Err(error) = self.rewrite(&snapshot, &place)
@@ -270,6 +270,10 @@ impl DataPlane {
         }
     }
 
+    fn open(&self, number: u32, pins: GenerationPins) -> Result<Live, ApplyError> {
+        Live::open(&self.config.pins, number, pins, &self.config.object)
+    }
+
     fn wanted(&self, direction: Direction) -> Wanted {
         let object = self.config.object.identity(direction.programs());
         Wanted { object, sizes: self.config.sizes }
@@ -301,7 +305,7 @@ impl DataPlane {
     ) -> Result<(), ChangeError> {
         let before = Flows::counted(&self.config.pins, change.from, &self.live.pins).unwrap_or_default();
         let pins = GenerationPins::read(&self.config.pins, change.to)?;
-        self.live = Live::open(&self.config.pins, change.to, pins).map_err(ChangeError::Contents)?;
+        self.live = self.open(change.to, pins).map_err(ChangeError::Contents)?;
         self.state = state;
         self.state_known = true;
         self.barrier_due = false;
@@ -348,7 +352,7 @@ impl DataPlane {
             barrier().map_err(ApplyError::Barrier)?;
             self.barrier_due = false;
         }
-        Ok(self.live.writer.execute(stores)?)
+        self.live.execute(stores)
     }
 
     /// Plans on what the tables say, not on what they are believed to say.
@@ -382,7 +386,7 @@ impl DataPlane {
 
     fn adopt(&mut self) -> Result<(), ApplyError> {
         self.live.read_frontends(&self.config.pins)?;
-        self.state = tables::adopt(&self.live.view);
+        self.state = self.live.state(self.config.sizes);
         self.state_known = true;
         self.barrier_due = true;
         Ok(())
@@ -403,7 +407,8 @@ impl DataPlane {
     fn settled(&mut self, snapshot: &Snapshot, place: Place, writes: u64) -> Result<Applied, ApplyError> {
         if cfg!(debug_assertions) {
             self.live.read_frontends(&self.config.pins)?;
-            tables::check(&lower_all(&self.in_full(snapshot), &place).collect(), &self.live.view)?;
+            let wanted = lower_all(&self.in_full(snapshot), &place).collect();
+            self.live.view.as_ref().map_or(Ok(()), |view| tables::check(&wanted, view))?;
         }
         self.applied = Some((snapshot.clone(), place));
         Ok(self.counted(writes))

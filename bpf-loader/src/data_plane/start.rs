@@ -94,8 +94,8 @@ impl Standing {
             Recovery::Fresh { number, remove } => Found::Nothing { number, remove },
             Recovery::Adopt(adoption) => {
                 let pins = inventory.generations.remove(&adoption.generation).unwrap_or_default();
-                let live = Live::open(&config.pins, adoption.generation, pins)?;
-                let state = tables::adopt(&live.view);
+                let live = Live::open(&config.pins, adoption.generation, pins, &config.object)?;
+                let state = live.state(config.sizes);
                 Found::Live(Box::new(Adopted { adoption, live, state }))
             }
         };
@@ -161,7 +161,7 @@ impl DataPlane {
         let pins = &config.pins;
         let control = Control::open(pins)?;
         control.initialise()?;
-        let live = Live::open(pins, number, GenerationPins::read(pins, number)?)?;
+        let live = Live::open(pins, number, GenerationPins::read(pins, number)?, &config.object)?;
         let plane = Self {
             config,
             control,
@@ -186,10 +186,11 @@ impl DataPlane {
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
         let mut notes = adoption.notes.clone();
+        notes.extend(self.live.note());
         trial::forget_sentinel(&self.config.pins);
         if !adoption.steps.is_empty() {
             // Links come back to tables that are up to date. Where these cannot be written, links come back all the same.
-            let reconciled = self.reconcile(snapshot);
+            let reconciled = self.reconcile(snapshot, &mut notes);
             self.run(&adoption.steps)?;
             reconciled?;
         }
@@ -201,7 +202,7 @@ impl DataPlane {
         };
         let (how, applied) = match changed {
             Some(how) => (how, self.counted(0)),
-            None => (How::Adopted, self.reconcile(snapshot)?),
+            None => (How::Adopted, self.reconcile(snapshot, &mut notes)?),
         };
         self.begin_lease()?;
         let generation = self.generation();
@@ -217,6 +218,10 @@ impl DataPlane {
         notes: &mut Vec<String>,
     ) -> Result<Option<How>, StartError> {
         let from = adoption.generation;
+        if snapshot.is_none() && self.live.view.is_none() {
+            notes.push(format!("generation {from} stays, although it was to change ({reason}): its tables cannot be read, and nothing else is known"));
+            return Ok(None);
+        }
         if let Some(failures) =
             self.journal.now().holds(&self.wanted(Direction::Up)).filter(|_| !self.config.candidate)
         {
@@ -252,7 +257,20 @@ impl DataPlane {
         Table::OF_GENERATION.iter().find_map(resized).or(carrying.reason)
     }
 
-    fn reconcile(&mut self, snapshot: Option<&Snapshot>) -> Result<Applied, ApplyError> {
-        snapshot.map_or(Ok(self.counted(0)), |snapshot| self.apply(snapshot))
+    /// Tables of another layout are brought up to date as far as that goes.
+    fn reconcile(
+        &mut self,
+        snapshot: Option<&Snapshot>,
+        notes: &mut Vec<String>,
+    ) -> Result<Applied, ApplyError> {
+        let applied = snapshot.map_or(Ok(self.counted(0)), |snapshot| self.apply(snapshot));
+        match applied {
+            Err(error) if !self.live.ways.are_own() => {
+                notes.push(format!("generation {} is not up to date in full: {error}", self.generation()));
+                self.adopt()?;
+                Ok(self.counted(0))
+            }
+            applied => applied,
+        }
     }
 }

@@ -17,7 +17,7 @@ use evermesh_pins::{
 };
 
 use super::Direction;
-use crate::{Object, Part, TableSizes};
+use crate::{Misfit, Object, Part, TableSizes};
 
 /// Why a generation was not made. What was made of it is unfinished and is removed by the next start; what
 /// was live stays.
@@ -31,6 +31,9 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
+    /// The object was built with other types.
+    #[error("the eBPF object is not of this release: {0}")]
+    Misfit(#[from] Misfit),
     /// The kernel did not take the object's maps.
     #[error("cannot make the maps of the eBPF object: {source}")]
     Object {
@@ -96,6 +99,7 @@ pub fn maps(
     sizes: TableSizes,
     carried: &[Table],
 ) -> Result<Ebpf, BuildError> {
+    object.fits()?;
     let mut loader = EbpfLoader::new();
     let shared = Table::FROZEN.into_iter().filter(|table| !carried.contains(table));
     for (pins, table) in pins.into_iter().flat_map(|pins| shared.clone().map(move |table| (pins, table))) {

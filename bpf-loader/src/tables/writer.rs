@@ -1,14 +1,9 @@
-use std::{
-    io,
-    mem::offset_of,
-    os::fd::{AsFd, OwnedFd},
-    panic::resume_unwind,
-    thread,
-};
+use std::{io, mem::offset_of, os::fd::AsFd, panic::resume_unwind, thread};
 
 use evermesh_abi::{Endpoint, FrontendKey, ServiceMeta};
 use evermesh_pins::{
     MapPin, Table,
+    layout::Ways,
     sys::{self, WriteMapping},
 };
 
@@ -34,11 +29,12 @@ pub struct WriteError {
 
 #[derive(Debug)]
 struct Maps {
-    frontends: OwnedFd,
-    services: (OwnedFd, u32),
-    service_meta: (OwnedFd, u32),
-    slots: (OwnedFd, u32),
-    endpoints: (OwnedFd, u32),
+    frontends: MapPin,
+    services: MapPin,
+    service_meta: MapPin,
+    slots: MapPin,
+    endpoints: MapPin,
+    ways: Ways,
 }
 
 #[derive(Debug)]
@@ -50,22 +46,34 @@ struct Mapped {
 }
 
 impl TableWriter {
-    /// Writes to the tables that `pin` gives.
+    /// Writes to the tables that `pin` gives, which are of this release's layouts.
     pub fn new<'a>(pin: impl Fn(Table) -> Option<&'a MapPin>) -> Result<Self, WriteError> {
-        let sized = |table| {
+        Self::in_ways(pin, Ways::own())
+    }
+
+    /// Writes to the tables that `pin` gives, in these ways.
+    pub fn in_ways<'a>(pin: impl Fn(Table) -> Option<&'a MapPin>, ways: Ways) -> Result<Self, WriteError> {
+        let open = |table| {
             let missing = || WriteError { table, source: io::ErrorKind::NotFound.into() };
             let pin = pin(table).ok_or_else(missing)?;
             let fd = pin.fd.try_clone().map_err(|source| WriteError { table, source })?;
-            Ok((fd, pin.info.max_entries))
+            Ok(MapPin { fd, info: pin.info })
         };
         let maps = Maps {
-            frontends: sized(Table::Frontends)?.0,
-            services: sized(Table::Services)?,
-            service_meta: sized(Table::ServiceMeta)?,
-            slots: sized(Table::Slots)?,
-            endpoints: sized(Table::Endpoints)?,
+            frontends: open(Table::Frontends)?,
+            services: open(Table::Services)?,
+            service_meta: open(Table::ServiceMeta)?,
+            slots: open(Table::Slots)?,
+            endpoints: open(Table::Endpoints)?,
+            ways,
         };
         Ok(Self { maps, mapped: None })
+    }
+
+    /// Whether keys can be set and deleted. Where they are of another layout, nobody but the programs knows the fingerprints
+    /// that belong to them.
+    pub fn sets_keys(&self) -> bool {
+        self.maps.ways.is_own(Table::Frontends)
     }
 
     /// Performs stores in order; returns how many there were.
@@ -106,7 +114,8 @@ const WORTH_A_THREAD: usize = 8192;
 
 /// By a system call for all of them, or by two at the same time.
 fn set_frontends(maps: &Maps, run: &[Store]) -> Result<(), WriteError> {
-    let set = |part: &[Store]| sys::map_update_all(maps.frontends.as_fd(), part.iter().filter_map(frontend));
+    let set =
+        |part: &[Store]| sys::map_update_all(maps.frontends.fd.as_fd(), part.iter().filter_map(frontend));
     let set_both = |(one, other): (&[Store], &[Store])| {
         thread::scope(|scope| {
             let one = scope.spawn(|| set(one));
@@ -121,19 +130,16 @@ fn set_frontends(maps: &Maps, run: &[Store]) -> Result<(), WriteError> {
 impl Mapped {
     fn new(maps: &Maps) -> Result<Self, WriteError> {
         Ok(Self {
-            services: writable(&maps.services, Table::Services)?,
-            service_meta: writable(&maps.service_meta, Table::ServiceMeta)?,
-            slots: writable(&maps.slots, Table::Slots)?,
-            endpoints: writable(&maps.endpoints, Table::Endpoints)?,
+            services: writable(maps, Table::Services, &maps.services)?,
+            service_meta: writable(maps, Table::ServiceMeta, &maps.service_meta)?,
+            slots: writable(maps, Table::Slots, &maps.slots)?,
+            endpoints: writable(maps, Table::Endpoints, &maps.endpoints)?,
         })
     }
 }
 
-fn writable<T: sys::Element>(
-    (fd, len): &(OwnedFd, u32),
-    table: Table,
-) -> Result<WriteMapping<T>, WriteError> {
-    WriteMapping::new(fd.as_fd(), *len).map_err(|source| WriteError { table, source })
+fn writable<T: sys::Element>(maps: &Maps, table: Table, pin: &MapPin) -> Result<WriteMapping<T>, WriteError> {
+    maps.ways.write(table, pin).map_err(|source| WriteError { table, source })
 }
 
 fn perform(maps: &Maps, mapped: &Mapped, store: &Store) -> Result<(), WriteError> {
@@ -152,8 +158,10 @@ fn perform(maps: &Maps, mapped: &Mapped, store: &Store) -> Result<(), WriteError
         Store::Slot { slot, endpoint } => inside(Table::Slots, mapped.slots.set(slot, endpoint.into())),
         Store::Service { id, word } => inside(Table::Services, mapped.services.set(id, word.0)),
         Store::SetFrontend { key, value } => {
-            frontends(sys::map_update(maps.frontends.as_fd(), &key, &value.0))
+            frontends(sys::map_update(maps.frontends.fd.as_fd(), &key, &value.0))
         }
-        Store::RemoveFrontend { key } => frontends(sys::map_delete(maps.frontends.as_fd(), &key).map(drop)),
+        Store::RemoveFrontend { key } => {
+            frontends(sys::map_delete(maps.frontends.fd.as_fd(), &key).map(drop))
+        }
     }
 }

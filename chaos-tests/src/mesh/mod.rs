@@ -4,7 +4,13 @@ mod command;
 mod view;
 mod wall_clock;
 
-use std::{fs, path::PathBuf, process::Command, thread::sleep, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
 
 use nix::{sys::signal::Signal, unistd::Pid};
 use view::State;
@@ -94,6 +100,11 @@ impl<'a> Mesh<'a> {
     /// The next supervisor gets these instead of the ones the mesh was started with.
     pub fn set_flags(&mut self, flags: &[&str]) {
         self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+    }
+
+    /// Everything that is run from now on is of the release in that directory.
+    pub fn set_release(&mut self, release: &Path) {
+        self.program = release.join("evermesh");
     }
 
     /// The agents of the next supervisor bring these kernel programs; none: those built in.

@@ -69,7 +69,7 @@ impl Node {
         let client = Pods::new(&sandbox).unwrap().pod("client").unwrap();
         let pins = PinDir::new(sandbox.bpffs());
         let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path())).unwrap();
-        let sizes = TableSizes { services: 2048, endpoints: 2048 };
+        let sizes = TableSizes { services: 2048, endpoints: 2048, ..TableSizes::DEFAULT };
         let config = Config { sizes, ..Config::new(pins.clone(), cgroup, sandbox.dir()) };
         let (plane, _) = DataPlane::start(config, Some(&mesh())).unwrap();
         Enrolment::open(&pins).unwrap().add(client.name(), client.netns().path()).unwrap();

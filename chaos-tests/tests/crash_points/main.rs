@@ -5,6 +5,7 @@
 
 mod calls;
 mod kills;
+mod layouts;
 mod plane;
 mod strace;
 mod uninstall;

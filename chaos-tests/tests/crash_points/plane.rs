@@ -11,6 +11,7 @@ use evermesh_chaos_tests::{
     binaries,
     clock::now_ns,
     oracle::{Event, Report},
+    pod::Pod,
     sandbox::Sandbox,
     stage::{Stage, Traffic, config},
 };
@@ -93,6 +94,11 @@ impl Plane {
         Run::of(&self.command(task).output().unwrap())
     }
 
+    /// By the data plane of that release.
+    pub fn run_by(&self, program: &str, task: Task) -> Run {
+        Run::of(&self.command_of(program, task).output().unwrap())
+    }
+
     pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
         let traffic = Traffic::start(&self.stage, AT_MOST).unwrap();
         let events = act();
@@ -137,7 +143,21 @@ impl Plane {
     }
 
     pub fn command(&self, task: Task) -> Command {
-        let mut command = Command::new(binaries::find("evermesh-plane").unwrap());
+        self.command_of("evermesh-plane", task)
+    }
+
+    /// Where the mesh is described, for whoever runs next.
+    pub fn mesh(&self) -> &Path {
+        &self.mesh
+    }
+
+    /// The pods behind the service.
+    pub fn web(&self) -> &[Pod] {
+        &self.stage.web
+    }
+
+    fn command_of(&self, program: &str, task: Task) -> Command {
+        let mut command = Command::new(binaries::find(program).unwrap());
         command.args(self.directories()).arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
         command.arg("--config").arg(&self.mesh);
         let room = task.room.to_string();

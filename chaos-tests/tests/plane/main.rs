@@ -8,6 +8,7 @@ mod churn;
 mod cuts;
 mod distribution;
 mod histories;
+mod layouts;
 mod lease;
 mod left_alone;
 mod listeners;

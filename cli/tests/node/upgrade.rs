@@ -3,6 +3,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::{fs::PermissionsExt as _, net::UnixListener},
     path::{Path, PathBuf},
+    process::Command,
     thread,
 };
 
@@ -28,6 +29,20 @@ fn release(sandbox: &Sandbox, name: &str) -> PathBuf {
 fn script(path: &Path, name: &str) {
     fs::write(path, format!("#!/bin/sh\n[ \"$1\" = --version ] && echo {name} && exit\nexit 4\n")).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A release whose agent says that it makes pods' entries larger.
+fn release_of_other_layout(sandbox: &Sandbox) -> PathBuf {
+    let agent = Path::new(env!("CARGO_BIN_EXE_evermesh")).with_file_name("evermesh-agent");
+    let said = Command::new(agent).arg("layouts").output().unwrap().stdout;
+    let mut said: Value = serde_json::from_slice(&said).unwrap();
+    said["current"]["enrolled"]["value"]["size"] = 520.into();
+    let dir = release(sandbox, "foreign");
+    let program = dir.join("evermesh-agent");
+    fs::write(dir.join("layouts.json"), said.to_string()).unwrap();
+    fs::write(&program, format!("#!/bin/sh\n[ \"$1\" = layouts ] && cat {}/layouts.json\n", dir.display()))
+        .unwrap();
+    dir
 }
 
 /// The programs under test with another digest.
@@ -68,6 +83,15 @@ fn a_node_is_upgraded_starts_with_what_was_brought_and_goes_back() {
         (differs, &plan["problems"]),
         (vec![true.into(), false.into(), false.into()], &Value::Array(vec![]))
     );
+    let carried = |it: &Value| it["known"]["carried"].as_str().map(str::to_owned);
+    let mut carried: Vec<_> = plan["layouts"]["tables"].as_array().unwrap().iter().map(carried).collect();
+    carried.dedup();
+    let expected = ["rebuilt", "counted_anew", "shared"].map(|word| Some(word.to_owned()));
+    assert_eq!((&plan["layouts"]["said"], carried), (&true.into(), expected.into()));
+    let foreign = release_of_other_layout(&sandbox);
+    let refused = sandbox.call(&["upgrade", "--to", foreign.to_str().unwrap()]);
+    assert!(sandbox.told(&refused).contains("enrolled cannot be carried over"), "{}", sandbox.told(&refused));
+
     let done = sandbox.json(&["upgrade", "--to", other.to_str().unwrap()]);
     assert_eq!((&done["from"], &done["changed"]), (&first, &true.into()), "{done:#}");
     let again = sandbox.json(&["upgrade", "--to", other.join("evermesh-agent").to_str().unwrap()]);

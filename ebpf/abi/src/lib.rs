@@ -14,6 +14,7 @@ mod endpoint;
 mod enrolled;
 mod frontend;
 mod origin;
+mod renamed;
 mod service;
 
 pub use address::Address;
@@ -24,6 +25,7 @@ pub use frontend::{FrontendKey, FrontendValue};
 pub use origin::{
     ORIGIN_CONNECTED, ORIGIN_REVISION, Origin, UDP_ORIGINS_PER_SOCKET, UdpOrigin, UdpOriginKey, UdpOriginKind,
 };
+pub use renamed::{RENAMED, Renamed};
 pub use service::{
     ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, ServiceMeta, ServiceWord,
 };

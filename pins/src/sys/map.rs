@@ -18,6 +18,19 @@ pub struct MapInfo {
     pub layout: Layout,
     /// Its size.
     pub max_entries: u32,
+    /// Where the kernel keeps the types of its keys and values; none: it was made without.
+    pub types: Option<MapTypes>,
+}
+
+/// The types of a map's keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapTypes {
+    /// The kernel's id of the types (BTF), for [`super::btf_by_id`].
+    pub btf: u32,
+    /// Which of them is the key's.
+    pub key: u32,
+    /// Which of them is the value's.
+    pub value: u32,
 }
 
 /// `BPF_OBJ_GET_INFO_BY_FD` for a map.
@@ -33,7 +46,9 @@ pub fn map_info(map: BorrowedFd<'_>) -> io::Result<MapInfo> {
         flags: info.map_flags,
         revision: 0,
     };
-    Ok(MapInfo { id: info.id, layout, max_entries: info.max_entries })
+    let types = MapTypes { btf: info.btf_id, key: info.btf_key_type_id, value: info.btf_value_type_id };
+    let types = (types.btf != 0 && types.value != 0).then_some(types);
+    Ok(MapInfo { id: info.id, layout, max_entries: info.max_entries, types })
 }
 
 /// Makes a map; `name` has at most 15 bytes. The revision of the layout is not told to the kernel.
@@ -113,15 +128,42 @@ pub fn map_freeze(map: BorrowedFd<'_>) -> io::Result<()> {
 /// All pairs of a hash map, by `BPF_MAP_LOOKUP_BATCH` (kernel 5.6). A pair that is written meanwhile may be missing or
 /// appear in either state; all others appear once.
 pub fn map_pairs<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
+    let mut pairs = Vec::new();
+    let whole = |keys: Vec<K>, values: Vec<V>, count| pairs.extend(keys.into_iter().zip(values).take(count));
+    in_batches(map, |batch| (vec![zeroed::<K>(); batch], vec![zeroed::<V>(); batch]), whole)?;
+    Ok(pairs)
+}
+
+/// As [`map_pairs`], for keys and values of these sizes: calls `each` for the bytes of every pair.
+pub fn map_pairs_in_bytes(
+    map: BorrowedFd<'_>,
+    (key, value): (usize, usize),
+    mut each: impl FnMut(&[u8], &[u8]),
+) -> io::Result<()> {
+    let rooms = |batch| (vec![0u8; batch * key], vec![0u8; batch * value]);
+    in_batches(map, rooms, |keys, values, count| {
+        let pairs = keys.chunks_exact(key.max(1)).zip(values.chunks_exact(value.max(1)));
+        pairs.take(count).for_each(|(key, value)| each(key, value));
+    })
+}
+
+/// `rooms` gives room for so many keys and values of the map's sizes; `take` is handed it and how many there are.
+fn in_batches<K, V>(
+    map: BorrowedFd<'_>,
+    rooms: impl Fn(usize) -> (Vec<K>, Vec<V>),
+    mut take: impl FnMut(Vec<K>, Vec<V>, usize),
+) -> io::Result<()> {
     /// Pairs asked for at once. A bucket that holds more makes the kernel answer ENOSPC; then twice as many are asked for.
     const BATCH: usize = 4096;
-    let (mut pairs, mut batch, mut token) = (Vec::new(), BATCH, None);
+    let (mut batch, mut token) = (BATCH, None);
     loop {
-        match batch_after(map, token, batch) {
+        let (mut keys, mut values) = rooms(batch);
+        let rooms = (keys.as_mut_ptr() as u64, values.as_mut_ptr() as u64);
+        match batch_after(map, token, batch, rooms) {
             Ok(page) => {
-                pairs.extend(page.pairs);
+                take(keys, values, page.count);
                 if page.last {
-                    return Ok(pairs);
+                    return Ok(());
                 }
                 token = Some(page.token);
             }
@@ -131,27 +173,28 @@ pub fn map_pairs<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, 
     }
 }
 
-struct Page<K, V> {
-    pairs: Vec<(K, V)>,
+struct Page {
+    count: usize,
     token: u64,
     last: bool,
 }
 
-fn batch_after<K: Plain, V: Plain>(
+/// The addresses are those of room for `batch` keys and values.
+fn batch_after(
     map: BorrowedFd<'_>,
     after: Option<u64>,
     batch: usize,
-) -> io::Result<Page<K, V>> {
-    let (mut keys, mut values) = (vec![zeroed::<K>(); batch], vec![zeroed::<V>(); batch]);
+    (keys, values): (u64, u64),
+) -> io::Result<Page> {
     let mut token = 0u64;
     let mut attr = attributes();
     attr.batch.map_fd = raw(map);
     attr.batch.in_batch = after.as_ref().map_or(0, |t| std::ptr::from_ref(t) as u64);
     attr.batch.out_batch = &raw mut token as u64;
-    attr.batch.keys = keys.as_mut_ptr() as u64;
-    attr.batch.values = values.as_mut_ptr() as u64;
+    attr.batch.keys = keys;
+    attr.batch.values = values;
     attr.batch.count = u32::try_from(batch).map_err(io::Error::other)?;
-    // SAFETY: both vectors hold `batch` elements of the map's sizes; a hash map's token is a u32.
+    // SAFETY: both rooms hold `batch` elements of the map's sizes; a hash map's token is a u32.
     let last = match unsafe { bpf(bpf_cmd::BPF_MAP_LOOKUP_BATCH, &mut attr) } {
         Ok(_) => false,
         Err(e) if e.raw_os_error() == Some(libc::ENOENT) => true,
@@ -159,7 +202,7 @@ fn batch_after<K: Plain, V: Plain>(
     };
     // SAFETY: the kernel has written how many pairs it delivered.
     let count = unsafe { attr.batch.count } as usize;
-    Ok(Page { pairs: keys.into_iter().zip(values).take(count).collect(), token, last })
+    Ok(Page { count, token, last })
 }
 
 fn element<K: Plain>(map: BorrowedFd<'_>, key: &K) -> bpf_attr {

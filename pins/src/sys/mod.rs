@@ -6,6 +6,7 @@
 
 mod array;
 mod attached;
+mod btf;
 mod link;
 mod map;
 mod mapping;
@@ -22,10 +23,11 @@ use aya_obj::generated::{bpf_attr, bpf_cmd};
 
 pub use array::{WordArray, array_create};
 pub use attached::{AttachFlags, programs_attached, programs_effective};
+pub use btf::btf_by_id;
 pub use link::{LinkInfo, link_create, link_detach, link_info, link_update};
 pub use map::{
-    MapInfo, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update, map_update_all,
-    possible_cpus,
+    MapInfo, MapTypes, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs,
+    map_pairs_in_bytes, map_update, map_update_all, possible_cpus,
 };
 pub use mapping::{Element, ReadMapping, WriteMapping};
 pub use membarrier::membarrier_is_global;
@@ -64,6 +66,24 @@ unsafe impl Plain for evermesh_abi::UdpOrigin {}
 pub(crate) fn zeroed<T: Plain>() -> T {
     // SAFETY: `Plain` types are valid for every bit pattern.
     unsafe { std::mem::zeroed() }
+}
+
+/// The bytes of a value.
+fn bytes<T: Plain>(value: &T) -> &[u8] {
+    // SAFETY: `Plain` types have no padding, so every byte is initialised.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
+}
+
+/// The bytes of a value, to be written.
+pub(crate) fn bytes_mut<T: Plain>(value: &mut T) -> &mut [u8] {
+    // SAFETY: as above, and whatever is written is a value.
+    unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(value).cast(), size_of::<T>()) }
+}
+
+/// The bytes of words.
+fn words_as_bytes(words: &mut [u64]) -> &mut [u8] {
+    // SAFETY: integers have no padding, and every pattern of bytes is one.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
 }
 
 fn attributes() -> bpf_attr {

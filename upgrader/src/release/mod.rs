@@ -30,7 +30,7 @@ pub use launch::{Launch, launch};
 pub use ledger::{Candidate, Entry, Ledger, Outcome, TRIES_OF_A_START};
 pub use ledger_file::{LedgerError, LedgerFile};
 pub use manifest::{Program, Release};
-pub use probe::version;
+pub use probe::{answer, version};
 pub use source::Source;
 pub use space::{Room, room};
 pub use staging::{Staged, Staging, stage};

@@ -23,10 +23,24 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// How long a file may count as being written by a process that was forked meanwhile.
 const BUSY_MAX: Duration = Duration::from_secs(1);
 
+/// As much of an answer as is read: what a pipe holds.
+const LONGEST: usize = 1 << 16;
+
 /// What the program answers to `--version`: one made for another machine, or without its loader, answers nothing.
 pub fn version(program: &str, path: &Path) -> Result<String, ReleaseError> {
+    let said = answer(program, path, "--version")?;
+    let nothing = || ReleaseError::DoesNotRun {
+        program: program.into(),
+        path: path.into(),
+        what: "says nothing".into(),
+    };
+    said.lines().next().map(str::to_owned).ok_or_else(nothing)
+}
+
+/// What the program answers to that argument.
+pub fn answer(program: &str, path: &Path, argument: &str) -> Result<String, ReleaseError> {
     let wrong = |what: String| ReleaseError::DoesNotRun { program: program.into(), path: path.into(), what };
-    let mut child = spawn(path).map_err(|error| wrong(format!("cannot be started: {error}")))?;
+    let mut child = spawn(path, argument).map_err(|error| wrong(format!("cannot be started: {error}")))?;
     let ended = ends(&child);
     let group = Pid::from_raw(child.id().cast_signed());
     // It is not waited for yet, so the id of its group is its own.
@@ -38,15 +52,14 @@ pub fn version(program: &str, path: &Path) -> Result<String, ReleaseError> {
         Ok(false) => return Err(wrong(format!("does not end within {} s", WITHIN.as_secs()))),
         Err(error) => return Err(wrong(format!("cannot be waited for: {error}"))),
     }
-    let said = said(&mut child);
-    said.lines().next().map(str::to_owned).ok_or_else(|| wrong("says nothing".into()))
+    Ok(said(&mut child))
 }
 
-fn spawn(path: &Path) -> io::Result<Child> {
+fn spawn(path: &Path, argument: &str) -> io::Result<Child> {
     let until = Instant::now() + BUSY_MAX;
     loop {
         let mut command = Command::new(path);
-        command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         match command.process_group(0).spawn() {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < until => {
                 thread::sleep(Duration::from_millis(5));
@@ -69,9 +82,15 @@ fn ends(child: &Child) -> io::Result<bool> {
 
 /// What it has written, without waiting for whoever else has inherited its output.
 fn said(child: &mut Child) -> String {
-    let mut words = [0; 1024];
+    let mut words = vec![0; LONGEST];
     let Some(mut output) = child.stdout.take() else { return String::new() };
     let at_once = fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
-    let bytes = at_once.ok().and_then(|_| output.read(&mut words).ok()).unwrap_or(0);
+    let mut bytes = 0;
+    while at_once.is_ok() && bytes < words.len() {
+        match output.read(&mut words[bytes..]) {
+            Ok(0) | Err(_) => break,
+            Ok(more) => bytes += more,
+        }
+    }
     String::from_utf8_lossy(&words[..bytes]).trim().to_owned()
 }

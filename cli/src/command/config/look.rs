@@ -9,7 +9,7 @@ use evermesh_loader::{
     tables::{Meaning, TableRead},
 };
 use evermesh_model::{Place, ServiceKey};
-use evermesh_pins::{Inventory, PinDir, TablesView};
+use evermesh_pins::{Inventory, PinDir, TablesView, layout::Ways};
 
 use super::{
     compare::{Sides, differences},
@@ -39,7 +39,7 @@ impl Look {
     pub fn at(pins: &PinDir, source: Source) -> Result<Self, Failure> {
         let inventory = Inventory::read(pins)?;
         let (number, generation) = live::live(pins, &inventory)?;
-        let view = TablesView::open(pins, number, generation)?;
+        let view = TablesView::in_ways(pins, number, generation, Ways::to(generation))?;
         Ok(Self::compare(number, &view, source))
     }
 

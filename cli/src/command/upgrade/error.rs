@@ -81,6 +81,17 @@ pub enum UpgradeError {
     /// The release cannot be staged or run.
     #[error("{0}; nothing was changed")]
     Release(#[from] ReleaseError),
+    /// What stands in the kernel cannot be carried over to it.
+    #[error("release {release} cannot take over what is pinned here: {}; nothing was changed. `evermesh upgrade plan --to` shows every field", reasons.join("; "))]
+    Layouts {
+        /// The release.
+        release: String,
+        /// Table by table.
+        reasons: Vec<String>,
+    },
+    /// The pins cannot be read.
+    #[error("{0}; nothing was changed")]
+    Pins(#[from] evermesh_pins::InventoryError),
     /// The ledger cannot be read.
     #[error("{0}; a supervisor that starts makes it anew")]
     Ledger(#[from] LedgerError),

@@ -2,6 +2,7 @@
 
 mod error;
 mod history;
+mod layouts;
 mod moves;
 mod plan;
 mod state;

@@ -6,10 +6,12 @@ use evermesh_handover::{
     Client, ClientError,
     message::{Releases, VERSION},
 };
-use evermesh_upgrader::release::{Digest, LedgerFile, ReleaseError, Source, Stamps, Store, StoreLock, stage};
+use evermesh_upgrader::release::{
+    AGENT, Digest, LedgerFile, ReleaseError, Source, Stamps, Store, StoreLock, stage,
+};
 use serde::Serialize;
 
-use super::{UpgradeError, trial};
+use super::{UpgradeError, layouts::LayoutsView, trial};
 use crate::{Exit, Failure, args::Directories, output::Output};
 
 /// How long the supervisor may take to look at a release: it reads it once more.
@@ -25,6 +27,11 @@ pub fn to(directories: &Directories, output: Output, path: &Path, tries: u32) ->
     let source = Source::named(path, &mut stamps).map_err(UpgradeError::from)?;
     if known.committed == source.digest.to_string() {
         return show(output, &known, &source.digest, &store);
+    }
+    let reasons =
+        LayoutsView::of(&directories.pins(), &source.dir.join(AGENT)).map_err(UpgradeError::from)?.refused();
+    if !reasons.is_empty() {
+        return Err(UpgradeError::Layouts { release: source.digest.short(), reasons }.into());
     }
     let (held, _) = stage_there(&store, &source, &mut stamps).map_err(UpgradeError::from)?;
     let tried = attempt(directories, &source.digest, tries);

@@ -7,7 +7,7 @@ use evermesh_upgrader::release::{
 };
 use serde::Serialize;
 
-use super::UpgradeError;
+use super::{UpgradeError, layouts::LayoutsView};
 use crate::{
     Exit, Failure,
     args::Directories,
@@ -26,6 +26,7 @@ struct PlanView {
     bytes_needed: u64,
     bytes_free: u64,
     programs: Vec<ProgramView>,
+    layouts: LayoutsView,
     /// Why it cannot be tried; empty: it can.
     problems: Vec<String>,
 }
@@ -72,6 +73,8 @@ fn look(directories: &Directories, to: &Path) -> Result<PlanView, UpgradeError> 
             ProgramView { name, version: version.ok(), bytes, sha256: digest.to_string(), differs }
         })
         .collect();
+    let layouts = LayoutsView::of(&directories.pins(), &source.dir.join(AGENT))?;
+    problems.extend(layouts.refused());
     let agent = programs.iter().find(|program| program.name == AGENT);
     Ok(PlanView {
         release: source.digest.to_string(),
@@ -82,6 +85,7 @@ fn look(directories: &Directories, to: &Path) -> Result<PlanView, UpgradeError> 
         bytes_needed: needed,
         bytes_free: free,
         programs,
+        layouts,
         problems,
     })
 }
@@ -115,6 +119,7 @@ impl fmt::Display for PlanView {
         };
         let rows = self.programs.iter().map(row);
         writeln!(f, "{}\n", columns(["PROGRAM", "VERSION", "BYTES", "SHA256", "COMMITTED"], rows))?;
+        writeln!(f, "{}", self.layouts)?;
         match self.problems.as_slice() {
             [] => writeln!(f, "It can be tried: `evermesh upgrade --to`."),
             problems => problems.iter().try_for_each(|problem| writeln!(f, "! {problem}")),

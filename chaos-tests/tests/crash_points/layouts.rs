@@ -1,0 +1,140 @@
+//! Releases whose maps have other layouts take over from each other: fields that were added, moved, widened, renamed and
+//! removed, keys that are others, and a table of another size. `variants/releases/layouts.patch` says which.
+
+use std::{collections::BTreeMap, fs};
+
+use evermesh_chaos_tests::{oracle::Verdict, stage::config};
+use evermesh_pins::{
+    Inventory, Table, TablesView,
+    layout::{Carried, Change, Difference, Kernel, Ways},
+};
+
+use crate::plane::{Plane, Run, SIZES, Task, event};
+
+const OWN: &str = "evermesh-plane";
+const OTHER: &str = "evermesh-plane-layouts";
+
+/// The numbers by which the tables know services and endpoints, by digest.
+type Ids = (BTreeMap<u64, u32>, BTreeMap<u64, Vec<u32>>);
+
+fn then(then: &'static str) -> Task {
+    Task { endpoints: SIZES[0], then, end_at: None }
+}
+
+fn ids(plane: &Plane) -> Ids {
+    let inventory = Inventory::read(&plane.pins()).unwrap();
+    let live = inventory.live.unwrap();
+    let generation = &inventory.generations[&live];
+    let view = TablesView::in_ways(&plane.pins(), live, generation, Ways::to(generation)).unwrap();
+    let named = |id| Some((view.service_meta(id)?.digest, id)).filter(|(digest, _)| *digest != 0);
+    let services = (1..view.entries().services).filter_map(named).collect();
+    let mut endpoints: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    for id in 1..view.entries().endpoints {
+        let record = view.endpoint(id).unwrap();
+        if record.service != 0 {
+            endpoints.entry(record.workload).or_default().push(id);
+        }
+    }
+    (services, endpoints)
+}
+
+/// Where in a change of generation: before and after it is finished, and with links that lead to both generations.
+fn worst_moments(run: &Run) -> Vec<usize> {
+    let forth = run.moments.iter().take_while(|moment| !moment.contains("being rolled back"));
+    let forth: Vec<_> = forth.enumerate().collect();
+    let at = |what: &str| {
+        let found = forth.iter().filter(|(_, moment)| moment.starts_with(what));
+        found.map(|(number, _)| *number).collect::<Vec<_>>()
+    };
+    let (finished, switched) = (at("after write the manifest"), at("after switch"));
+    assert!(!finished.is_empty() && switched.len() > 2, "{:?}", run.moments);
+    vec![finished[0], switched[0], switched[switched.len() / 2], switched[switched.len() - 1]]
+}
+
+#[test]
+fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
+    let plane = Plane::new();
+    let before = ids(&plane);
+    assert!(!before.0.is_empty() && !before.1.is_empty());
+    let report = plane.under_traffic(|| {
+        let mut events = Vec::new();
+        for _ in 0..2 {
+            for (kind, program, end) in [
+                ("upgraded", OTHER, "commit"),
+                ("downgrade rolled back", OWN, "roll-back"),
+                ("downgraded", OWN, "commit"),
+                ("upgrade rolled back", OTHER, "roll-back"),
+            ] {
+                events.push(event(kind, || drop(plane.run_by(program, then(end)).finished())));
+                plane.settled();
+                assert_eq!(ids(&plane), before, "{kind}");
+            }
+        }
+        events
+    });
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 8), "{report}");
+}
+
+#[test]
+fn a_change_of_layouts_that_is_cut_off_is_undone_by_the_release_before() {
+    let plane = Plane::new();
+    let before = ids(&plane);
+    let report = plane.under_traffic(|| {
+        let mut events = Vec::new();
+        for [old, new] in [[OWN, OTHER], [OTHER, OWN]] {
+            let moments = worst_moments(&plane.run_by(new, then("roll-back")).finished());
+            for at in moments {
+                let cut = Task { end_at: Some(at), ..then("commit") };
+                events.push(event("cut off", || drop(plane.run_by(new, cut).cut_off())));
+                events.push(event("undone", || drop(plane.run_by(old, then("commit")).finished())));
+                plane.settled();
+                assert_eq!(ids(&plane), before);
+            }
+            plane.run_by(new, then("commit")).finished();
+        }
+        events
+    });
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 16), "{report}");
+}
+
+/// What is rolled back to would else lead to an endpoint that is gone until its own release starts.
+#[test]
+fn tables_of_another_layout_are_up_to_date_when_they_are_rolled_back_to() {
+    let plane = Plane::new();
+    for [old, new] in [[OWN, OTHER], [OTHER, OWN]] {
+        plane.run_by(old, then("commit")).finished();
+        let all = ids(&plane);
+        fs::write(plane.mesh(), config::with(&plane.web()[1..])).unwrap();
+        plane.run_by(new, then("roll-back")).finished();
+        let fewer = ids(&plane);
+        assert_eq!(fewer.0, all.0);
+        let gone: Vec<_> = all.1.keys().filter(|workload| !fewer.1.contains_key(workload)).collect();
+        assert_eq!((fewer.1.len(), gone.len()), (all.1.len() - 1, 1), "{old}");
+        assert!(fewer.1.iter().all(|(workload, ids)| all.1[workload] == *ids));
+        fs::write(plane.mesh(), config::with(plane.web())).unwrap();
+    }
+}
+
+/// Else the tests above would be about nothing.
+#[test]
+fn the_other_layouts_are_others_in_every_way() {
+    let plane = Plane::new();
+    plane.run_by(OTHER, then("commit")).finished();
+    let inventory = Inventory::read(&plane.pins()).unwrap();
+    let generation = &inventory.generations[&inventory.live.unwrap()];
+    let manifest = generation.manifest.as_ref().unwrap();
+    let (mut kernel, mut changes) = (Kernel::default(), Vec::new());
+    for table in Table::OF_GENERATION {
+        let theirs = kernel.describe_table(&generation.tables[&table], &manifest.tables[&table]).unwrap();
+        let own = table.description();
+        let difference = Difference::between(&own, &theirs, &table.declared());
+        changes.extend(difference.fields().flat_map(|field| field.changes.clone()));
+        let carried = Carried::of(table, &own, &theirs, &table.declared());
+        assert!(matches!(carried, Carried::Rebuilt | Carried::CountedAnew), "{table}: {carried:?}");
+    }
+    for change in [Change::Added, Change::Removed, Change::Moved, Change::Widened] {
+        assert!(changes.contains(&change), "{change:?}");
+    }
+    assert_eq!(generation.tables[&Table::Counters].info.max_entries, 32);
+    assert_eq!(generation.tables[&Table::Frontends].info.layout.key_size, 24);
+}

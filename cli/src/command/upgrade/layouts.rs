@@ -1,0 +1,252 @@
+//! How the maps that are pinned here come to another release, field by field.
+
+use std::{fmt, path::Path};
+
+use evermesh_pins::{
+    Inventory, InventoryError, MapPin, PinDir, Table,
+    layout::{
+        Carried, Change, Declared, Description, Difference, Field, FieldDifference, Kernel, Layouts,
+        MapChange, UnknownFields,
+    },
+};
+use evermesh_upgrader::release::{AGENT, answer};
+use serde::Serialize;
+
+use crate::output::columns;
+
+/// The maps that are pinned beside those of a release. Field names stay.
+#[derive(Debug, Serialize)]
+pub struct LayoutsView {
+    /// The release says its layouts. One that is older does not; its agent refuses what it does not know.
+    said: bool,
+    tables: Vec<TableView>,
+}
+
+#[derive(Debug, Serialize)]
+struct TableView {
+    table: &'static str,
+    #[serde(flatten)]
+    comparison: Comparison,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Comparison {
+    /// Both are known.
+    Known { carried: Carried, difference: Difference },
+    /// One is not, for this reason.
+    Unknown { unknown: String },
+}
+
+impl LayoutsView {
+    /// Asks the agent of a release and the kernel.
+    pub fn of(pins: &PinDir, agent: &Path) -> Result<Self, InventoryError> {
+        // A release without the argument answers with an error, or with what is no description.
+        let said = answer(AGENT, agent, Layouts::ARGUMENT).ok();
+        let said: Option<Layouts> = said.and_then(|said| serde_json::from_str(&said).ok());
+        let Some(said) = said else { return Ok(Self { said: false, tables: Vec::new() }) };
+        let inventory = Inventory::read(pins)?;
+        let tables = pinned(&inventory).into_iter();
+        let view = |(table, pinned): (Table, Result<Description, UnknownFields>)| TableView {
+            table: table.name(),
+            comparison: Comparison::of(table, pinned, &said),
+        };
+        Ok(Self { said: true, tables: tables.map(view).collect() })
+    }
+
+    /// What keeps the release from taking over, table by table.
+    pub fn refused(&self) -> Vec<String> {
+        let reason = |view: &TableView| match &view.comparison {
+            Comparison::Known { carried: Carried::Refused { reason }, .. } => {
+                Some(format!("{} cannot be carried over: {reason}", view.table))
+            }
+            _ => None,
+        };
+        self.tables.iter().filter_map(reason).collect()
+    }
+}
+
+/// The tables of the live generation, and the maps that all generations share.
+fn pinned(inventory: &Inventory) -> Vec<(Table, Result<Description, UnknownFields>)> {
+    let mut kernel = Kernel::default();
+    let live = inventory.live.and_then(|live| inventory.generations.get(&live));
+    let mut tables = Vec::new();
+    for (&table, pin) in live.iter().flat_map(|live| &live.tables) {
+        let entry = live.and_then(|live| live.manifest.as_ref()?.tables.get(&table));
+        let revision = entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0);
+        tables.push((table, kernel.describe(pin, revision)));
+    }
+    let frozen = |(&table, pin): (&Table, &MapPin)| (table, kernel.describe_frozen(table, pin));
+    tables.extend(inventory.frozen.iter().map(frozen));
+    tables
+}
+
+impl Comparison {
+    fn of(table: Table, pinned: Result<Description, UnknownFields>, said: &Layouts) -> Self {
+        let unknown = |unknown: String| Self::Unknown { unknown };
+        match (pinned, said.current.get(table.name())) {
+            (Err(error), _) => unknown(error.to_string()),
+            (_, None) => unknown("the release has no such map".into()),
+            (Ok(pinned), Some(theirs)) => {
+                let declared = both(table, said);
+                Self::Known {
+                    carried: Carried::of(table, &pinned, theirs, &declared),
+                    difference: Difference::between(&pinned, theirs, &declared),
+                }
+            }
+        }
+    }
+}
+
+/// The later of both releases knows the names of the earlier one.
+fn both(table: Table, said: &Layouts) -> Declared {
+    let mut declared = table.declared();
+    declared.renamed.extend(said.declared(table).renamed);
+    declared
+}
+
+impl fmt::Display for LayoutsView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.said, self.tables.is_empty()) {
+            (false, _) => {
+                writeln!(f, "The release does not say its layouts; its agent refuses what it does not know.")
+            }
+            (true, true) => writeln!(f, "Nothing is pinned here: every map is made anew."),
+            (true, false) => {
+                let rows = self.tables.iter().flat_map(TableView::rows);
+                writeln!(f, "{}", columns(["TABLE", "CARRIED", "FIELD", "NOW", "THEN", "CHANGE"], rows))
+            }
+        }
+    }
+}
+
+impl TableView {
+    /// One for the table, and one for each field that differs.
+    fn rows(&self) -> Vec<[String; 6]> {
+        let row = |cells: [&str; 6]| cells.map(str::to_owned);
+        match &self.comparison {
+            Comparison::Unknown { unknown } => vec![row([self.table, "not known", "", "", "", unknown])],
+            Comparison::Known { carried, difference } => {
+                let mut changes: Vec<_> = difference.map.iter().map(of_map).collect();
+                if difference.is_none() {
+                    changes.push("same fields".into());
+                }
+                let mut rows = vec![row([self.table, &in_words(carried), "", "", "", &changes.join(", ")])];
+                let differs = |field: &&FieldDifference| !field.changes.is_empty();
+                rows.extend(difference.key.iter().filter(differs).map(|field| of_field("key ", field)));
+                rows.extend(difference.value.iter().filter(differs).map(|field| of_field("", field)));
+                rows
+            }
+        }
+    }
+}
+
+fn of_field(part: &str, field: &FieldDifference) -> [String; 6] {
+    let place =
+        |field: &Option<Field>| field.as_ref().map(|it| format!("{it} at {}", it.offset)).unwrap_or_default();
+    let name = |field: &Option<Field>| field.as_ref().map(|it| it.name.clone());
+    let names = match (name(&field.before), name(&field.after)) {
+        (Some(before), Some(after)) if before != after => format!("{before} -> {after}"),
+        (before, after) => after.or(before).unwrap_or_default(),
+    };
+    let names = if names.is_empty() { "(word)".to_owned() } else { names };
+    let changes: Vec<_> = field.changes.iter().map(word).collect();
+    [
+        String::new(),
+        String::new(),
+        format!("{part}{names}"),
+        place(&field.before),
+        place(&field.after),
+        changes.join(", "),
+    ]
+}
+
+fn word(change: &Change) -> &'static str {
+    match change {
+        Change::Added => "added, zero",
+        Change::Removed => "removed",
+        Change::Renamed => "renamed",
+        Change::Moved => "moved",
+        Change::Widened => "widened",
+        Change::Narrowed => "narrowed",
+        Change::Incompatible => "another kind",
+    }
+}
+
+fn of_map(change: &MapChange) -> String {
+    match change {
+        MapChange::Kind { from, to } => format!("{from:?} map becomes {to:?} map"),
+        MapChange::Flags { from, to } => format!("flags {from:#x} become {to:#x}"),
+        MapChange::Resized { from, to } => format!("{from} entries become {to}"),
+        MapChange::Meaning { from, to } => format!("another meaning, revision {from} becomes {to}"),
+        MapChange::Key => "another key".into(),
+    }
+}
+
+fn in_words(carried: &Carried) -> String {
+    match carried {
+        Carried::Shared => "shared".into(),
+        Carried::Rebuilt => "made anew, ids stay".into(),
+        Carried::RebuiltWithoutIds { reason } => format!("made anew, ids too: {reason}"),
+        Carried::CountedAnew => "counts from zero".into(),
+        Carried::Migrated => "migrated".into(),
+        Carried::Refused { .. } => "REFUSED".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evermesh_pins::layout::FieldKind;
+
+    use super::*;
+
+    /// What stands here, and a release in which fields of three tables are others.
+    fn view() -> LayoutsView {
+        let mut then = Layouts::default();
+        for table in Table::ALL {
+            let mut description = table.description();
+            let end = description.value.size;
+            let field = Field { name: "zone".into(), offset: end, size: 8, kind: FieldKind::Unsigned };
+            if [Table::Endpoints, Table::Enrolled, Table::UdpOrigins].contains(&table) {
+                description.value.fields.push(field);
+                description.value.size += 8;
+            }
+            if table == Table::Endpoints {
+                description.value.fields.retain(|field| field.name != "port");
+            }
+            then.current.insert(table.name().into(), description);
+        }
+        then.current.remove("slots");
+        let comparison = |table: Table| Comparison::of(table, Ok(table.description()), &then);
+        let tables = Table::ALL.map(|table| TableView { table: table.name(), comparison: comparison(table) });
+        LayoutsView { said: true, tables: tables.into() }
+    }
+
+    #[test]
+    fn what_differs_stands_below_its_table() {
+        insta::assert_snapshot!(view());
+    }
+
+    #[test]
+    fn what_cannot_be_carried_over_is_a_reason() {
+        insta::assert_snapshot!(view().refused().join("\n"));
+    }
+
+    #[test]
+    fn an_older_release_and_a_bare_node_are_told_apart() {
+        let view = |said| LayoutsView { said, tables: Vec::new() }.to_string();
+        insta::assert_snapshot!(view(false) + &view(true));
+    }
+
+    #[test]
+    fn every_word_can_be_read_by_scripts() {
+        let json = serde_json::to_value(view()).unwrap();
+        let table = |name: &str| {
+            json["tables"].as_array().unwrap().iter().find(|it| it["table"] == name).unwrap()["known"].clone()
+        };
+        assert_eq!(table("services")["carried"], "rebuilt");
+        assert_eq!(table("udp_origins")["carried"], "migrated");
+        assert!(table("enrolled")["carried"]["refused"]["reason"].is_string());
+        assert_eq!(table("endpoints")["difference"]["value"][4]["changes"][0], "added");
+    }
+}

@@ -1,0 +1,52 @@
+use std::collections::BTreeMap;
+
+use aya_obj::ParseError;
+
+use super::{BtfError, Description, Types};
+use crate::{MapKind, Table};
+
+/// Why an eBPF object does not say its layouts.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// It is no eBPF object.
+    #[error("not an eBPF object: {0}")]
+    Unreadable(#[from] ParseError),
+    /// It has no types.
+    #[error("the eBPF object carries no types (BTF)")]
+    Typeless,
+    /// A map is missing or has no types.
+    #[error("the eBPF object has no map `{0}` with types (BTF)")]
+    Missing(&'static str),
+    /// A type is not understood.
+    #[error("{table} in the eBPF object: {source}")]
+    Type {
+        /// Whose.
+        table: Table,
+        /// Why.
+        source: BtfError,
+    },
+}
+
+/// Every map that an eBPF object makes. It does not know the revisions: those are this release's.
+pub fn of_object(bytes: &[u8]) -> Result<BTreeMap<Table, Description>, ObjectError> {
+    let object = aya_obj::Object::parse(bytes)?;
+    let section = object.btf.as_ref().ok_or(ObjectError::Typeless)?.to_bytes();
+    let every = Table::ALL;
+    let types = Types::read(&section).map_err(|source| ObjectError::Type { table: every[0], source })?;
+    let describe = |table: Table| {
+        let missing = ObjectError::Missing(table.symbol());
+        let Some(aya_obj::Map::Btf(map)) = object.maps.get(table.symbol()) else { return Err(missing) };
+        let record = |id| types.record(id).map_err(|source| ObjectError::Type { table, source });
+        let map_of = aya_obj::Map::Btf(map.clone());
+        let description = Description {
+            kind: MapKind::from_number(map_of.map_type()),
+            flags: map_of.map_flags(),
+            max_entries: table.has_own_size().then(|| map_of.max_entries()),
+            revision: table.layout().revision,
+            key: record(map.def.btf_key_type_id)?,
+            value: record(map.def.btf_value_type_id)?,
+        };
+        Ok((table, description))
+    };
+    every.into_iter().map(describe).collect()
+}

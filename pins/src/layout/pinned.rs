@@ -1,0 +1,65 @@
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    io,
+};
+
+use super::{BtfError, Description, Types};
+use crate::{MapPin, Table, TableEntry, sys};
+
+/// Reads what the kernel knows of the layouts of pinned maps. Maps that were made together share their types, which are
+/// read once.
+#[derive(Debug, Default)]
+pub struct Kernel(BTreeMap<u32, Types>);
+
+/// Why the kernel does not tell the fields of a map.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownFields {
+    /// It was made without.
+    #[error("it was made without types (BTF)")]
+    Typeless,
+    /// The types could not be read.
+    #[error("its types (BTF id {id}) cannot be read: {source}")]
+    Read {
+        /// Which.
+        id: u32,
+        /// Why.
+        source: io::Error,
+    },
+    /// They were not understood.
+    #[error(transparent)]
+    Type(#[from] BtfError),
+}
+
+impl Kernel {
+    /// The layout of a pinned map; the kernel does not know its revision, which is `revision`.
+    pub fn describe(&mut self, pin: &MapPin, revision: u32) -> Result<Description, UnknownFields> {
+        let found = pin.info.types.ok_or(UnknownFields::Typeless)?;
+        let types = match self.0.entry(found.btf) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let bytes = sys::btf_by_id(found.btf)
+                    .map_err(|source| UnknownFields::Read { id: found.btf, source })?;
+                unknown.insert(Types::read(&bytes)?)
+            }
+        };
+        let layout = pin.info.layout;
+        Ok(Description {
+            kind: layout.kind,
+            flags: layout.flags,
+            max_entries: Some(pin.info.max_entries),
+            revision,
+            key: types.record(found.key)?,
+            value: types.record(found.value)?,
+        })
+    }
+
+    /// The layout of a generation's table, whose revision its manifest tells.
+    pub fn describe_table(&mut self, pin: &MapPin, entry: &TableEntry) -> Result<Description, UnknownFields> {
+        self.describe(pin, entry.revision(&pin.info.layout).unwrap_or(0))
+    }
+
+    /// The layout of a frozen map. Who writes it says in its entries which revision they are of.
+    pub fn describe_frozen(&mut self, table: Table, pin: &MapPin) -> Result<Description, UnknownFields> {
+        self.describe(pin, table.layout().revision)
+    }
+}

@@ -1,0 +1,54 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Declared, Description};
+use crate::Table;
+
+/// What a release's agent says of its layouts, when it is called with [`Layouts::ARGUMENT`]. Field names stay, and what is
+/// not known is ignored: another release may read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layouts {
+    /// What it makes, by the name of the map.
+    pub current: BTreeMap<String, Description>,
+    /// What it can carry over or run over beside that.
+    pub before: BTreeMap<String, Description>,
+    /// Fields that have other names in other releases.
+    #[serde(default)]
+    pub renamed: Vec<Renamed>,
+}
+
+/// A field with two names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renamed {
+    /// The map.
+    pub table: String,
+    /// The earlier name.
+    pub before: String,
+    /// The later one.
+    pub now: String,
+}
+
+impl Layouts {
+    /// The one argument of an agent that is to say its layouts and end.
+    pub const ARGUMENT: &'static str = "layouts";
+
+    /// Those of this release, for an object with these maps.
+    pub fn of_release(current: &BTreeMap<Table, Description>) -> Self {
+        let named = |(table, it): (&Table, &Description)| (table.name().to_owned(), it.clone());
+        let current: BTreeMap<_, _> = current.iter().map(named).collect();
+        let renamed = evermesh_abi::RENAMED.iter().map(|it| Renamed {
+            table: it.table.to_owned(),
+            before: it.before.to_owned(),
+            now: it.now.to_owned(),
+        });
+        Self { before: current.clone(), current, renamed: renamed.collect() }
+    }
+
+    /// What it declares of a table.
+    pub fn declared(&self, table: Table) -> Declared {
+        let own = self.renamed.iter().filter(|renamed| renamed.table == table.name());
+        let renamed = own.map(|it| (it.before.clone(), it.now.clone())).collect();
+        Declared { renamed, ..Declared::default() }
+    }
+}
