@@ -9,7 +9,7 @@ use evermesh_pins::{
     layout::{Carried, Change, Difference, Kernel, Ways},
 };
 
-use crate::plane::{Plane, Run, SIZES, Task, event};
+use crate::plane::{Kind, Plane, Run, Task, event};
 
 const OWN: &str = "evermesh-plane";
 const OTHER: &str = "evermesh-plane-layouts";
@@ -18,7 +18,7 @@ const OTHER: &str = "evermesh-plane-layouts";
 type Ids = (BTreeMap<u64, u32>, BTreeMap<u64, Vec<u32>>);
 
 fn then(then: &'static str) -> Task {
-    Task { endpoints: SIZES[0], then, end_at: None }
+    Task { room: Kind::Table.sizes()[0], then, end_at: None }
 }
 
 fn ids(plane: &Plane) -> Ids {
@@ -53,7 +53,7 @@ fn worst_moments(run: &Run) -> Vec<usize> {
 
 #[test]
 fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
-    let plane = Plane::new();
+    let plane = Plane::new(Kind::Table);
     let before = ids(&plane);
     assert!(!before.0.is_empty() && !before.1.is_empty());
     let report = plane.under_traffic(|| {
@@ -77,7 +77,7 @@ fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
 
 #[test]
 fn a_change_of_layouts_that_is_cut_off_is_undone_by_the_release_before() {
-    let plane = Plane::new();
+    let plane = Plane::new(Kind::Table);
     let before = ids(&plane);
     let report = plane.under_traffic(|| {
         let mut events = Vec::new();
@@ -100,7 +100,7 @@ fn a_change_of_layouts_that_is_cut_off_is_undone_by_the_release_before() {
 /// What is rolled back to would else lead to an endpoint that is gone until its own release starts.
 #[test]
 fn tables_of_another_layout_are_up_to_date_when_they_are_rolled_back_to() {
-    let plane = Plane::new();
+    let plane = Plane::new(Kind::Table);
     for [old, new] in [[OWN, OTHER], [OTHER, OWN]] {
         plane.run_by(old, then("commit")).finished();
         let all = ids(&plane);
@@ -118,7 +118,7 @@ fn tables_of_another_layout_are_up_to_date_when_they_are_rolled_back_to() {
 /// Else the tests above would be about nothing.
 #[test]
 fn the_other_layouts_are_others_in_every_way() {
-    let plane = Plane::new();
+    let plane = Plane::new(Kind::Table);
     plane.run_by(OTHER, then("commit")).finished();
     let inventory = Inventory::read(&plane.pins()).unwrap();
     let generation = &inventory.generations[&inventory.live.unwrap()];
