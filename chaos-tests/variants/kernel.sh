@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it: how kernel programs are built that are not the workspace's own.
 
-# Usage: build_kernel_programs EBPF_DIR BUILD_DIR OBJECT PART
+# Usage: build_kernel_programs EBPF_DIR BUILD_DIR OBJECT PART     where PART is current, up, down or before
 build_kernel_programs() {
-  local sources=$1 build=$2 object=$3 part=$4 rustc=${EVERMESH_BPF_RUSTC:-/usr/bin/rustc} cargo flags features=()
-  [[ $part == current ]] || features=(--features "$part")
+  local sources=$1 build=$2 object=$3 part=$4 features=() rustc=${EVERMESH_BPF_RUSTC:-/usr/bin/rustc} cargo flags
   cargo=$(dirname "$rustc")/cargo
   [[ -x $cargo ]] || cargo=cargo
+  [[ $part == current ]] || features=(--features "$part")
   # As bpf-loader/build.rs has them.
   flags=$(printf '%s\x1f' -Clinker=bpf-linker -Cdebuginfo=2 -Clink-arg=--btf)-Ctarget-cpu=v3
   env -u CARGO_TARGET_DIR -u RUSTFLAGS RUSTC="$rustc" RUSTC_BOOTSTRAP=1 CARGO_ENCODED_RUSTFLAGS="$flags" \

@@ -197,11 +197,6 @@ impl Table {
         }
     }
 
-    /// Whether its size is that of the eBPF object, not one that the agent is told.
-    pub const fn has_own_size(self) -> bool {
-        matches!(self, Self::Enrolled) || self.fixed_entries().is_some()
-    }
-
     /// The layout of the release before, which this release can carry over.
     pub const fn layout_before(self) -> Layout {
         match self {
@@ -211,6 +206,11 @@ impl Table {
             }
             other => other.layout(),
         }
+    }
+
+    /// Whether its size is that of the eBPF object, not one that the agent is told.
+    pub const fn has_own_size(self) -> bool {
+        matches!(self, Self::Enrolled) || self.fixed_entries().is_some()
     }
 
     /// Elements, where the size is no choice.

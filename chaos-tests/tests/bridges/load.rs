@@ -4,6 +4,8 @@ use aya::{Ebpf, EbpfLoader, programs::Program};
 use evermesh_loader::{Object, Part};
 use evermesh_pins::Hook;
 
+use crate::layout::Release;
+
 fn load(bytes: &[u8]) {
     let mut object: Ebpf = EbpfLoader::new().load(bytes).unwrap();
     for hook in Hook::ALL {
@@ -12,6 +14,13 @@ fn load(bytes: &[u8]) {
             Program::CgroupSock(program) => program.load().unwrap(),
             other => panic!("{hook} is of kind {:?}", other.prog_type()),
         }
+    }
+}
+
+#[test]
+fn the_kernel_takes_bridges_between_layouts_that_differ() {
+    for release in [Release::wider(), Release::variant("lru")] {
+        Part::ALL.into_iter().for_each(|part| load(release.object.part(part).unwrap()));
     }
 }
 

@@ -2,4 +2,9 @@
 //! they go on writing.
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
+mod books;
+mod layout;
 mod load;
+mod node;
+mod sockets;
+mod volume;

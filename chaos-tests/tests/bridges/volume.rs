@@ -1,0 +1,157 @@
+//! Entries by the hundred thousand come to other maps and back while real programs write and delete; a second bookkeeper knows
+//! what every socket asked.
+
+use std::{
+    os::fd::AsFd,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use evermesh_loader::{Part, migration::sweep};
+use evermesh_pins::{Hook, Table};
+
+use crate::{
+    books::{Contents, Found},
+    layout::{Moves, Release},
+    node::{Maps, Node, Programs},
+    sockets::Books,
+};
+
+#[test]
+fn ten_thousand_entries_come_to_another_layout_and_back_under_traffic() {
+    there_and_back(&Release::wider(), 10_000);
+}
+
+#[test]
+fn a_hundred_thousand_entries_come_to_another_layout_and_back_under_traffic() {
+    there_and_back(&Release::wider(), 100_000);
+}
+
+#[test]
+fn entries_come_to_larger_maps_of_the_same_layout_and_back() {
+    there_and_back(&Release::this(), 1_000);
+}
+
+#[test]
+fn entries_come_to_a_map_of_another_kind_and_back() {
+    there_and_back(&Release::variant("lru"), 1_000);
+}
+
+/// `EVERMESH_VOLUME=1000000` names another number.
+#[test]
+fn as_many_entries_as_are_asked_for_come_to_another_layout_and_back_under_traffic() {
+    if let Some(entries) = std::env::var("EVERMESH_VOLUME").ok().and_then(|text| text.parse().ok()) {
+        there_and_back(&Release::wider(), entries);
+    }
+}
+
+#[test]
+fn a_bridge_that_deletes_from_the_primary_only_is_found() {
+    let found = upgraded(&Release::variant("forgetful_bridge"));
+    assert!(found.resurrected > 0, "{found:?}");
+}
+
+#[test]
+fn a_bridge_that_writes_what_is_absent_only_is_found() {
+    let found = upgraded(&Release::variant("late_bridge"));
+    assert!(found.stale > 0, "{found:?}");
+}
+
+fn there_and_back(release: &Release, entries: u32) {
+    let node = Node::new(entries * 2 + 300_000);
+    let [a, b, c] = ["a", "b", "c"].map(|name| node.maps(name));
+    let load = |part, before: &Maps| node.load(&release.object, part, before, &b);
+    let mut books = filled(&node, &a, entries);
+    Found::of(&Contents::before(&a), &books).assert_nothing("before");
+
+    let (up, down, new) = (load(Part::Up, &a), load(Part::Down, &a), load(Part::Current, &a));
+    under_traffic(&node, &mut books, "up", || {
+        one_by_one(&node, &up);
+        carry(&a, &b, |table| release.forth(table));
+    });
+    let whole = |books: &[Books], when| {
+        Found::of(&Contents::before(&a), books).assert_nothing(when);
+        Found::of(&Contents::of(&b, release), books).assert_nothing(when);
+        assert!(Contents::before(&a) == Contents::of(&b, release), "{when}");
+    };
+    whole(&books, "after the sweep");
+    under_traffic(&node, &mut books, "far end", || one_by_one(&node, &down));
+    whole(&books, "at the far end");
+    under_traffic(&node, &mut books, "current", || one_by_one(&node, &new));
+    Found::of(&Contents::of(&b, release), &books).assert_nothing("after the upgrade");
+
+    let (up, down, old) = (load(Part::Up, &c), load(Part::Down, &c), load(Part::Before, &c));
+    under_traffic(&node, &mut books, "down", || {
+        one_by_one(&node, &down);
+        carry(&b, &c, |table| release.back(table));
+    });
+    under_traffic(&node, &mut books, "near end", || one_by_one(&node, &up));
+    assert!(Contents::before(&c) == Contents::of(&b, release), "at the near end");
+    under_traffic(&node, &mut books, "before", || one_by_one(&node, &old));
+    Found::of(&Contents::before(&c), &books).assert_nothing("after the downgrade");
+    drop(books);
+    assert!(Contents::before(&c).is_empty());
+}
+
+/// What is found in the secondary after the sweep, and more traffic.
+fn upgraded(release: &Release) -> Found {
+    let node = Node::new(300_000);
+    let [a, b] = ["a", "b"].map(|name| node.maps(name));
+    let mut books = filled(&node, &a, 1_000);
+    let up = node.load(&release.object, Part::Up, &a, &b);
+    under_traffic(&node, &mut books, "up", || {
+        one_by_one(&node, &up);
+        carry(&a, &b, |table| release.forth(table));
+        one_by_one(&node, &up);
+    });
+    Found::of(&Contents::before(&a), &books).assert_nothing("in the primary");
+    Found::of(&Contents::of(&b, release), &books)
+}
+
+/// Old programs over these maps, and what their sockets have asked.
+fn filled(node: &Node, maps: &Maps, entries: u32) -> Vec<Books> {
+    /// Each socket that asked as much as is remembered has so many.
+    const A_SOCKET: u32 = 3 * 1024;
+    node.switch_all(&node.load(&Release::this().object, Part::Current, maps, maps));
+    let mut books = vec![Books::default(), Books::default()];
+    node.inside(|| books.iter_mut().for_each(|book| book.fill(entries.div_ceil(2 * A_SOCKET) as usize)));
+    books
+}
+
+/// Links are switched with traffic at each mixture.
+fn one_by_one(node: &Node, to: &Programs) {
+    for hook in Hook::ALL {
+        node.switch(hook, to);
+        thread::sleep(Duration::from_millis(2));
+    }
+    evermesh_loader::barrier().unwrap();
+}
+
+fn carry(from: &Maps, to: &Maps, translate: impl Fn(Table) -> Moves) {
+    let started = Instant::now();
+    for table in [Table::Origins, Table::UdpOrigins] {
+        let swept = sweep(from.open(table).as_fd(), to.open(table).as_fd(), &translate(table)).unwrap();
+        println!("  {table}: {swept:?} after {:?}", started.elapsed());
+    }
+}
+
+fn under_traffic(node: &Node, books: &mut [Books], what: &str, act: impl FnOnce() + Send) {
+    let (stop, count) = (AtomicBool::new(false), |books: &[Books]| {
+        books.iter().fold((0, 0), |(u, d), book| (u + book.updates, d + book.deletions))
+    });
+    let (before, started) = (count(books), Instant::now());
+    node.inside(|| {
+        thread::scope(|scope| {
+            for book in books.iter_mut() {
+                scope.spawn(|| book.churn(&stop));
+            }
+            act();
+            stop.store(true, Ordering::Relaxed);
+        });
+    });
+    let (after, seconds) = (count(books), started.elapsed().as_secs_f64());
+    let rate = |n: u64| n as f64 / seconds;
+    let (updates, deletions) = (rate(after.0 - before.0), rate(after.1 - before.1));
+    println!("{what}: {updates:.0} updates and {deletions:.0} deletions a second for {seconds:.2} s");
+}
