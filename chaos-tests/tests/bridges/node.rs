@@ -163,13 +163,7 @@ fn mesh() -> Snapshot {
         let vip = VirtualIp { network: String::new().into(), address: IpAddr::V4(frontend(n)) };
         let port = Port::new(TARGET, vec![Protocol::Tcp, Protocol::Udp]);
         let ports = BTreeMap::from([(PORT, port)]);
-        Service {
-            name: format!("s{n}").into(),
-            key: key(n),
-            vips: vec![vip].into(),
-            ports,
-            ..Service::default()
-        }
+        Service { name: format!("s{n}").into(), key: key(n), vips: vec![vip], ports, ..Service::default() }
     };
     let workload = |n: u16| Workload {
         uid: WorkloadUid::new(format!("demo/w{n}")),

@@ -12,7 +12,8 @@ use rustix::net::sockopt::socket_cookie;
 use crate::node::{PORT, SERVICES, frontend};
 
 /// How many services one socket is remembered for.
-const REMEMBERED: usize = UDP_ORIGINS_PER_SOCKET as usize;
+const REMEMBERED: u16 = 1024;
+const _: () = assert!(REMEMBERED as u64 == UDP_ORIGINS_PER_SOCKET);
 
 /// One unconnected UDP socket and which services it asked, the latest last.
 pub struct Asking {
@@ -32,11 +33,11 @@ impl Asking {
     /// Asks the next services; of those that it has asked before none is remembered any more.
     pub fn ask(&mut self, services: u16) {
         for _ in 0..services {
-            let next = self.asked.back().map_or(self.cookie as u16 % SERVICES, |last| (last + 1) % SERVICES);
+            let next = self.asked.back().map_or(0, |last| (last + 1) % SERVICES);
             // There is no way to the endpoint; the programs have written by then.
             let _unreachable = self.socket.send_to(b"?", (frontend(next), PORT));
             self.asked.push_back(next);
-            if self.asked.len() > REMEMBERED {
+            if self.asked.len() > usize::from(REMEMBERED) {
                 self.asked.pop_front();
             }
             self.taken += 1;
@@ -58,7 +59,7 @@ impl Books {
     pub fn fill(&mut self, sockets: usize) {
         for _ in 0..sockets {
             let mut socket = Asking::new();
-            socket.ask(REMEMBERED as u16);
+            socket.ask(REMEMBERED);
             self.open.push(socket);
             self.filled += 1;
         }
@@ -80,7 +81,7 @@ impl Books {
             }
             let at = turn * 13 % self.open.len().max(1);
             if let Some(old) = self.open.get_mut(at) {
-                let full = old.asked.len() == REMEMBERED;
+                let full = old.asked.len() == usize::from(REMEMBERED);
                 old.ask(8);
                 self.updates += 8 * 4;
                 self.deletions += if full { 8 * 3 } else { 0 };
@@ -90,8 +91,13 @@ impl Books {
     }
 }
 
-/// What stands in the maps after this: socket -> places taken; (socket, kind, what) -> service number.
-pub fn expected(books: &[Books]) -> (HashMap<u64, u64>, HashMap<(u64, u8, u16), u16>) {
+/// Socket -> places taken.
+type Taken = HashMap<u64, u64>;
+/// (socket, kind of the key, service or place) -> service.
+type Pairs = HashMap<(u64, u8, u16), u16>;
+
+/// What stands in the maps after this.
+pub fn expected(books: &[Books]) -> (Taken, Pairs) {
     let (mut origins, mut pairs) = (HashMap::new(), HashMap::new());
     for socket in books.iter().flat_map(|books| &books.open) {
         origins.insert(socket.cookie, socket.taken);

@@ -94,17 +94,15 @@ fn there_and_back(release: &Release, entries: u32) {
     assert!(Contents::before(&c).is_empty());
 }
 
-/// What is found in the secondary after the sweep, and more traffic.
+/// What is found in the secondary when there was traffic after the sweep.
 fn upgraded(release: &Release) -> Found {
     let node = Node::new(300_000);
     let [a, b] = ["a", "b"].map(|name| node.maps(name));
     let mut books = filled(&node, &a, 1_000);
     let up = node.load(&release.object, Part::Up, &a, &b);
-    under_traffic(&node, &mut books, "up", || {
-        one_by_one(&node, &up);
-        carry(&a, &b, |table| release.forth(table));
-        one_by_one(&node, &up);
-    });
+    node.switch_all(&up);
+    carry(&a, &b, |table| release.forth(table));
+    under_traffic(&node, &mut books, "up", || one_by_one(&node, &up));
     Found::of(&Contents::before(&a), &books).assert_nothing("in the primary");
     Found::of(&Contents::of(&b, release), &books)
 }
