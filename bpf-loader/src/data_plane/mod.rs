@@ -1,6 +1,7 @@
 //! The data plane of one node, as one thread of the agent drives it.
 
 mod error;
+mod laid;
 mod live;
 mod start;
 mod trial;
@@ -17,6 +18,7 @@ use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 pub use error::{ApplyError, StartError};
+pub use laid::Laid;
 pub use start::{How, Standing, Started};
 pub use trial::{Flows, Report};
 

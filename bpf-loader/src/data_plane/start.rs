@@ -53,7 +53,7 @@ impl fmt::Display for How {
 /// What stands on this node, read and checked. Nothing is changed yet, and nobody else may write meanwhile.
 #[derive(Debug)]
 pub struct Standing {
-    config: Config,
+    pub(super) config: Config,
     lock: WriterLock,
     journal: JournalFile,
     found: Found,
@@ -71,10 +71,16 @@ enum Found {
 
 /// The generation that stays, and what its tables say.
 #[derive(Debug)]
-struct Adopted {
-    adoption: Adoption,
-    live: Live,
-    state: State,
+pub(super) struct Adopted {
+    pub adoption: Adoption,
+    pub live: Live,
+    pub state: State,
+}
+
+impl Adopted {
+    pub fn why_change(&self, config: &Config) -> Option<String> {
+        why_change(config, &self.adoption, &self.live, &self.state)
+    }
 }
 
 impl Standing {
@@ -99,6 +105,13 @@ impl Standing {
             }
         };
         Ok(Self { config, lock, journal, found })
+    }
+
+    pub(super) fn live(&self) -> Option<&Adopted> {
+        match &self.found {
+            Found::Live(adopted) => Some(adopted),
+            Found::Nothing { .. } => None,
+        }
     }
 
     /// Undoes or finishes a change of generation that was interrupted, and leads the tables to `snapshot`; `None`: nothing
@@ -192,7 +205,7 @@ impl DataPlane {
             self.run(&adoption.steps)?;
             reconciled?;
         }
-        let changed = match self.why_change(adoption) {
+        let changed = match why_change(&self.config, adoption, &self.live, &self.state) {
             Some(reason) => self.try_to_change(adoption, reason, snapshot, &mut notes)?,
             None => None,
         };
@@ -234,20 +247,20 @@ impl DataPlane {
         }
     }
 
-    /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
-    fn why_change(&self, adoption: &Adoption) -> Option<String> {
-        if adoption.object != self.config.object.digest() {
-            return Some("other programs".to_owned());
-        }
-        let wanted = self.config.sizes.max(self.state.sizes_in_use());
-        let resized = |table: &Table| {
-            let (now, then) = (self.live.pins.tables.get(table)?.info.max_entries, wanted.entries(*table));
-            (now != then).then(|| format!("{table} resized from {now} to {then} entries"))
-        };
-        Table::OF_GENERATION.iter().find_map(resized)
-    }
-
     fn reconcile(&mut self, snapshot: Option<&Snapshot>) -> Result<Applied, ApplyError> {
         snapshot.map_or(Ok(self.counted(0)), |snapshot| self.apply(snapshot))
     }
+}
+
+/// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
+fn why_change(config: &Config, adoption: &Adoption, live: &Live, state: &State) -> Option<String> {
+    if adoption.object != config.object.digest() {
+        return Some("other programs".to_owned());
+    }
+    let wanted = config.sizes.max(state.sizes_in_use());
+    let resized = |table: &Table| {
+        let (now, then) = (live.pins.tables.get(table)?.info.max_entries, wanted.entries(*table));
+        (now != then).then(|| format!("{table} resized from {now} to {then} entries"))
+    };
+    Table::OF_GENERATION.iter().find_map(resized)
 }
