@@ -4,7 +4,7 @@ use std::{
     thread,
 };
 
-use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Report, Standing, StartError, Started};
+use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Laid, Report, Standing, StartError, Started};
 use evermesh_model::LastApplied;
 use tokio::sync::oneshot;
 
@@ -38,17 +38,37 @@ pub type Choice = Option<Arc<LastApplied>>;
 /// A thread that waits to be told what to start with.
 #[derive(Debug)]
 pub struct Opening {
-    choices: mpsc::SyncSender<Vec<Choice>>,
-    told: mpsc::Receiver<Result<Begun, StartError>>,
+    wishes: mpsc::SyncSender<Wish>,
+    told: mpsc::Receiver<Result<Option<Begun>, StartError>>,
     jobs: mpsc::Sender<Job>,
 }
 
+#[derive(Debug)]
+enum Wish {
+    /// What stands, if it is that.
+    AsLaid(Laid),
+    /// The best of these.
+    Best(Vec<Choice>),
+}
+
 impl Opening {
+    /// Starts with what stands, if the tables hold what was laid. Blocks until that is known.
+    pub fn start_as_laid(self, laid: Laid) -> Result<Result<(Plane, Begun), Self>, AgentError> {
+        match self.ask(Wish::AsLaid(laid))? {
+            Some(begun) => Ok(Ok((Plane(self.jobs), begun))),
+            None => Ok(Err(self)),
+        }
+    }
+
     /// Starts with the first choice, the best, whose tables can be written. Blocks until that is done.
     pub fn start(self, choices: Vec<Choice>) -> Result<(Plane, Begun), AgentError> {
-        self.choices.send(choices).or(Err(AgentError::DataPlaneGone))?;
-        let begun = self.told.recv().or(Err(AgentError::DataPlaneGone))??;
+        let begun = self.ask(Wish::Best(choices))?.ok_or(AgentError::DataPlaneGone)?;
         Ok((Plane(self.jobs), begun))
+    }
+
+    fn ask(&self, wish: Wish) -> Result<Option<Begun>, AgentError> {
+        self.wishes.send(wish).or(Err(AgentError::DataPlaneGone))?;
+        Ok(self.told.recv().or(Err(AgentError::DataPlaneGone))??)
     }
 }
 
@@ -57,27 +77,44 @@ impl Plane {
     pub fn open(config: Config, ahead: bool) -> Result<Opening, AgentError> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::sync_channel(1);
-        let (choose, chosen) = mpsc::sync_channel::<Vec<Choice>>(1);
+        let (wish, wishes) = mpsc::sync_channel(1);
         let work = move || {
-            let standing = ahead.then(|| Standing::read(config.clone()));
-            let Ok(choices) = chosen.recv() else { return };
-            let begun = begin(&config, standing, &choices);
-            drop(choices);
-            let mut plane = match begun {
-                Ok((plane, begun)) => tell.send(Ok(begun)).ok().map(|()| plane),
-                Err(error) => tell.send(Err(error)).ok().and(None),
-            };
+            let mut standing = ahead.then(|| Standing::read(config.clone()));
+            let mut plane = None;
+            while let (None, Ok(wish)) = (&plane, wishes.recv()) {
+                let begun = match wish {
+                    Wish::AsLaid(laid) => begin_as_laid(&mut standing, &laid).transpose(),
+                    Wish::Best(choices) => begin(&config, standing.take(), &choices).map(Some),
+                };
+                let told = match begun {
+                    Ok(Some((begun_plane, begun))) => {
+                        plane = Some(begun_plane);
+                        Ok(Some(begun))
+                    }
+                    Ok(None) => Ok(None),
+                    Err(error) => Err(error),
+                };
+                if tell.send(told).is_err() {
+                    return;
+                }
+            }
             while let (Some(plane), Ok(job)) = (plane.as_mut(), inbox.recv()) {
                 job(plane);
             }
         };
         thread::Builder::new().name("data-plane".into()).spawn(work).map_err(AgentError::Thread)?;
-        Ok(Opening { choices: choose, told, jobs })
+        Ok(Opening { wishes: wish, told, jobs })
     }
 
     /// Leads the tables to it.
     pub async fn apply(&self, wanted: Arc<LastApplied>) -> Result<Result<Applied, String>, Gone> {
         self.ask(move |plane| plane.apply(&wanted.snapshot)).await
+    }
+
+    /// What the tables should hold, if they were led to that last.
+    pub async fn laid(&self, applied: Arc<LastApplied>) -> Result<Option<Laid>, Gone> {
+        let laid = self.ask(move |plane| Ok::<_, ApplyError>(plane.laid(&applied.snapshot))).await?;
+        Ok(laid.ok().flatten())
     }
 
     /// Compares the tables with what was applied and puts right what differs; how much that was.
@@ -127,6 +164,17 @@ impl Plane {
         self.0.send(Box::new(job)).map_err(|_| Gone)?;
         told.await.map_err(|_| Gone)
     }
+}
+
+/// `None`: it takes a model to know what is right.
+fn begin_as_laid(
+    standing: &mut Option<Result<Standing, StartError>>,
+    laid: &Laid,
+) -> Option<Result<(DataPlane, Begun), StartError>> {
+    let standing = standing.take_if(|found| found.as_ref().is_ok_and(|standing| standing.holds(laid)))?;
+    let (applied, refused) = (None, None);
+    let begun = standing.and_then(|standing| standing.lead_to(None));
+    Some(begun.map(|(plane, started)| (plane, Begun { started, applied, refused })))
 }
 
 fn begin(

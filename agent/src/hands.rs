@@ -14,6 +14,7 @@ use crate::{
     core::{Chore, Destroyed, Event, Found},
     data_plane::{Gone, Plane},
     judge::Judge,
+    laid::NoteFile,
     message,
     record::Record,
     source, supervisor,
@@ -35,6 +36,7 @@ pub struct Hands {
     /// Files that configuration comes from.
     pub config: Option<PathBuf>,
     pub record: Record,
+    pub note: NoteFile,
     pub pins: PinDir,
     pub plane: Plane,
     pub judge: Judge,
@@ -66,6 +68,25 @@ impl Hands {
         let (record, events) = (self.record.clone(), self.events.clone());
         spawn_blocking(move || {
             let _unheard = events.send(Ok(Event::Saved(record.write(&applied))));
+        });
+    }
+
+    pub fn recall(&self) {
+        let (record, events) = (self.record.clone(), self.events.clone());
+        spawn_blocking(move || {
+            let (found, note) = record.read();
+            let _unheard = events.send(Ok(Event::Recalled(found.map(Box::new), note)));
+        });
+    }
+
+    /// What the tables hold by now is noted only if it is this.
+    pub fn note(&self, applied: Arc<LastApplied>) {
+        let (plane, note) = (self.plane.clone(), self.note.clone());
+        tokio::spawn(async move {
+            if let Ok(Some(laid)) = plane.laid(applied.clone()).await {
+                // The next start takes longer where this fails.
+                let _panicked = spawn_blocking(move || note.write(applied.digest, laid)).await;
+            }
         });
     }
 

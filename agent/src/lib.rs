@@ -18,6 +18,7 @@ mod data_plane;
 mod error;
 mod hands;
 mod judge;
+mod laid;
 mod last_words;
 mod layouts;
 /// Errors in words.

@@ -20,6 +20,7 @@ use crate::{
     data_plane::{Gone, Plane},
     hands::Hands,
     judge::Judge,
+    laid::NoteFile,
     last_words::LastWords,
     news::{Heard, News},
     record::Record,
@@ -39,6 +40,7 @@ const RELOADS: usize = 16;
 pub struct Works {
     pub source: Source,
     pub record: Record,
+    pub note: NoteFile,
     pub pins: PinDir,
     pub plane: Plane,
     pub last_words: LastWords,
@@ -91,17 +93,15 @@ pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     let (core, first) = Core::new(beginning);
     let (status, published) = watch::channel(core.status());
     let (reloads, asked) = mpsc::channel(RELOADS);
-    if let Some(listener) = works.admin {
-        tokio::spawn(Desk::new(published, reloads, meshes).serve(listener));
-    }
+    let desk = works.admin.map(|listener| (Desk::new(published, reloads, meshes), listener));
     let (events, inbox) = mpsc::unbounded_channel();
-    let Works { record, pins, plane, judge, .. } = works;
-    let hands = Hands { config, record, pins, plane, judge, events };
+    let Works { record, note, pins, plane, judge, .. } = works;
+    let hands = Hands { config, record, note, pins, plane, judge, events };
     hands.keep_alive();
     hands.keep_beating();
     let (last_words, waiting) = (works.last_words, HashMap::new());
-    let mut agent = Agent { core, hands, status, last_words, waiting, tickets: 0, over: None };
-    agent.last_words.write(&agent.status.borrow());
+    let mut agent = Agent { core, hands, status, desk, last_words, waiting, tickets: 0, over: None };
+    agent.open_desk();
     agent.perform(first);
     agent.serve(&mut signals, &mut news, inbox, asked).await?;
     news.end().await;
@@ -152,6 +152,8 @@ struct Agent {
     core: Core,
     hands: Hands,
     status: watch::Sender<Status>,
+    /// Not open yet. Whoever asks meanwhile waits.
+    desk: Option<(Desk, UnixListener)>,
     last_words: LastWords,
     waiting: HashMap<Ticket, Waiting>,
     tickets: Ticket,
@@ -216,12 +218,29 @@ impl Agent {
         self.perform(actions);
     }
 
+    /// From when on the agent knows what it can be asked.
+    fn open_desk(&mut self) {
+        if self.core.is_recalling() {
+            return;
+        }
+        self.last_words.write(&self.status.borrow());
+        if let Some((desk, listener)) = self.desk.take() {
+            tokio::spawn(desk.serve(listener));
+        }
+    }
+
     fn publish(&mut self) {
+        if self.core.is_recalling() {
+            return;
+        }
         let status = self.core.status();
         if *self.status.borrow() != status {
             self.last_words.write(&status);
             self.status.send_replace(status);
             supervisor::status(&self.core.summary());
+        }
+        if self.desk.is_some() {
+            self.open_desk();
         }
     }
 
@@ -253,6 +272,8 @@ impl Agent {
                 Action::Read { unless } => self.hands.read(unless),
                 Action::Apply(wanted) => self.hands.apply(wanted),
                 Action::Save(applied) => self.hands.save(applied),
+                Action::Note(applied) => self.hands.note(applied),
+                Action::Recall => self.hands.recall(),
                 Action::Do(chore) => self.hands.do_chore(chore),
                 Action::Answer(ticket, outcome) => {
                     if let Some(waiting) = self.waiting.remove(&ticket) {

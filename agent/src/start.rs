@@ -1,5 +1,5 @@
 use std::{
-    fs,
+    fs, mem,
     panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,8 +23,9 @@ use tracing::warn;
 use crate::{
     AgentError, Options, admin, clock,
     core::{Beginning, Found},
-    data_plane::{Choice, Plane},
+    data_plane::{Begun, Choice, Opening, Plane},
     judge::Judge,
+    laid::{Note, NoteFile},
     last_words::LastWords,
     message,
     record::Record,
@@ -40,7 +41,8 @@ use crate::{
 /// 1. Checks that the host offers what is needed, and that what is applied can be kept.
 /// 2. Reads side by side what was applied last, the source, and what stands in the kernel; parses files only where
 ///    they differ. A control plane is not asked: what it said last is on disk.
-/// 3. Leads what stands in the kernel to the newest of these that is usable.
+/// 3. Leads what stands in the kernel to the newest of these that is usable. Where the tables hold what was laid from this very
+///    source, they are right as they stand: what was applied is read once the agent is ready.
 /// 4. Makes the admin socket, hears signals, says that it is ready, and works. Where traffic was led to a new generation,
 ///    it says so only when that has proven itself.
 ///
@@ -67,12 +69,12 @@ fn start(options: &Options) -> Result<(), AgentError> {
     let bare = is_bare(&pins);
     let opening = Plane::open(config, !bare)?;
     let record = Record::new(&options.state_dir);
-    let prospect = match (&options.xds.xds_address, &options.config) {
-        (Some(address), _) => from_control_plane(options, address, &record, bare),
-        (None, Some(config)) => from_files(config, &record, bare)?,
+    let note = NoteFile::new(&options.state_dir, &options.node());
+    let (prospect, plane, begun) = match (&options.xds.xds_address, &options.config) {
+        (Some(address), _) => from_control_plane(options, address, &record, bare).start(opening)?,
+        (None, Some(config)) => from_files(opening, config, &record, &note, bare)?,
         (None, None) => return Err(AgentError::NoSource),
     };
-    let (plane, begun) = opening.start(prospect.choices)?;
 
     let beginning = Beginning {
         feed: prospect.source.feed(),
@@ -83,12 +85,14 @@ fn start(options: &Options) -> Result<(), AgentError> {
         started: begun.started,
         saved: begun.applied.as_ref().is_none_or(|applied| prospect.known.as_ref() == Some(applied)),
         applied: begun.applied,
+        recalling: prospect.recalling,
         refused: prospect.refused.or(begun.refused),
         notes: prospect.notes,
     };
     let works = Works {
         source: prospect.source,
         record,
+        note,
         pins,
         plane,
         last_words: LastWords::new(&options.run_dir),
@@ -115,19 +119,58 @@ struct Prospect {
     /// Why the newest is not among the choices.
     refused: Option<String>,
     notes: Vec<String>,
+    /// What stands is what was laid from a source of this digest. The mesh is read afterwards.
+    recalling: Option<[u8; 32]>,
 }
 
-fn from_files(config: &Path, record: &Record, bare: bool) -> Result<Prospect, AgentError> {
-    let (raw, (known, note)) = thread::scope(|scope| {
-        let raw = scope.spawn(|| source::read(config));
-        let recorded = record.read();
-        (raw.join().unwrap_or_else(|panic| resume_unwind(panic)), recorded)
-    });
+impl Prospect {
+    fn start(mut self, opening: Opening) -> Result<(Self, Plane, Begun), AgentError> {
+        let (plane, begun) = opening.start(mem::take(&mut self.choices))?;
+        Ok((self, plane, begun))
+    }
+}
+
+/// With a note of what was laid, the mesh is most likely not needed to know that the tables are right.
+fn from_files(
+    mut opening: Opening,
+    config: &Path,
+    record: &Record,
+    note: &NoteFile,
+    bare: bool,
+) -> Result<(Prospect, Plane, Begun), AgentError> {
+    let source = Source::Files(config.to_owned());
+    let note = note.read();
+    let (raw, recorded) = match &note {
+        Some(_) => (source::read(config), None),
+        None => thread::scope(|scope| {
+            let raw = scope.spawn(|| source::read(config));
+            let recorded = record.read();
+            (raw.join().unwrap_or_else(|panic| resume_unwind(panic)), Some(recorded))
+        }),
+    };
+    let same = |note: &Note| raw.as_ref().is_ok_and(|raw| raw.digest() == note.digest);
+    if let Some(Note { digest, laid, .. }) = note.filter(same) {
+        match opening.start_as_laid(laid)? {
+            Ok((plane, begun)) => {
+                let prospect = Prospect {
+                    source,
+                    choices: Vec::new(),
+                    known: None,
+                    refused: None,
+                    notes: Vec::new(),
+                    recalling: Some(digest),
+                };
+                return Ok((prospect, plane, begun));
+            }
+            Err(other) => opening = other,
+        }
+    }
+    let (known, told) = recorded.unwrap_or_else(|| record.read());
     let known = known.map(Arc::new);
     let found = raw.and_then(|raw| understand(raw, known.as_deref()));
     let (choices, refused) = choices(config, known.as_ref(), found, bare)?;
-    let source = Source::Files(config.to_owned());
-    Ok(Prospect { source, choices, known, refused, notes: note.into_iter().collect() })
+    let notes = told.into_iter().collect();
+    Prospect { source, choices, known, refused, notes, recalling: None }.start(opening)
 }
 
 /// What the control plane said last is on disk. Where that is lost, what stands in the kernel is newer than the record
@@ -150,7 +193,8 @@ fn from_control_plane(options: &Options, address: &Address, record: &Record, bar
     if choices.is_empty() {
         choices.push(Some(Arc::new(nothing_yet(&control_plane))));
     }
-    Prospect { source: Source::ControlPlane(Box::new(control_plane)), choices, known, refused: None, notes }
+    let source = Source::ControlPlane(Box::new(control_plane));
+    Prospect { source, choices, known, refused: None, notes, recalling: None }
 }
 
 fn nothing_yet(control_plane: &ControlPlane) -> LastApplied {

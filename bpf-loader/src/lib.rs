@@ -16,7 +16,7 @@ pub mod tables;
 
 pub use barrier::barrier;
 pub use data_plane::{
-    Applied, ApplyError, Config, DataPlane, Flows, How, Report, Standing, StartError, Started,
+    Applied, ApplyError, Config, DataPlane, Flows, How, Laid, Report, Standing, StartError, Started,
 };
 pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
+use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_loader::{
     Lowered, TableSizes, lower_all,
     tables::{self, Change, Meaning, MemoryTables, State, Store},
@@ -144,6 +145,8 @@ proptest! {
             before = Some(mesh);
             store_all(&mut image, &stores, mesh).map_err(TestCaseError::fail)?;
             prop_assert_eq!(tables::check(&lowered(mesh), &image), Ok(()));
+            prop_assert!(state.contents().is_some());
+            prop_assert_eq!(tables::adopt(&image).contents(), state.contents());
             let retired = state.take_retired();
             state.reuse(retired);
         }
@@ -172,6 +175,21 @@ proptest! {
         prop_assert_eq!(tables::plan(&mut again, everything(&after)).unwrap(), vec![]);
     }
 
+    /// Whatever element of whichever table is another one, so are the contents.
+    #[test]
+    fn no_drift_leaves_the_contents_as_they_were(mesh in mesh(), which in any::<prop::sample::Index>()) {
+        let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
+        let stores = tables::plan(&mut state, everything(&mesh)).unwrap();
+        prop_assert!(stores.iter().all(|store| image.store(store)));
+        prop_assert_eq!(tables::adopt(&image).contents(), state.contents());
+        let drifts: Vec<_> = state.as_stores().iter().flat_map(drifts).collect();
+        if !drifts.is_empty() {
+            let drift = which.get(&drifts);
+            prop_assert!(image.store(drift));
+            prop_assert!(tables::adopt(&image).contents() != state.contents(), "{drift:?}");
+        }
+    }
+
     /// Ids and slots keep their places in larger tables.
     #[test]
     fn a_larger_generation_holds_the_same_state(mesh in mesh()) {
@@ -184,6 +202,47 @@ proptest! {
             prop_assert!(image.store(&store));
         }
         prop_assert_eq!(tables::check(&lowered(&mesh), &image), Ok(()));
+    }
+}
+
+/// What else could stand in the place of an element.
+fn drifts(store: &Store) -> Vec<Store> {
+    match *store {
+        Store::ServiceMeta { id, meta } => [
+            ServiceMeta { flags: meta.flags ^ 1, ..meta },
+            ServiceMeta { port: meta.port ^ 1, ..meta },
+            ServiceMeta { family: meta.family ^ 2, ..meta },
+            ServiceMeta { digest: meta.digest ^ 1, ..meta },
+            ServiceMeta::default(),
+        ]
+        .map(|meta| Store::ServiceMeta { id, meta })
+        .into(),
+        Store::Endpoint { id, record } => [
+            Endpoint { port: record.port ^ 1, ..record },
+            Endpoint { flags: record.flags ^ 1, ..record },
+            Endpoint { service: record.service ^ 1, ..record },
+            Endpoint { workload: record.workload ^ 1, ..record },
+            Endpoint { address: Address([record.address.0[0] ^ 1, 0, 0, 0]), ..record },
+        ]
+        .map(|record| Store::Endpoint { id, record })
+        .into_iter()
+        .chain([Store::RetireEndpoint { id }])
+        .collect(),
+        Store::Slot { slot, endpoint } => {
+            [0, endpoint + 1].map(|endpoint| Store::Slot { slot, endpoint }).into()
+        }
+        Store::Service { id, word } => {
+            [ServiceWord(word.0 ^ 1), ServiceWord(word.0 ^ 1 << 40), ServiceWord(word.0 ^ 1 << 62)]
+                .map(|word| Store::Service { id, word })
+                .into()
+        }
+        Store::SetFrontend { key, value } => vec![
+            Store::RemoveFrontend { key },
+            Store::SetFrontend { key, value: FrontendValue(value.0 ^ 1) },
+            Store::SetFrontend { key, value: FrontendValue(value.0 ^ 1 << 32) },
+            Store::SetFrontend { key: FrontendKey { port: key.port ^ 0x100, ..key }, value },
+        ],
+        Store::RetireEndpoint { .. } | Store::RemoveFrontend { .. } => Vec::new(),
     }
 }
 

@@ -23,10 +23,66 @@ enum Step {
     #[default]
     Idle,
     Reading,
+    /// What was laid from a source of this digest is read from disk.
+    Recalling([u8; 32]),
+    /// That was found, and should be what the tables say.
+    Confirming(Arc<LastApplied>),
     Applying(Arc<LastApplied>),
 }
 
+impl Loading {
+    pub fn recalling(digest: [u8; 32]) -> Self {
+        Self { step: Step::Recalling(digest), ..Self::default() }
+    }
+}
+
 impl Core {
+    /// Whether it is still to be found out what the tables say.
+    pub fn is_recalling(&self) -> bool {
+        matches!(self.loading.step, Step::Recalling(_) | Step::Confirming(_))
+    }
+
+    /// Where it is not what was laid, the source is read instead.
+    pub(super) fn recalled(&mut self, found: Option<Box<LastApplied>>, note: Option<String>) -> Vec<Action> {
+        let Step::Recalling(digest) = self.loading.step else { return Vec::new() };
+        self.notes.extend(note);
+        match found.filter(|found| found.digest == digest) {
+            Some(found) => {
+                let found = Arc::new(*found);
+                self.loading.step = Step::Confirming(found.clone());
+                vec![Action::Apply(found)]
+            }
+            None => self.read_after_all(),
+        }
+    }
+
+    fn confirmed(
+        &mut self,
+        found: Arc<LastApplied>,
+        result: Result<Applied, String>,
+        now_unix_ms: u64,
+    ) -> Vec<Action> {
+        let counts = match result {
+            Ok(counts) => counts,
+            Err(reason) => {
+                let told = self.refuse(reason, now_unix_ms).1;
+                return told.into_iter().chain(self.read_after_all()).collect();
+            }
+        };
+        self.applied = Some(found);
+        self.counts = counts;
+        let mut actions = self.drifted(counts.writes, now_unix_ms);
+        actions.push(Action::Info(self.summary()));
+        actions.extend(self.warnings(&[]));
+        actions.extend(self.arrive(None));
+        actions
+    }
+
+    fn read_after_all(&mut self) -> Vec<Action> {
+        let Loading { waiting, again, .. } = mem::take(&mut self.loading);
+        self.start_reading(waiting.into_iter().chain(again.into_iter().flatten()).collect())
+    }
+
     pub(super) fn changed(&mut self, ticket: Option<Ticket>) -> Vec<Action> {
         if matches!(self.loading.step, Step::Idle) {
             return self.start_reading(ticket.into_iter().collect());
@@ -88,7 +144,14 @@ impl Core {
     }
 
     pub(super) fn was_applied(&mut self, result: Result<Applied, String>, now_unix_ms: u64) -> Vec<Action> {
-        let Step::Applying(candidate) = mem::take(&mut self.loading.step) else { return Vec::new() };
+        let candidate = match mem::take(&mut self.loading.step) {
+            Step::Applying(candidate) => candidate,
+            Step::Confirming(found) => return self.confirmed(found, result, now_unix_ms),
+            step => {
+                self.loading.step = step;
+                return Vec::new();
+            }
+        };
         match result {
             Ok(counts) => self.take_in(candidate, counts),
             Err(reason) => {

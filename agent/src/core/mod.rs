@@ -46,6 +46,8 @@ pub enum Event {
     Link(Box<Link>),
     /// [`Action::Apply`] is done.
     Applied(Result<Applied, String>),
+    /// [`Action::Recall`] is done: what was found, and a note where it is of no use.
+    Recalled(Option<Box<LastApplied>>, Option<String>),
     /// [`Action::Save`] is done.
     Saved(Result<(), String>),
     /// It is time to look whether everything is as it should be, or somebody asks for it.
@@ -102,6 +104,10 @@ pub enum Action {
     Apply(Arc<LastApplied>),
     /// Keep it on disk.
     Save(Arc<LastApplied>),
+    /// Note that the tables hold this, if they do, for a quicker start.
+    Note(Arc<LastApplied>),
+    /// Read from disk what was applied.
+    Recall,
     /// Do it now; but what follows a change a little later, when programs that ran meanwhile have most likely ended.
     Do(Chore),
     /// Tell one who waits what became of the reload.
@@ -157,6 +163,8 @@ pub struct Beginning {
     pub applied: Option<Arc<LastApplied>>,
     /// Whether it is on disk.
     pub saved: bool,
+    /// What the tables say was laid from a source of this digest, and is still to be read from disk.
+    pub recalling: Option<[u8; 32]>,
     pub refused: Option<String>,
     pub notes: Vec<String>,
 }
@@ -190,7 +198,8 @@ impl Core {
     /// The state after a start, and what is to be done first.
     pub fn new(beginning: Beginning) -> (Self, Vec<Action>) {
         let Beginning { feed, source, node, candidate, now_unix_ms, started, applied, .. } = beginning;
-        let (saved, refused, mut notes) = (beginning.saved, beginning.refused, beginning.notes);
+        let (saved, recalling) = (beginning.saved, beginning.recalling);
+        let (refused, mut notes) = (beginning.refused, beginning.notes);
         notes.extend(started.notes.iter().cloned());
         let mut core = Self {
             feed,
@@ -207,14 +216,16 @@ impl Core {
             notes,
             applied,
             refused: None,
-            loading: Loading::default(),
+            loading: recalling.map_or_else(Loading::default, Loading::recalling),
             saving: Saving::default(),
             drifts: 0,
             drifted_unix_ms: None,
             troubles: BTreeMap::new(),
             looking: Looking::default(),
         };
-        let actions = core.begin(saved, refused, now_unix_ms);
+        let mut actions = core.begin(saved, refused, now_unix_ms);
+        // After all else: that the agent is ready does not wait for it.
+        actions.extend(recalling.map(|_| Action::Recall));
         (core, actions)
     }
 
@@ -225,8 +236,9 @@ impl Core {
         if let Some(reason) = refused {
             actions.extend(self.refuse(reason, now_unix_ms).1);
         }
-        if !saved {
-            actions.extend(self.keep_found());
+        match saved {
+            true => actions.extend(self.note()),
+            false => actions.extend(self.keep_found()),
         }
         actions.push(Action::Do(Chore::Reclaim));
         // Endpoints may have gone while no agent ran.
@@ -244,6 +256,7 @@ impl Core {
             Event::Offered(offered, ticket) => self.offered(*offered, ticket, now_unix_ms),
             Event::Link(link) => self.linked(*link),
             Event::Applied(result) => self.was_applied(result, now_unix_ms),
+            Event::Recalled(found, note) => self.recalled(found, note),
             Event::Saved(result) => self.saved(result),
             Event::Audit => self.audit(),
             Event::Done(chore, result) => self.done(chore, result, now_unix_ms),

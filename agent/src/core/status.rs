@@ -31,7 +31,12 @@ impl Core {
     }
 
     pub(super) fn applied_counts(&self) -> String {
-        let Some(applied) = &self.applied else { return "configuration not known".into() };
+        let Some(applied) = &self.applied else {
+            return match self.is_recalling() {
+                true => format!("as it was laid, {} endpoints", self.counts.endpoints),
+                false => "configuration not known".into(),
+            };
+        };
         let (services, workloads) = (applied.snapshot.service_count(), applied.snapshot.workload_count());
         format!("{services} services, {workloads} workloads, {} endpoints", self.counts.endpoints)
     }

@@ -1,3 +1,5 @@
+mod recall;
+
 use evermesh_loader::How;
 use evermesh_model::Snapshot;
 
@@ -35,6 +37,7 @@ fn beginning() -> Beginning {
         started: Started { generation: 1, how: How::Adopted, applied: counts(0), notes: vec![] },
         applied: Some(record(1)),
         saved: true,
+        recalling: None,
         refused: None,
         notes: vec![],
     }
@@ -76,7 +79,10 @@ fn refused(reason: &str, at_unix_ms: u64) -> Outcome {
 #[test]
 fn a_start_that_found_everything_in_place_only_cleans_up() {
     let (core, actions) = Core::new(beginning());
-    assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans), Action::Ready]);
+    assert_eq!(
+        deeds(actions),
+        [Action::Note(record(1)), Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans), Action::Ready]
+    );
     assert_eq!(core.status().refused, None);
 }
 
@@ -186,7 +192,7 @@ fn records_reach_the_disk_one_after_the_other_and_the_newest_last() {
     let saves = |actions: Vec<Action>| actions.iter().any(|action| matches!(action, Action::Save(_)));
     assert!(!saves(apply(3)) && !saves(apply(4)));
     assert_eq!(core.on(Event::Saved(Ok(())), NOW), [Action::Save(record(4))]);
-    assert_eq!(core.on(Event::Saved(Ok(())), NOW), []);
+    assert_eq!(core.on(Event::Saved(Ok(())), NOW), [Action::Note(record(4))]);
 }
 
 #[test]

@@ -50,6 +50,11 @@ impl Core {
         }
     }
 
+    /// For a quicker start. What a control plane says is read from its store by then, which no source vouches for.
+    pub(super) fn note(&self) -> Option<Action> {
+        self.applied.clone().filter(|_| self.feed == Feed::Files).map(Action::Note)
+    }
+
     /// What is still to be done before the agent ends.
     pub fn end(&mut self) -> Vec<Action> {
         self.save_late().into_iter().collect()
@@ -82,7 +87,8 @@ impl Core {
             Action::Warn(format!("what is applied is not on disk, a restart would not know it: {reason}"))
         });
         self.saving.failed = failed;
-        let next = self.saving.next.take().and_then(|next| self.save(next));
+        let note = self.note().filter(|_| self.saving.failed.is_none() && self.saving.next.is_none());
+        let next = self.saving.next.take().and_then(|next| self.save(next)).or(note);
         told.into_iter().chain(next).collect()
     }
 
@@ -115,7 +121,7 @@ impl Core {
         }
     }
 
-    fn drifted(&mut self, writes: u64, now_unix_ms: u64) -> Vec<Action> {
+    pub(super) fn drifted(&mut self, writes: u64, now_unix_ms: u64) -> Vec<Action> {
         if writes == 0 {
             return Vec::new();
         }

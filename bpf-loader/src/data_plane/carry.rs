@@ -2,7 +2,7 @@
 
 use evermesh_pins::{FrozenMap, Table};
 
-use super::{ApplyError, DataPlane};
+use super::{ApplyError, Config};
 use crate::{
     TableSizes,
     generation::{self, Direction},
@@ -22,7 +22,7 @@ pub struct Carrying {
 }
 
 /// A frozen map as it is pinned.
-struct Standing {
+struct Pinned {
     entries: u32,
     /// How many of them are in use; only counted where the map is to become smaller.
     used: usize,
@@ -30,32 +30,32 @@ struct Standing {
     of_this_release: bool,
 }
 
-impl DataPlane {
-    /// Compares what is pinned with what is asked for. The way down is only gone to carry all.
-    pub(super) fn carrying(&self, direction: Direction) -> Result<Carrying, ApplyError> {
-        let mut carrying = Carrying { sizes: self.config.sizes, ..Carrying::default() };
-        if direction == Direction::Down {
-            carrying.tables = Table::CARRIED.to_vec();
-        }
-        for table in Table::CARRIED {
-            let wanted = self.config.sizes.entries(table);
-            carrying.compare(table, &self.standing(table, wanted)?, wanted);
-        }
-        Ok(carrying)
-    }
-
-    fn standing(&self, table: Table, wanted: u32) -> Result<Standing, ApplyError> {
-        let map = FrozenMap::open_to_carry(&self.config.pins, table)?;
+impl Pinned {
+    fn of(config: &Config, table: Table, wanted: u32) -> Result<Self, ApplyError> {
+        let map = FrozenMap::open_to_carry(&config.pins, table)?;
         let entries = map.info.max_entries;
         let of_this_release = map.info.layout.has_bytes_of(&table.layout());
         let used = if wanted < entries { generation::used(&map)? } else { 0 };
-        Ok(Standing { entries, used, of_this_release })
+        Ok(Self { entries, used, of_this_release })
     }
 }
 
 impl Carrying {
-    fn compare(&mut self, table: Table, standing: &Standing, wanted: u32) {
-        let Standing { entries, used, of_this_release } = *standing;
+    /// Compares what is pinned with what is asked for. The way down is only gone to carry all.
+    pub fn planned(config: &Config, direction: Direction) -> Result<Self, ApplyError> {
+        let mut carrying = Self { sizes: config.sizes, ..Self::default() };
+        if direction == Direction::Down {
+            carrying.tables = Table::CARRIED.to_vec();
+        }
+        for table in Table::CARRIED {
+            let wanted = config.sizes.entries(table);
+            carrying.compare(table, &Pinned::of(config, table, wanted)?, wanted);
+        }
+        Ok(carrying)
+    }
+
+    fn compare(&mut self, table: Table, standing: &Pinned, wanted: u32) {
+        let Pinned { entries, used, of_this_release } = *standing;
         if !of_this_release {
             self.tables = Table::CARRIED.to_vec();
             self.reason.get_or_insert(format!("{table} of another layout"));
@@ -91,7 +91,7 @@ mod tests {
 
     fn compared(entries: u32, used: usize, wanted: u32) -> Carrying {
         let mut carrying = Carrying::default();
-        carrying.compare(Table::UdpOrigins, &Standing { entries, used, of_this_release: true }, wanted);
+        carrying.compare(Table::UdpOrigins, &Pinned { entries, used, of_this_release: true }, wanted);
         carrying
     }
 

@@ -2,6 +2,7 @@
 
 mod carry;
 mod error;
+mod laid;
 mod live;
 mod start;
 mod trial;
@@ -18,6 +19,7 @@ use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 pub use error::{ApplyError, StartError};
+pub use laid::Laid;
 pub use start::{How, Standing, Started};
 pub use trial::{Flows, Report};
 
@@ -247,7 +249,7 @@ impl DataPlane {
         }
         let fits = wanted.is_some_and(|(snapshot, _)| trial::with_sentinel(snapshot).is_ok());
         self.sentinel_stands = fits && self.config.sentinel.is_some();
-        let Carrying { tables: carried, sizes: frozen, .. } = self.carrying(direction)?;
+        let Carrying { tables: carried, sizes: frozen, .. } = Carrying::planned(&self.config, direction)?;
         let (sizes, state) = self.next_state(frozen, wanted)?;
         let change = generation::Change {
             from: self.live.number,

@@ -53,7 +53,7 @@ impl fmt::Display for How {
 /// What stands on this node, read and checked. Nothing is changed yet, and nobody else may write meanwhile.
 #[derive(Debug)]
 pub struct Standing {
-    config: Config,
+    pub(super) config: Config,
     lock: WriterLock,
     journal: JournalFile,
     found: Found,
@@ -71,10 +71,19 @@ enum Found {
 
 /// The generation that stays, and what its tables say.
 #[derive(Debug)]
-struct Adopted {
-    adoption: Adoption,
-    live: Live,
-    state: State,
+pub(super) struct Adopted {
+    pub adoption: Adoption,
+    pub live: Live,
+    pub state: State,
+}
+
+impl Adopted {
+    /// Whether a start would leave it as it is, but for what its tables say.
+    pub fn may_stay(&self, config: &Config) -> bool {
+        let Ok(carrying) = Carrying::planned(config, Direction::Up) else { return false };
+        let is_due = why_change(config, &self.adoption, &self.live, &self.state, carrying).is_some();
+        self.adoption.steps.is_empty() && !is_due
+    }
 }
 
 impl Standing {
@@ -100,6 +109,13 @@ impl Standing {
             }
         };
         Ok(Self { config, lock, journal, found })
+    }
+
+    pub(super) fn live(&self) -> Option<&Adopted> {
+        match &self.found {
+            Found::Live(adopted) => Some(adopted),
+            Found::Nothing { .. } => None,
+        }
     }
 
     /// Undoes or finishes a change of generation that was interrupted, and leads the tables to `snapshot`; `None`: nothing
@@ -194,9 +210,9 @@ impl DataPlane {
             self.run(&adoption.steps)?;
             reconciled?;
         }
-        let carrying = self.carrying(Direction::Up)?;
+        let carrying = Carrying::planned(&self.config, Direction::Up)?;
         notes.extend(carrying.notes.clone());
-        let changed = match self.why_change(adoption, carrying) {
+        let changed = match why_change(&self.config, adoption, &self.live, &self.state, carrying) {
             Some(reason) => self.try_to_change(adoption, reason, snapshot, &mut notes)?,
             None => None,
         };
@@ -244,19 +260,6 @@ impl DataPlane {
         }
     }
 
-    /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
-    fn why_change(&self, adoption: &Adoption, carrying: Carrying) -> Option<String> {
-        if adoption.object != self.config.object.digest() {
-            return Some("other programs".to_owned());
-        }
-        let wanted = self.config.sizes.max(self.state.sizes_in_use());
-        let resized = |table: &Table| {
-            let (now, then) = (self.live.pins.tables.get(table)?.info.max_entries, wanted.entries(*table));
-            (now != then).then(|| format!("{table} resized from {now} to {then} entries"))
-        };
-        Table::OF_GENERATION.iter().find_map(resized).or(carrying.reason)
-    }
-
     /// Tables of another layout are brought up to date as far as that goes.
     fn reconcile(
         &mut self,
@@ -273,4 +276,23 @@ impl DataPlane {
             applied => applied,
         }
     }
+}
+
+/// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.
+fn why_change(
+    config: &Config,
+    adoption: &Adoption,
+    live: &Live,
+    state: &State,
+    carrying: Carrying,
+) -> Option<String> {
+    if adoption.object != config.object.digest() {
+        return Some("other programs".to_owned());
+    }
+    let wanted = config.sizes.max(state.sizes_in_use());
+    let resized = |table: &Table| {
+        let (now, then) = (live.pins.tables.get(table)?.info.max_entries, wanted.entries(*table));
+        (now != then).then(|| format!("{table} resized from {now} to {then} entries"))
+    };
+    Table::OF_GENERATION.iter().find_map(resized).or(carrying.reason)
 }

@@ -3,9 +3,9 @@
 use std::fs;
 
 use evermesh_loader::{DataPlane, How, StartError, TableSizes};
-use evermesh_pins::{Hook, Inventory, Table};
+use evermesh_pins::{Hook, Inventory, Table, TablesView};
 
-use crate::bench::{Bench, SIZES};
+use crate::bench::{self, Bench, SIZES};
 
 fn link_ids(bench: &Bench) -> Vec<u32> {
     Inventory::read(&bench.pins()).unwrap().links.values().map(|link| link.info.id).collect()
@@ -69,6 +69,66 @@ fn drift_is_found_and_mended() {
     vandal.execute(&[Store::Service { id: 1, word: ServiceWord::new(0, 900, 7) }]).unwrap();
     assert!(plane.audit().unwrap().writes > 0);
     assert_eq!(plane.audit().unwrap().writes, 0);
+}
+
+#[test]
+fn what_was_laid_is_known_again_until_a_word_of_any_table_is_another_one() {
+    use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+    use evermesh_loader::{
+        Standing,
+        tables::{Store, TableWriter},
+    };
+    let bench = Bench::new();
+    let mesh = bench.mesh(2);
+    let known = Address::from(bench::VIP4.parse::<std::net::IpAddr>().unwrap());
+    let key = FrontendKey::known_address(known);
+    for turn in 0..7 {
+        let (plane, _) = bench.start(Some(&mesh));
+        assert_eq!(plane.laid(&bench.mesh(1)), None, "another mesh is laid");
+        let laid = plane.laid(&mesh).unwrap();
+        drop(plane);
+        let standing = Standing::read(bench.config()).unwrap();
+        assert!(standing.holds(&laid));
+        drop(standing);
+
+        let inventory = Inventory::read(&bench.pins()).unwrap();
+        let mut vandal = TableWriter::new(|table| inventory.generations[&1].tables.get(&table)).unwrap();
+        // What is mended may stand elsewhere.
+        let view = TablesView::open(&bench.pins(), 1, &inventory.generations[&1]).unwrap();
+        let holds_some = |id: &u32| view.service(*id).is_some_and(|word| word.count() > 0);
+        let id = (1..view.entries().services).find(holds_some).unwrap();
+        let slot = view.service(id).unwrap().offset();
+        let endpoint = u32::try_from(view.slot(slot).unwrap()).unwrap();
+        let record = Endpoint { port: 7, ..view.endpoint(endpoint).unwrap() };
+        let meta = ServiceMeta { port: 7, ..view.service_meta(id).unwrap() };
+        let drifts = [
+            Store::Service { id, word: ServiceWord::new(0, 900, 7) },
+            Store::ServiceMeta { id, meta },
+            Store::Slot { slot, endpoint: 0 },
+            Store::Endpoint { id: endpoint, record },
+            Store::RetireEndpoint { id: endpoint },
+            Store::SetFrontend { key, value: FrontendValue::new(1, &key) },
+            Store::RemoveFrontend { key },
+        ];
+        let drift = drifts[turn];
+        vandal.execute(&[drift]).unwrap();
+        let standing = Standing::read(bench.config()).unwrap();
+        assert!(!standing.holds(&laid), "{drift:?}");
+        let (mut plane, started) = standing.lead_to(Some(&mesh)).unwrap();
+        assert!(started.applied.writes > 0, "{drift:?}");
+        plane.reclaim().unwrap();
+    }
+}
+
+#[test]
+fn tables_that_are_to_be_larger_are_not_left_as_they_stand() {
+    use evermesh_loader::Standing;
+    let bench = Bench::new();
+    let mesh = bench.mesh(2);
+    let laid = bench.start(Some(&mesh)).0.laid(&mesh).unwrap();
+    let larger = evermesh_loader::Config { sizes: TableSizes { endpoints: 4096, ..SIZES }, ..bench.config() };
+    assert!(!Standing::read(larger).unwrap().holds(&laid));
+    assert!(Standing::read(bench.config()).unwrap().holds(&laid));
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! What stands in the tables, as one number: an agent that finds the number that was kept need not know the model to know that
+//! the tables are right.
+
+use evermesh_abi::{Address, Endpoint, FrontendKey, ServiceMeta};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{State, state::ServiceState};
+
+/// Digest of every element that means something: two states of the same contents have the same ids, words, slots, records
+/// and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contents([u8; 16]);
+
+impl State {
+    /// The contents of the tables. `None`: something stands there that the next plan puts right.
+    pub fn contents(&self) -> Option<Contents> {
+        if !self.strays.is_empty() || self.services.values().any(|service| service.broken) {
+            return None;
+        }
+        let mut sum = Sum(Xxh3::new());
+        sum.count(self.services.len());
+        self.services.values().for_each(|service| sum.service(service));
+        sum.count(self.endpoints.len());
+        self.endpoints.iter().for_each(|(id, record)| sum.endpoint(id, record));
+        sum.count(self.frontends.len());
+        for (key, value) in &self.frontends {
+            sum.frontend(key);
+            sum.word(value.0);
+        }
+        sum.count(self.addresses.len());
+        self.addresses.iter().for_each(|address| sum.address(*address));
+        Some(Contents(sum.0.digest128().to_le_bytes()))
+    }
+}
+
+struct Sum(Xxh3);
+
+impl Sum {
+    fn word(&mut self, word: u64) {
+        self.0.update(&word.to_le_bytes());
+    }
+
+    fn count(&mut self, count: usize) {
+        self.word(count as u64);
+    }
+
+    fn ids(&mut self, ids: &[u32]) {
+        self.count(ids.len());
+        ids.iter().for_each(|id| self.word((*id).into()));
+    }
+
+    fn service(&mut self, service: &ServiceState) {
+        let ServiceState { id, meta, word, slots, idle, .. } = service;
+        let &ServiceMeta { flags, port, family, pad, digest } = meta;
+        [u64::from(*id), flags.into(), port.into(), family.into(), pad.into(), digest, word.0]
+            .into_iter()
+            .for_each(|word| self.word(word));
+        self.ids(slots);
+        let mut idle = idle.clone();
+        idle.sort_unstable();
+        self.ids(&idle);
+    }
+
+    fn endpoint(&mut self, id: u32, record: &Endpoint) {
+        let &Endpoint { address, port, flags, service, workload } = record;
+        self.address(address);
+        [u64::from(id), port.into(), flags.into(), service.into(), workload]
+            .into_iter()
+            .for_each(|word| self.word(word));
+    }
+
+    fn frontend(&mut self, key: &FrontendKey) {
+        let &FrontendKey { address, port, protocol, pad } = key;
+        self.address(address);
+        [u64::from(port), protocol.into(), pad.into()].into_iter().for_each(|word| self.word(word));
+    }
+
+    fn address(&mut self, address: Address) {
+        address.0.into_iter().for_each(|part| self.word(part.into()));
+    }
+}
