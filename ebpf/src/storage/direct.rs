@@ -14,16 +14,7 @@ use crate::maps::{ORIGINS, UDP_ORIGINS};
 pub struct Entry(&'static mut Origin);
 
 /// A pair of an unconnected UDP socket, in its map.
-pub struct Pair(&'static UdpOrigin);
-
-impl Deref for Pair {
-    type Target = UdpOrigin;
-
-    #[inline(always)]
-    fn deref(&self) -> &UdpOrigin {
-        self.0
-    }
-}
+pub type Pair = &'static UdpOrigin;
 
 /// The origin of a socket that has one.
 #[inline(always)]
@@ -79,7 +70,7 @@ pub fn release(socket: u64, forget_pairs: impl FnOnce(u64)) {
 pub fn pair(key: &UdpOriginKey) -> Option<Pair> {
     // SAFETY: only the socket's own hooks write and delete its entries; a value that another thread of the
     // application replaces meanwhile is another pair of the same socket.
-    UDP_ORIGINS.get_ptr(key).map(|pair| Pair(unsafe { &*pair }))
+    UDP_ORIGINS.get_ptr(key).map(|pair| unsafe { &*pair })
 }
 
 /// The pair at a place in the ring, to be forgotten.
@@ -97,7 +88,7 @@ pub fn insert_pair(key: UdpOriginKey, pair: &UdpOrigin) -> Result<(), i32> {
 /// Sets a pair that stands under another key already.
 #[inline(always)]
 pub fn insert_again(key: UdpOriginKey, pair: &Pair) {
-    let _ = UDP_ORIGINS.insert(key, pair.0, BPF_ANY.into());
+    let _ = UDP_ORIGINS.insert(key, *pair, BPF_ANY.into());
 }
 
 /// Nothing stands under this key any more.
