@@ -1,7 +1,7 @@
 //! What stands in the tables, as one number: an agent that finds the number that was kept need not know the model to know that
 //! the tables are right.
 
-use evermesh_abi::{Address, Endpoint, FrontendKey, ServiceMeta};
+use evermesh_pins::sys::{Plain, bytes};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -22,14 +22,17 @@ impl State {
         sum.count(self.services.len());
         self.services.values().for_each(|service| sum.service(service));
         sum.count(self.endpoints.len());
-        self.endpoints.iter().for_each(|(id, record)| sum.endpoint(id, record));
+        self.endpoints.iter().for_each(|(id, record)| {
+            sum.word(id.into());
+            sum.element(record);
+        });
         sum.count(self.frontends.len());
         for (key, value) in &self.frontends {
-            sum.frontend(key);
+            sum.element(key);
             sum.word(value.0);
         }
         sum.count(self.addresses.len());
-        self.addresses.iter().for_each(|address| sum.address(*address));
+        self.addresses.iter().flat_map(|address| address.0).for_each(|part| sum.word(part.into()));
         Some(Contents(sum.0.digest128().to_le_bytes()))
     }
 }
@@ -52,31 +55,17 @@ impl Sum {
 
     fn service(&mut self, service: &ServiceState) {
         let ServiceState { id, meta, word, slots, idle, .. } = service;
-        let &ServiceMeta { flags, port, family, pad, digest } = meta;
-        [u64::from(*id), flags.into(), port.into(), family.into(), pad.into(), digest, word.0]
-            .into_iter()
-            .for_each(|word| self.word(word));
+        self.word((*id).into());
+        self.element(meta);
+        self.word(word.0);
         self.ids(slots);
         let mut idle = idle.clone();
         idle.sort_unstable();
         self.ids(&idle);
     }
 
-    fn endpoint(&mut self, id: u32, record: &Endpoint) {
-        let &Endpoint { address, port, flags, service, workload } = record;
-        self.address(address);
-        [u64::from(id), port.into(), flags.into(), service.into(), workload]
-            .into_iter()
-            .for_each(|word| self.word(word));
-    }
-
-    fn frontend(&mut self, key: &FrontendKey) {
-        let &FrontendKey { address, port, protocol, pad } = key;
-        self.address(address);
-        [u64::from(port), protocol.into(), pad.into()].into_iter().for_each(|word| self.word(word));
-    }
-
-    fn address(&mut self, address: Address) {
-        address.0.into_iter().for_each(|part| self.word(part.into()));
+    /// Every byte of an element counts, whatever its fields are.
+    fn element<T: Plain>(&mut self, element: &T) {
+        self.0.update(bytes(element));
     }
 }

@@ -69,7 +69,7 @@ pub(crate) fn zeroed<T: Plain>() -> T {
 }
 
 /// The bytes of a value.
-fn bytes<T: Plain>(value: &T) -> &[u8] {
+pub fn bytes<T: Plain>(value: &T) -> &[u8] {
     // SAFETY: `Plain` types have no padding, so every byte is initialised.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
