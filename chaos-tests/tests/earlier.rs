@@ -11,7 +11,7 @@ use evermesh_chaos_tests::{
 };
 
 /// Of each kind.
-const TIMES: usize = 6;
+const TIMES: usize = 3;
 /// Those that both know.
 const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
 

@@ -35,12 +35,7 @@ fn upgrades_downgrades_and_other_sizes_go_unnoticed() {
         let mut events = Vec::new();
         for _ in 0..TIMES {
             events.push(change(mesh, "upgraded", Some("other"), &[])?);
-            events.push(change(
-                mesh,
-                "resized",
-                Some("other"),
-                &["--max-endpoints", "40000", "--max-origins", "65536"],
-            )?);
+            events.push(change(mesh, "resized", Some("other"), &["--max-endpoints", "40000"])?);
             events.push(change(mesh, "downgraded", None, &[])?);
             assert_eq!(mesh.generation()?, Some(generation + 3));
             generation += 3;

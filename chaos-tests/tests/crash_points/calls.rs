@@ -16,7 +16,7 @@ const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
 /// How many calls are tried where not all are asked for: of a migration fewer, whose changes take longer.
 const fn sample(kind: Kind) -> usize {
     match kind {
-        Kind::Table => 24,
+        Kind::Table => 12,
         Kind::Frozen => 8,
     }
 }

@@ -14,11 +14,11 @@ use crate::{
 /// Moments under one run of traffic.
 const AT_ONCE: usize = 50;
 
-/// The process ends before and after each step of a change; the next start leads to the old or, once that was said, to
+/// The process ends before each step of a change, which is after the one before it, or on either side of each; the next start leads to the old or, once that was said, to
 /// the new generation.
 #[test]
 fn a_change_that_is_cut_off_anywhere_is_undone_or_finished() {
-    survive(Kind::Table, "commit", 1, |cutter, at| {
+    survive(Kind::Table, "commit", 2, |cutter, at| {
         cutter.cut("commit", at, None);
     });
 }

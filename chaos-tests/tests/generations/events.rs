@@ -6,18 +6,20 @@ use crate::{
 };
 
 /// One round in so many has a sentinel.
-const SENTINEL_EVERY: usize = 10;
+const SENTINEL_EVERY: usize = 30;
 
-const FIRST: Wanted = Wanted { programs: None, endpoints: None, sentinel: false };
+const FIRST: Wanted = Wanted { programs: None, larger: false, carried: false, sentinel: false };
 const OTHER: Wanted = Wanted { programs: Some("other"), ..FIRST };
-const LARGER: Wanted = Wanted { endpoints: Some(40_000), ..OTHER };
+const LARGER: Wanted = Wanted { larger: true, ..OTHER };
 
-/// A round leads from the first programs and sizes back to them.
-const ROUND: [(&str, Wanted, Outcome); 4] = [
+/// A round leads from the first programs and sizes to others and back, but for what is carried over: that is in the one size
+/// after the first round, and in the other after the next.
+const ROUND: [(&str, Wanted, Outcome); 5] = [
     ("rolled back", OTHER, Outcome::RolledBack),
     ("upgraded", OTHER, Outcome::Committed),
     ("resized", LARGER, Outcome::Committed),
     ("downgraded", FIRST, Outcome::Committed),
+    ("carried over", FIRST, Outcome::Committed),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -30,19 +32,18 @@ enum Outcome {
 fn sixty_changes_of_each_kind_go_unnoticed() {
     let rounds = asked_for("EVERMESH_EVENTS", 60);
     let node = Node::new();
-    let report = node.under_traffic(|| {
-        let rounds = (0..rounds).map(|round| round % SENTINEL_EVERY == 0);
-        rounds
-            .flat_map(|sentinel| {
-                ROUND.map(|(kind, wanted, outcome)| {
-                    change(&node, kind, Wanted { sentinel, ..wanted }, outcome)
-                })
-            })
-            .collect()
-    });
+    let report = node.under_traffic(|| (0..rounds).flat_map(|number| round(&node, number)).collect());
     println!("{report}{}", told(&report));
     assert_eq!(report.verdict(), Verdict::Clean, "{report}");
     assert_eq!(report.events.len(), ROUND.len() * rounds);
+}
+
+fn round(node: &Node, number: usize) -> [Event; ROUND.len()] {
+    let sentinel = number % SENTINEL_EVERY == 0;
+    ROUND.map(|(kind, wanted, outcome)| {
+        let carried = (number + usize::from(kind == "carried over")) % 2 == 1;
+        change(node, kind, Wanted { carried, sentinel, ..wanted }, outcome)
+    })
 }
 
 fn change(node: &Node, kind: &str, wanted: Wanted, outcome: Outcome) -> Event {

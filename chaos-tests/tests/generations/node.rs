@@ -32,8 +32,10 @@ pub struct Node {
 pub struct Wanted {
     /// Those of a variant, or those that are built in.
     pub programs: Option<&'static str>,
-    /// Room for so many endpoints, or the default.
-    pub endpoints: Option<u32>,
+    /// Twice as much room for endpoints.
+    pub larger: bool,
+    /// Twice as much room for what sockets asked for, so that it is carried over.
+    pub carried: bool,
     /// Have a sentinel rehearse and watch it, which takes ten times as long as the change itself.
     pub sentinel: bool,
 }
@@ -66,11 +68,16 @@ impl Node {
     /// What an agent does when it starts: a generation that differs from the live one is on trial afterwards.
     pub fn start(&self, wanted: Wanted, watch: Watch) -> DataPlane {
         let cgroup = host::cgroup(Some(self.sandbox.pods_cgroup().path())).unwrap();
-        let sizes = TableSizes::default();
+        let sizes = TableSizes { services: 256, endpoints: 1024, origins: 16_384, udp_origins: 16_384 };
+        let twice = |size: u32, wanted: bool| if wanted { 2 * size } else { size };
         let object = wanted.programs.map(|name| Object::read(&binaries::variant(name).unwrap()).unwrap());
         let config = Config {
             object: object.unwrap_or_default(),
-            sizes: TableSizes { endpoints: wanted.endpoints.unwrap_or(sizes.endpoints), ..sizes },
+            sizes: TableSizes {
+                endpoints: twice(sizes.endpoints, wanted.larger),
+                origins: twice(sizes.origins, wanted.carried),
+                ..sizes
+            },
             sentinel: wanted.sentinel.then(|| binaries::find("evermesh-plane").unwrap()),
             candidate: true,
             watch,
@@ -81,6 +88,8 @@ impl Node {
 
     pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
         let traffic = Traffic::start(&self.stage, AT_MOST).unwrap();
+        // Clients that never pause leave this thread a tenth of a processor otherwise, and it would take ten times as long.
+        rustix::process::nice(-15).unwrap();
         let events = act();
         traffic.judge(&self.stage, events).unwrap()
     }
