@@ -39,7 +39,7 @@ fn sixty_changes_of_each_kind_go_unnoticed() {
 }
 
 fn round(node: &Node, number: usize) -> [Event; ROUND.len()] {
-    let sentinel = number % SENTINEL_EVERY == 0;
+    let sentinel = number.is_multiple_of(SENTINEL_EVERY);
     ROUND.map(|(kind, wanted, outcome)| {
         let carried = (number + usize::from(kind == "carried over")) % 2 == 1;
         change(node, kind, Wanted { carried, sentinel, ..wanted }, outcome)
