@@ -22,9 +22,6 @@ pub enum Part {
 impl Part {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Current, Self::Up, Self::Down, Self::Before];
-    /// What each link goes through, in this order, when this release's layouts take the place of the former ones. All links have
-    /// come to one before the first goes to the next; the other way round for the way back.
-    pub const UPGRADE: [Self; 3] = [Self::Up, Self::Down, Self::Current];
 
     /// Name of its file.
     pub const fn file(self) -> &'static str {

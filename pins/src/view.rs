@@ -5,7 +5,7 @@ use evermesh_abi::{Address, Counter, Endpoint, FrontendKey, FrontendValue, Servi
 use crate::{
     GenerationPins, MapPin, PinDir, Table,
     layout::{Translation, Ways},
-    sys::{self, ReadMapping, WordArray},
+    sys::{self, RawMap, ReadMapping, WordArray},
 };
 
 /// A generation's tables, mapped read-only.
@@ -139,17 +139,18 @@ impl TablesView {
 /// Elements of another layout. Their fingerprints are those of other keys: an element is taken for what its key says. Of
 /// keys that differ only in what is not known here, one is taken.
 fn translated(pin: &MapPin, way: &Translation) -> io::Result<Vec<FrontendEntry>> {
-    let (mut entries, mut all) = (BTreeMap::new(), true);
-    let sizes = (way.key.sizes().0, way.value.sizes().0);
-    sys::map_pairs_in_bytes(pin.fd.as_fd(), sizes, |their_key, their_value| {
+    let mut entries = BTreeMap::new();
+    RawMap::new(pin.fd.as_fd())?.for_each(|their_key, their_value| {
         let (mut key, mut value) = (FrontendKey::known_address(Address::default()), 0u64);
-        all &= way.key.apply(their_key, sys::bytes_mut(&mut key));
-        all &= way.value.apply(their_value, sys::bytes_mut(&mut value));
+        if !way.key.apply(their_key, sys::bytes_mut(&mut key))
+            || !way.value.apply(their_value, sys::bytes_mut(&mut value))
+        {
+            return Err(io::Error::other("elements of another size than the translation's"));
+        }
         entries.insert(key, FrontendValue::new(FrontendValue(value).service(), &key));
+        Ok(())
     })?;
-    let entry = |(key, value)| FrontendEntry { key, value };
-    let entries = all.then(|| entries.into_iter().map(entry).collect());
-    entries.ok_or_else(|| io::Error::other("elements of another size than the translation's"))
+    Ok(entries.into_iter().map(|(key, value)| FrontendEntry { key, value }).collect())
 }
 
 struct Source<'a> {

@@ -9,8 +9,10 @@ use crate::{
 };
 
 /// What becomes of the frozen maps that programs write.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carrying {
+    /// Whose layouts they have then.
+    pub direction: Direction,
     /// Those that the next generation brings: all, or none.
     pub tables: Vec<Table>,
     /// The sizes that are asked for, but for maps that must keep theirs.
@@ -43,7 +45,7 @@ impl Pinned {
 impl Carrying {
     /// Compares what is pinned with what is asked for. The way down is only gone to carry all.
     pub fn planned(config: &Config, direction: Direction) -> Result<Self, ApplyError> {
-        let mut carrying = Self { sizes: config.sizes, ..Self::default() };
+        let mut carrying = Self::none(config.sizes, direction);
         if direction == Direction::Down {
             carrying.tables = Table::CARRIED.to_vec();
         }
@@ -52,6 +54,10 @@ impl Carrying {
             carrying.compare(table, &Pinned::of(config, table, wanted)?, wanted);
         }
         Ok(carrying)
+    }
+
+    fn none(sizes: TableSizes, direction: Direction) -> Self {
+        Self { direction, tables: Vec::new(), sizes, reason: None, notes: Vec::new() }
     }
 
     fn compare(&mut self, table: Table, standing: &Pinned, wanted: u32) {
@@ -89,15 +95,19 @@ fn holds(entries: u32, used: usize) -> bool {
 mod tests {
     use super::*;
 
+    fn none() -> Carrying {
+        Carrying::none(TableSizes::default(), Direction::Up)
+    }
+
     fn compared(entries: u32, used: usize, wanted: u32) -> Carrying {
-        let mut carrying = Carrying::default();
+        let mut carrying = none();
         carrying.compare(Table::UdpOrigins, &Pinned { entries, used, of_this_release: true }, wanted);
         carrying
     }
 
     #[test]
     fn a_map_of_the_size_asked_for_stays() {
-        assert_eq!(compared(1000, 1000, 1000), Carrying::default());
+        assert_eq!(compared(1000, 1000, 1000), none());
     }
 
     #[test]

@@ -178,14 +178,12 @@ impl DataPlane {
 
     /// The same, and the old generation stands by, until [`Self::commit`] or [`Self::roll_back`].
     pub fn try_generation(&mut self) -> Result<(), ChangeError> {
-        let applied = self.applied.clone();
-        self.change_to(self.live.number + 1, applied.as_ref(), Direction::Up)
+        self.change_toward(Direction::Up)
     }
 
     /// Leads traffic to this release's programs over frozen maps of the release before, which can start then.
     pub fn step_down(&mut self) -> Result<u32, ChangeError> {
-        let applied = self.applied.clone();
-        self.change_to(self.live.number + 1, applied.as_ref(), Direction::Down)?;
+        self.change_toward(Direction::Down)?;
         self.commit()?;
         Ok(self.generation())
     }
@@ -238,18 +236,23 @@ impl DataPlane {
         self.run(&plan::rolling_back(&change, &links, reason))
     }
 
+    fn change_toward(&mut self, direction: Direction) -> Result<(), ChangeError> {
+        let (applied, carrying) = (self.applied.clone(), Carrying::planned(&self.config, direction)?);
+        self.change_to(self.live.number + 1, applied.as_ref(), carrying)
+    }
+
     fn change_to(
         &mut self,
         number: u32,
         wanted: Option<&(Snapshot, Place)>,
-        direction: Direction,
+        carrying: Carrying,
     ) -> Result<(), ChangeError> {
         if !self.state_known {
             self.adopt()?;
         }
         let fits = wanted.is_some_and(|(snapshot, _)| trial::with_sentinel(snapshot).is_ok());
         self.sentinel_stands = fits && self.config.sentinel.is_some();
-        let Carrying { tables: carried, sizes: frozen, .. } = Carrying::planned(&self.config, direction)?;
+        let Carrying { direction, tables: carried, sizes: frozen, .. } = carrying;
         let (sizes, state) = self.next_state(frozen, wanted)?;
         let change = generation::Change {
             from: self.live.number,

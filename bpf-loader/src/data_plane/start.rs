@@ -81,7 +81,7 @@ impl Adopted {
     /// Whether a start would leave it as it is, but for what its tables say.
     pub fn may_stay(&self, config: &Config) -> bool {
         let Ok(carrying) = Carrying::planned(config, Direction::Up) else { return false };
-        let is_due = why_change(config, &self.adoption, &self.live, &self.state, carrying).is_some();
+        let is_due = why_change(config, &self.adoption, &self.live, &self.state, &carrying).is_some();
         self.adoption.steps.is_empty() && !is_due
     }
 }
@@ -212,8 +212,8 @@ impl DataPlane {
         }
         let carrying = Carrying::planned(&self.config, Direction::Up)?;
         notes.extend(carrying.notes.clone());
-        let changed = match why_change(&self.config, adoption, &self.live, &self.state, carrying) {
-            Some(reason) => self.try_to_change(adoption, reason, snapshot, &mut notes)?,
+        let changed = match why_change(&self.config, adoption, &self.live, &self.state, &carrying) {
+            Some(reason) => self.try_to_change(adoption, carrying, reason, snapshot, &mut notes)?,
             None => None,
         };
         let (how, applied) = match changed {
@@ -229,6 +229,7 @@ impl DataPlane {
     fn try_to_change(
         &mut self,
         adoption: &Adoption,
+        carrying: Carrying,
         reason: String,
         snapshot: Option<&Snapshot>,
         notes: &mut Vec<String>,
@@ -239,14 +240,14 @@ impl DataPlane {
             return Ok(None);
         }
         if let Some(failures) =
-            self.journal.now().holds(&self.wanted(Direction::Up)).filter(|_| !self.config.candidate)
+            self.journal.now().holds(&self.wanted(carrying.direction)).filter(|_| !self.config.candidate)
         {
             let (count, last) = (failures.count, &failures.reason);
             notes.push(format!("generation {from} stays, although it was to change ({reason}): a change was undone {count} times, last because {last}"));
             return Ok(None);
         }
         let wanted = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
-        match self.change_to(adoption.next, wanted.as_ref(), Direction::Up) {
+        match self.change_to(adoption.next, wanted.as_ref(), carrying) {
             Ok(()) => {
                 self.applied = wanted;
                 Ok(Some(How::Changed { from, reason }))
@@ -284,7 +285,7 @@ fn why_change(
     adoption: &Adoption,
     live: &Live,
     state: &State,
-    carrying: Carrying,
+    carrying: &Carrying,
 ) -> Option<String> {
     if adoption.object != config.object.digest() {
         return Some("other programs".to_owned());
@@ -294,5 +295,5 @@ fn why_change(
         let (now, then) = (live.pins.tables.get(table)?.info.max_entries, wanted.entries(*table));
         (now != then).then(|| format!("{table} resized from {now} to {then} entries"))
     };
-    Table::OF_GENERATION.iter().find_map(resized).or(carrying.reason)
+    Table::OF_GENERATION.iter().find_map(resized).or_else(|| carrying.reason.clone())
 }

@@ -122,10 +122,9 @@ fn the_other_layouts_are_others_in_every_way() {
     plane.run_by(OTHER, then("commit")).finished();
     let inventory = Inventory::read(&plane.pins()).unwrap();
     let generation = &inventory.generations[&inventory.live.unwrap()];
-    let manifest = generation.manifest.as_ref().unwrap();
     let (mut kernel, mut changes) = (Kernel::default(), Vec::new());
     for table in Table::OF_GENERATION {
-        let theirs = kernel.describe_table(&generation.tables[&table], &manifest.tables[&table]).unwrap();
+        let theirs = kernel.describe_table(generation, table, &generation.tables[&table]).unwrap();
         let own = table.description();
         let difference = Difference::between(&own, &theirs, &table.declared());
         changes.extend(difference.fields().flat_map(|field| field.changes.clone()));

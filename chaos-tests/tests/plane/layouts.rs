@@ -11,11 +11,10 @@ fn the_kernel_the_object_and_the_rust_types_describe_every_map_alike() {
     drop(bench.start(None));
     let (inventory, object) = (Inventory::read(&bench.pins()).unwrap(), Object::default().layouts().unwrap());
     let generation = &inventory.generations[&1];
-    let manifest = generation.manifest.as_ref().unwrap();
     let mut kernel = Kernel::default();
     for table in Table::ALL {
         let pinned = match generation.tables.get(&table) {
-            Some(pin) => kernel.describe_table(pin, &manifest.tables[&table]),
+            Some(pin) => kernel.describe_table(generation, table, pin),
             None => kernel.describe_frozen(table, &inventory.frozen[&table]),
         };
         let (pinned, types) = (pinned.unwrap(), table.description());

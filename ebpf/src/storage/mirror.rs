@@ -12,42 +12,8 @@
 use aya_ebpf::bindings::BPF_ANY;
 use evermesh_abi::{Counter, UdpOrigin, UdpOriginKey};
 
-use super::translated::primary;
+use super::layouts::{primary, secondary};
 use crate::count::count;
-
-#[cfg(feature = "up")]
-mod secondary {
-    pub use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
-
-    pub use crate::maps::{ORIGINS, UDP_ORIGINS};
-
-    #[inline(always)]
-    pub fn key(key: &UdpOriginKey) -> &UdpOriginKey {
-        key
-    }
-
-    #[inline(always)]
-    pub fn pair(pair: &UdpOrigin) -> &UdpOrigin {
-        pair
-    }
-}
-
-#[cfg(feature = "down")]
-mod secondary {
-    pub use evermesh_abi::before::{Origin, UdpOrigin, UdpOriginKey};
-
-    pub use crate::maps::{ORIGINS_BEFORE as ORIGINS, UDP_ORIGINS_BEFORE as UDP_ORIGINS};
-
-    #[inline(always)]
-    pub fn key(key: &evermesh_abi::UdpOriginKey) -> UdpOriginKey {
-        (*key).into()
-    }
-
-    #[inline(always)]
-    pub fn pair(pair: &evermesh_abi::UdpOrigin) -> UdpOrigin {
-        (*pair).into()
-    }
-}
 
 /// Who loses this often against other threads of the same application leaves it to them: each of them does the same.
 const ATTEMPTS: u32 = 8;

@@ -10,6 +10,8 @@
 //!
 //! The first reads and writes its maps where they stand: it is what a connection costs.
 
+#[cfg(any(feature = "up", feature = "down", feature = "before"))]
+mod layouts;
 #[cfg(any(feature = "up", feature = "down"))]
 mod mirror;
 #[cfg(any(feature = "up", feature = "down", feature = "before"))]

@@ -10,54 +10,9 @@ use core::{
 use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
 
+use super::layouts::primary::{self, ORIGINS, UDP_ORIGINS};
 #[cfg(any(feature = "up", feature = "down"))]
 use super::mirror;
-use primary::{ORIGINS, UDP_ORIGINS};
-
-/// What is passed on by reference needs no room on the stack.
-#[cfg(any(feature = "up", feature = "before"))]
-pub(super) mod primary {
-    pub use evermesh_abi::before::{Origin, UdpOrigin, UdpOriginKey};
-
-    pub use crate::maps::{ORIGINS_BEFORE as ORIGINS, UDP_ORIGINS_BEFORE as UDP_ORIGINS};
-
-    #[inline(always)]
-    pub fn origin(origin: &evermesh_abi::Origin) -> Origin {
-        (*origin).into()
-    }
-
-    #[inline(always)]
-    pub fn key(key: &evermesh_abi::UdpOriginKey) -> UdpOriginKey {
-        (*key).into()
-    }
-
-    #[inline(always)]
-    pub fn pair(pair: &evermesh_abi::UdpOrigin) -> UdpOrigin {
-        (*pair).into()
-    }
-}
-
-#[cfg(feature = "down")]
-pub(super) mod primary {
-    pub use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
-
-    pub use crate::maps::{ORIGINS, UDP_ORIGINS};
-
-    #[inline(always)]
-    pub fn origin(origin: &Origin) -> &Origin {
-        origin
-    }
-
-    #[inline(always)]
-    pub fn key(key: &UdpOriginKey) -> &UdpOriginKey {
-        key
-    }
-
-    #[inline(always)]
-    pub fn pair(pair: &UdpOrigin) -> &UdpOrigin {
-        pair
-    }
-}
 
 /// Nothing stands beside the primary.
 #[cfg(feature = "before")]

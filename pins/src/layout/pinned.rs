@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{BtfError, Description, Types};
-use crate::{MapPin, Table, TableEntry, sys};
+use crate::{GenerationPins, MapPin, Table, sys};
 
 /// Reads what the kernel knows of the layouts of pinned maps. Maps that were made together share their types, which are
 /// read once.
@@ -32,7 +32,7 @@ pub enum UnknownFields {
 
 impl Kernel {
     /// The layout of a pinned map; the kernel does not know its revision, which is `revision`.
-    pub fn describe(&mut self, pin: &MapPin, revision: u32) -> Result<Description, UnknownFields> {
+    fn describe(&mut self, pin: &MapPin, revision: u32) -> Result<Description, UnknownFields> {
         let found = pin.info.types.ok_or(UnknownFields::Typeless)?;
         let types = match self.0.entry(found.btf) {
             Entry::Occupied(known) => known.into_mut(),
@@ -54,8 +54,14 @@ impl Kernel {
     }
 
     /// The layout of a generation's table, whose revision its manifest tells.
-    pub fn describe_table(&mut self, pin: &MapPin, entry: &TableEntry) -> Result<Description, UnknownFields> {
-        self.describe(pin, entry.revision(&pin.info.layout).unwrap_or(0))
+    pub fn describe_table(
+        &mut self,
+        generation: &GenerationPins,
+        table: Table,
+        pin: &MapPin,
+    ) -> Result<Description, UnknownFields> {
+        let entry = generation.manifest.as_ref().and_then(|manifest| manifest.tables.get(&table));
+        self.describe(pin, entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0))
     }
 
     /// The layout of a frozen map. Who writes it says in its entries which revision they are of.

@@ -34,10 +34,8 @@ impl Ways {
     pub fn to(generation: &GenerationPins) -> Self {
         let (mut kernel, mut ways) = (Kernel::default(), BTreeMap::new());
         for (&table, pin) in &generation.tables {
-            let entry = generation.manifest.as_ref().and_then(|manifest| manifest.tables.get(&table));
-            let revision = entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0);
             let own = table.description();
-            let way = match kernel.describe(pin, revision) {
+            let way = match kernel.describe_table(generation, table, pin) {
                 Ok(theirs) if theirs.is_like(&own) => None,
                 Ok(theirs) => {
                     let declared = table.declared();

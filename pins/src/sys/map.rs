@@ -6,7 +6,7 @@ use std::{
 
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_map_info};
 
-use super::{Plain, attributes, bpf, bpf_fd, info_by_fd, raw, zeroed};
+use super::{Plain, RawMap, attributes, bpf, bpf_fd, found, from_bytes, info_by_fd, raw};
 use crate::{Layout, MapKind};
 
 /// What the kernel tells about a map.
@@ -74,12 +74,9 @@ pub fn map_lookup<K: Plain, V: Plain>(map: BorrowedFd<'_>, key: &K) -> io::Resul
     let mut attr = element(map, key);
     attr.__bindgen_anon_2.__bindgen_anon_1.value = value.as_mut_ptr() as u64;
     // SAFETY: key and value have the map's sizes, which every caller has checked by its layout.
-    match unsafe { bpf(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr) } {
-        // SAFETY: the kernel has written the whole value.
-        Ok(_) => Ok(Some(unsafe { value.assume_init() })),
-        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-        Err(e) => Err(e),
-    }
+    let is_there = found(unsafe { bpf(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr) })?;
+    // SAFETY: where it is, the kernel has written the whole value.
+    Ok(is_there.then(|| unsafe { value.assume_init() }))
 }
 
 /// Sets the value of a key. `E2BIG`: the map is full.
@@ -110,11 +107,7 @@ pub fn map_update_all<K: Plain, V: Plain>(
 pub fn map_delete<K: Plain>(map: BorrowedFd<'_>, key: &K) -> io::Result<bool> {
     let mut attr = element(map, key);
     // SAFETY: as in `map_lookup`.
-    match unsafe { bpf(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut attr) } {
-        Ok(_) => Ok(true),
-        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-        Err(e) => Err(e),
-    }
+    found(unsafe { bpf(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut attr) })
 }
 
 /// From now on user space can only read the map.
@@ -125,84 +118,14 @@ pub fn map_freeze(map: BorrowedFd<'_>) -> io::Result<()> {
     unsafe { bpf(bpf_cmd::BPF_MAP_FREEZE, &mut attr) }.map(drop)
 }
 
-/// All pairs of a hash map, by `BPF_MAP_LOOKUP_BATCH` (kernel 5.6). A pair that is written meanwhile may be missing or
-/// appear in either state; all others appear once.
+/// All pairs of a hash map, as [`RawMap::for_each`] has them.
 pub fn map_pairs<K: Plain, V: Plain>(map: BorrowedFd<'_>) -> io::Result<Vec<(K, V)>> {
     let mut pairs = Vec::new();
-    let whole = |keys: Vec<K>, values: Vec<V>, count| pairs.extend(keys.into_iter().zip(values).take(count));
-    in_batches(map, |batch| (vec![zeroed::<K>(); batch], vec![zeroed::<V>(); batch]), whole)?;
+    RawMap::new(map)?.for_each(|key, value| {
+        pairs.push((from_bytes(key)?, from_bytes(value)?));
+        Ok(())
+    })?;
     Ok(pairs)
-}
-
-/// As [`map_pairs`], for keys and values of these sizes: calls `each` for the bytes of every pair.
-pub fn map_pairs_in_bytes(
-    map: BorrowedFd<'_>,
-    (key, value): (usize, usize),
-    mut each: impl FnMut(&[u8], &[u8]),
-) -> io::Result<()> {
-    let rooms = |batch| (vec![0u8; batch * key], vec![0u8; batch * value]);
-    in_batches(map, rooms, |keys, values, count| {
-        let pairs = keys.chunks_exact(key.max(1)).zip(values.chunks_exact(value.max(1)));
-        pairs.take(count).for_each(|(key, value)| each(key, value));
-    })
-}
-
-/// `rooms` gives room for so many keys and values of the map's sizes; `take` is handed it and how many there are.
-fn in_batches<K, V>(
-    map: BorrowedFd<'_>,
-    rooms: impl Fn(usize) -> (Vec<K>, Vec<V>),
-    mut take: impl FnMut(Vec<K>, Vec<V>, usize),
-) -> io::Result<()> {
-    /// Pairs asked for at once. A bucket that holds more makes the kernel answer ENOSPC; then twice as many are asked for.
-    const BATCH: usize = 4096;
-    let (mut batch, mut token) = (BATCH, None);
-    loop {
-        let (mut keys, mut values) = rooms(batch);
-        let rooms = (keys.as_mut_ptr() as u64, values.as_mut_ptr() as u64);
-        match batch_after(map, token, batch, rooms) {
-            Ok(page) => {
-                take(keys, values, page.count);
-                if page.last {
-                    return Ok(());
-                }
-                token = Some(page.token);
-            }
-            Err(e) if e.raw_os_error() == Some(libc::ENOSPC) => batch *= 2,
-            Err(e) => return Err(e),
-        }
-    }
-}
-
-struct Page {
-    count: usize,
-    token: u64,
-    last: bool,
-}
-
-/// The addresses are those of room for `batch` keys and values.
-fn batch_after(
-    map: BorrowedFd<'_>,
-    after: Option<u64>,
-    batch: usize,
-    (keys, values): (u64, u64),
-) -> io::Result<Page> {
-    let mut token = 0u64;
-    let mut attr = attributes();
-    attr.batch.map_fd = raw(map);
-    attr.batch.in_batch = after.as_ref().map_or(0, |t| std::ptr::from_ref(t) as u64);
-    attr.batch.out_batch = &raw mut token as u64;
-    attr.batch.keys = keys;
-    attr.batch.values = values;
-    attr.batch.count = u32::try_from(batch).map_err(io::Error::other)?;
-    // SAFETY: both rooms hold `batch` elements of the map's sizes; a hash map's token is a u32.
-    let last = match unsafe { bpf(bpf_cmd::BPF_MAP_LOOKUP_BATCH, &mut attr) } {
-        Ok(_) => false,
-        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => true,
-        Err(e) => return Err(e),
-    };
-    // SAFETY: the kernel has written how many pairs it delivered.
-    let count = unsafe { attr.batch.count } as usize;
-    Ok(Page { count, token, last })
 }
 
 fn element<K: Plain>(map: BorrowedFd<'_>, key: &K) -> bpf_attr {

@@ -26,8 +26,8 @@ pub use attached::{AttachFlags, programs_attached, programs_effective};
 pub use btf::btf_by_id;
 pub use link::{LinkInfo, link_create, link_detach, link_info, link_update};
 pub use map::{
-    MapInfo, MapTypes, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs,
-    map_pairs_in_bytes, map_update, map_update_all, possible_cpus,
+    MapInfo, MapTypes, map_create, map_delete, map_freeze, map_info, map_lookup, map_pairs, map_update,
+    map_update_all, possible_cpus,
 };
 pub use mapping::{Element, ReadMapping, WriteMapping};
 pub use membarrier::membarrier_is_global;
@@ -74,6 +74,18 @@ pub fn bytes<T: Plain>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
+/// The value of these bytes; an error if it has another size.
+fn from_bytes<T: Plain>(bytes: &[u8]) -> io::Result<T> {
+    let mut value = zeroed();
+    let room = bytes_mut(&mut value);
+    if room.len() != bytes.len() {
+        let (own, found) = (room.len(), bytes.len());
+        return Err(io::Error::other(format!("elements of {found} bytes were read as such of {own}")));
+    }
+    room.copy_from_slice(bytes);
+    Ok(value)
+}
+
 /// The bytes of a value, to be written.
 pub(crate) fn bytes_mut<T: Plain>(value: &mut T) -> &mut [u8] {
     // SAFETY: as above, and whatever is written is a value.
@@ -84,6 +96,15 @@ pub(crate) fn bytes_mut<T: Plain>(value: &mut T) -> &mut [u8] {
 fn words_as_bytes(words: &mut [u64]) -> &mut [u8] {
     // SAFETY: integers have no padding, and every pattern of bytes is one.
     unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), size_of_val(words)) }
+}
+
+/// Whether there is what was asked for.
+fn found(answer: io::Result<i64>) -> io::Result<bool> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 fn attributes() -> bpf_attr {

@@ -2,7 +2,7 @@ use std::{io, os::fd::BorrowedFd};
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
 
-use super::{attributes, bpf, map_info, raw};
+use super::{attributes, bpf, found, map_info, raw};
 
 /// A hash map whose keys and values are bytes, of sizes that only the kernel knows.
 #[derive(Clone, Copy, Debug)]
@@ -112,13 +112,5 @@ impl<'a> RawMap<'a> {
         attr.__bindgen_anon_2.map_fd = raw(self.map);
         attr.__bindgen_anon_2.key = key.as_ptr() as u64;
         Ok(attr)
-    }
-}
-
-fn found(answer: io::Result<i64>) -> io::Result<bool> {
-    match answer {
-        Ok(_) => Ok(true),
-        Err(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-        Err(e) => Err(e),
     }
 }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, fmt::Display, io, path::Path};
 
 use evermesh_pins::{
-    Control, Enrolment, GenerationPins, Hook, Inventory, PinDir,
+    Control, Enrolment, GenerationPins, Hook, Inventory, PinDir, Table,
     host::{self, HostError},
     probe::{self, Capability, HostMemory, Seat},
     sys,
@@ -40,7 +40,10 @@ impl Facts {
             jits: probe::jits().map_err(text),
             membarrier: sys::membarrier_is_global().map_err(text),
             destroying: DESTROYING.map(|option| (option, probe::is_configured(option).map_err(text))).into(),
-            maps: tables::every().map(|table| (table, tried(sys::map_trial(&table.layout())))).collect(),
+            maps: Table::ALL
+                .into_iter()
+                .map(|table| (table, tried(sys::map_trial(&table.layout()))))
+                .collect(),
             programs: Hook::ALL.map(|hook| (hook, tried(sys::program_trial(hook)))).into(),
             capabilities: Capability::held().map_err(text),
             pins: pins.root().to_owned(),

@@ -12,11 +12,6 @@ use evermesh_pins::{
 use super::facts::{Standing, TableFacts};
 use crate::args::Room;
 
-/// Every table.
-pub fn every() -> impl Iterator<Item = Table> {
-    Table::OF_GENERATION.into_iter().chain(Table::FROZEN)
-}
-
 /// What is asked for, else what the live generation has, else what the agent takes by itself.
 pub fn sizes(room: Room, frozen: &BTreeMap<Table, MapPin>, live: Option<&GenerationPins>) -> TableSizes {
     let default = TableSizes::default();
@@ -52,7 +47,7 @@ pub fn all(
             standing: pin.map(standing),
         }
     };
-    every().map(facts).collect()
+    Table::ALL.into_iter().map(facts).collect()
 }
 
 fn standing(pin: &MapPin) -> Standing {

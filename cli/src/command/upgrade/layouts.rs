@@ -69,12 +69,10 @@ impl LayoutsView {
 /// The tables of the live generation, and the maps that all generations share.
 fn pinned(inventory: &Inventory) -> Vec<(Table, Result<Description, UnknownFields>)> {
     let mut kernel = Kernel::default();
-    let live = inventory.live.and_then(|live| inventory.generations.get(&live));
     let mut tables = Vec::new();
-    for (&table, pin) in live.iter().flat_map(|live| &live.tables) {
-        let entry = live.and_then(|live| live.manifest.as_ref()?.tables.get(&table));
-        let revision = entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0);
-        tables.push((table, kernel.describe(pin, revision)));
+    if let Some(live) = inventory.live.and_then(|live| inventory.generations.get(&live)) {
+        let described = |(&table, pin)| (table, kernel.describe_table(live, table, pin));
+        tables.extend(live.tables.iter().map(described));
     }
     let frozen = |(&table, pin): (&Table, &MapPin)| (table, kernel.describe_frozen(table, pin));
     tables.extend(inventory.frozen.iter().map(frozen));

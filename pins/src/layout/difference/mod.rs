@@ -159,7 +159,7 @@ impl Carried {
             (_, Ok(_)) if of_generation => Self::Rebuilt,
             (_, Err(reason)) if of_generation => Self::RebuiltWithoutIds { reason },
             _ if same || may_share(before, after, declared) => Self::Shared,
-            (Table::Origins | Table::UdpOrigins, Ok(_)) => Self::Migrated,
+            (_, Ok(_)) if Table::CARRIED.contains(&table) => Self::Migrated,
             (_, Err(reason)) => Self::Refused { reason },
             (_, Ok(_)) => Self::Refused {
                 reason: "all releases on the node share it, so a new field has to stand in its reserve"
