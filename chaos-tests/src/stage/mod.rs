@@ -5,6 +5,8 @@ pub mod config;
 mod play;
 mod traffic;
 
+use evermesh_pins::{Enrolment, EnrolmentError, PinDir};
+
 use config::{ANSWER, HTTP, STREAM, UNKNOWN_PORT, VIRTUAL_NETS};
 pub use play::under_traffic;
 pub use traffic::{Traffic, expect, targets};
@@ -48,6 +50,12 @@ impl Stage {
     /// The pods whose traffic is balanced.
     pub fn enrolled(&self) -> impl Iterator<Item = &Pod> {
         self.web.iter().chain([&self.client])
+    }
+
+    /// Enrols them where no agent needs to know.
+    pub fn enrol(&self, pins: &PinDir) -> std::result::Result<(), EnrolmentError> {
+        let enrolment = Enrolment::open(pins)?;
+        self.enrolled().try_for_each(|pod| enrolment.add(pod.name(), pod.netns().path()).map(drop))
     }
 
     /// Pods with servers, and how often connections were turned away there, when the stage was made and now.

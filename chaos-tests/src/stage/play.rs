@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use super::{Stage, Traffic, config};
 use crate::{
     Result,
@@ -7,9 +5,6 @@ use crate::{
     oracle::{Event, Report},
     sandbox::Sandbox,
 };
-
-/// Longest time that the clients go on by themselves.
-const AT_MOST: Duration = Duration::from_mins(20);
 
 /// Runs the mesh with `flags` on a stage of its own, does `act` under traffic, uninstalls, takes everything away, and
 /// gives the oracle's report about the events that `act` tells.
@@ -31,9 +26,7 @@ fn play(
     let stage = Stage::new(sandbox)?;
     let mut mesh = Mesh::start(sandbox, &config::with(&stage.web), flags)?;
     stage.enrolled().try_for_each(|pod| mesh.pod_add(pod))?;
-    let traffic = Traffic::start(&stage, AT_MOST)?;
-    let events = act(&stage, &mut mesh)?;
-    let report = traffic.judge(&stage, events)?;
+    let report = Traffic::around(&stage, || act(&stage, &mut mesh))?;
     mesh.interrupt()?;
     mesh.uninstall()?;
     Ok(report)

@@ -21,6 +21,16 @@ use crate::{
 pub struct Traffic(Vec<ClientProcess>);
 
 impl Traffic {
+    /// Longest time that the clients go on by themselves around what is done.
+    const AT_MOST: Duration = Duration::from_mins(20);
+
+    /// Does that under traffic, and judges the events that it tells.
+    pub fn around(stage: &Stage, act: impl FnOnce() -> Result<Vec<Event>>) -> Result<Report> {
+        let traffic = Self::start(stage, Self::AT_MOST)?;
+        let events = act()?;
+        traffic.judge(stage, events)
+    }
+
     /// Starts them. They must be stopped before `at_most` is over, or what happens then goes unseen.
     pub fn start(stage: &Stage, at_most: Duration) -> Result<Self> {
         let answering = |port| targets(WEB, port, &expect(&stage.web));

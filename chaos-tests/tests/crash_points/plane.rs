@@ -16,10 +16,8 @@ use evermesh_chaos_tests::{
     stage::{Stage, Traffic, config},
 };
 use evermesh_loader::generation::JournalFile;
-use evermesh_pins::{Enrolment, Hook, Inventory, Manifest, PinDir, Table};
+use evermesh_pins::{Hook, Inventory, Manifest, PinDir, Table};
 use nix::sys::signal::Signal;
-
-const AT_MOST: std::time::Duration = std::time::Duration::from_mins(20);
 
 /// What a change of generation is for: another size of a table. Whoever changes from one to the other makes a new
 /// generation.
@@ -83,10 +81,7 @@ impl Plane {
         fs::write(&mesh, config::with(&stage.web)).unwrap();
         let plane = Self { kind, mesh, stage, sandbox };
         plane.run(Task { room: kind.sizes()[0], then: "commit", end_at: None }).finished();
-        let enrolment = Enrolment::open(&plane.pins()).unwrap();
-        for pod in plane.stage.enrolled() {
-            enrolment.add(pod.name(), pod.netns().path()).unwrap();
-        }
+        plane.stage.enrol(&plane.pins()).unwrap();
         plane
     }
 
@@ -100,9 +95,7 @@ impl Plane {
     }
 
     pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
-        let traffic = Traffic::start(&self.stage, AT_MOST).unwrap();
-        let events = act();
-        traffic.judge(&self.stage, events).unwrap()
+        Traffic::around(&self.stage, || Ok(act())).unwrap()
     }
 
     /// One generation that is live, every link on it, nothing left of what led to it, and a journal that knows of no

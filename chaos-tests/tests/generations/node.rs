@@ -3,7 +3,6 @@
 use std::{
     fs,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use evermesh_agent::source;
@@ -16,9 +15,7 @@ use evermesh_chaos_tests::{
 };
 use evermesh_loader::{Config, DataPlane, Object, TableSizes, generation::Watch};
 use evermesh_model::Snapshot;
-use evermesh_pins::{Enrolment, PinDir, host};
-
-const AT_MOST: Duration = Duration::from_mins(20);
+use evermesh_pins::{PinDir, host};
 
 /// Declared in the order in which things must go.
 pub struct Node {
@@ -54,10 +51,7 @@ impl Node {
         let mesh = source::read(&file).and_then(source::Raw::parse).unwrap().snapshot;
         let node = Self { mesh, stage, sandbox };
         drop(node.start(Wanted::default(), Watch::default()));
-        let enrolment = Enrolment::open(&node.pins()).unwrap();
-        for pod in node.stage.enrolled() {
-            enrolment.add(pod.name(), pod.netns().path()).unwrap();
-        }
+        node.stage.enrol(&node.pins()).unwrap();
         node
     }
 
@@ -87,11 +81,12 @@ impl Node {
     }
 
     pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
-        let traffic = Traffic::start(&self.stage, AT_MOST).unwrap();
-        // Clients that never pause leave this thread a tenth of a processor otherwise, and it would take ten times as long.
-        rustix::process::nice(-15).unwrap();
-        let events = act();
-        traffic.judge(&self.stage, events).unwrap()
+        let quickly = || {
+            // Clients that never pause leave this thread a tenth of a processor otherwise, and it would take ten times as long.
+            rustix::process::nice(-15).unwrap();
+            Ok(act())
+        };
+        Traffic::around(&self.stage, quickly).unwrap()
     }
 }
 

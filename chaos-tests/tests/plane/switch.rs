@@ -7,15 +7,13 @@ use evermesh_agent::source;
 use evermesh_chaos_tests::{
     clock::now_ns,
     oracle::{Event, Report, Verdict},
-    pod::Pod,
     sandbox::Sandbox,
     stage::{Stage, Traffic, config},
 };
 use evermesh_loader::{Config, DataPlane};
 use evermesh_model::Snapshot;
-use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host, sys};
+use evermesh_pins::{Hook, Inventory, PinDir, host, sys};
 
-const AT_MOST: Duration = Duration::from_mins(20);
 const CHANGES: u32 = 60;
 /// A careless release loses the processor at the worst moment.
 const HELD_UP: Duration = Duration::from_millis(20);
@@ -79,13 +77,9 @@ pub fn under_traffic(act: impl FnOnce(&mut Scene) -> Vec<Event>) -> Report {
     let config = Config::new(pins.clone(), cgroup, sandbox.dir());
     let mesh = snapshot(&sandbox, &stage);
     let (plane, _) = DataPlane::start(config.clone(), Some(&mesh)).unwrap();
-    let enrolment = Enrolment::open(&pins).unwrap();
-    let enrol = |pod: &Pod| drop(enrolment.add(pod.name(), pod.netns().path()).unwrap());
-    stage.enrolled().for_each(enrol);
-    let traffic = Traffic::start(&stage, AT_MOST).unwrap();
+    stage.enrol(&pins).unwrap();
     let mut scene = Scene { plane: Some(plane), config, mesh };
-    let events = act(&mut scene);
-    traffic.judge(&stage, events).unwrap()
+    Traffic::around(&stage, || Ok(act(&mut scene))).unwrap()
 }
 
 fn snapshot(sandbox: &Sandbox, stage: &Stage) -> Snapshot {
