@@ -81,12 +81,7 @@ impl Node {
     }
 
     pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
-        let quickly = || {
-            // Clients that never pause leave this thread a tenth of a processor otherwise, and it would take ten times as long.
-            rustix::process::nice(-15).unwrap();
-            Ok(act())
-        };
-        Traffic::around(&self.stage, quickly).unwrap()
+        Traffic::around(&self.stage, || Ok(act())).unwrap()
     }
 }
 
