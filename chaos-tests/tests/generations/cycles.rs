@@ -1,7 +1,8 @@
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, os::fd::AsFd as _, path::PathBuf, time::Duration};
 
 use evermesh_chaos_tests::sandbox::Objects;
-use evermesh_loader::generation::Watch;
+use evermesh_loader::generation::{Moment, Step, Watch};
+use evermesh_pins::{Hook, sys};
 
 use crate::{
     asked_for,
@@ -48,11 +49,34 @@ fn upgrades_there_and_back_leave_nothing_behind() {
     println!("{cycles} cycles: {before:?}");
 }
 
+/// It pins a program once more before it removes its generation.
+#[test]
+fn a_pin_that_a_release_leaves_behind_is_noticed() {
+    let node = Node::new();
+    cycle(&node);
+    let before = holdings(&node);
+    let pins = node.pins();
+    let leaking = Watch::new(move |step, moment| {
+        if let (Step::Remove { generation }, Moment::Before) = (step, moment) {
+            let program = sys::object_get(&pins.program(*generation, Hook::Connect4)).unwrap();
+            let sys::Object::Program(program) = program else { panic!("{program:?}") };
+            sys::object_pin(program.as_fd(), &pins.root().join("left")).unwrap();
+        }
+    });
+    change(&node, Some("other"), leaking);
+    change(&node, None, Watch::default());
+    let after = holdings(&node);
+    assert_eq!((after.pins, after.programs), (before.pins + 1, before.programs + 1));
+}
+
 fn cycle(node: &Node) {
     for programs in [Some("other"), None] {
-        let mut plane = node.start(Wanted { programs, ..Wanted::default() }, Watch::default());
-        plane.commit().unwrap();
+        change(node, programs, Watch::default());
     }
+}
+
+fn change(node: &Node, programs: Option<&'static str>, watch: Watch) {
+    node.start(Wanted { programs, ..Wanted::default() }, watch).commit().unwrap();
 }
 
 fn holdings(node: &Node) -> Holdings {

@@ -114,6 +114,22 @@ fn a_map_that_would_not_hold_what_is_in_use_keeps_its_size() {
     sockets.iter().for_each(Sockets::check);
 }
 
+#[test]
+fn a_map_that_fills_up_while_it_is_tried_is_counted_and_costs_no_socket() {
+    let bench = Bench::new();
+    drop(start(&bench, SMALL));
+    bench.enrol(&bench.client);
+    let (mut plane, started) = start(&bench, 16);
+    assert!(started.on_trial(), "{started:?}");
+    let failed = |plane: &mut DataPlane| plane.report().unwrap().unwrap().now.failed;
+    assert_eq!(failed(&mut plane), 0);
+    let sockets: Vec<_> = (0..6).map(|_| Sockets::open(&bench)).collect();
+    assert!(failed(&mut plane) > 0, "{:?} are in use, and nothing was counted", in_use(&bench));
+    plane.roll_back("a test").unwrap();
+    sockets.iter().for_each(Sockets::check);
+    assert_eq!(stands(&bench), [SMALL; 2]);
+}
+
 fn start(bench: &Bench, room: u32) -> (DataPlane, Started) {
     let config = Config { sizes: with_room(room), ..bench.config() };
     DataPlane::start(config, Some(&bench.mesh(2))).unwrap()

@@ -1,11 +1,6 @@
 //! What a mesh of some size costs: from the model to the kernel's tables, one change, a whole new list, memory.
 
-use std::{
-    fs,
-    hint::black_box,
-    os::fd::AsFd as _,
-    time::{Duration, Instant},
-};
+use std::{fs, hint::black_box, os::fd::AsFd as _, time::Duration};
 
 use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets};
@@ -15,7 +10,10 @@ use evermesh_loader::{Config, DataPlane, TableSizes, lower_all, tables};
 use evermesh_model::Place;
 use evermesh_pins::{Inventory, PinDir, TablesView, host, probe::charged};
 
-use crate::fleet::{ENDPOINTS_EACH, Fleet, LARGE};
+use crate::{
+    fleet::{ENDPOINTS_EACH, Fleet, LARGE},
+    time::{median, ms, timed},
+};
 
 const CHANGES: u32 = 200;
 const HEADER: [&str; 12] = [
@@ -123,7 +121,6 @@ fn row(count: u32) -> Result<Vec<String>> {
         parse
     };
     sandbox.close()?;
-    let ms = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1e3);
     let us = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e6);
     Ok(vec![
         count.to_string(),
@@ -156,18 +153,6 @@ fn floor(stores: &[tables::Store]) -> Duration {
         black_box((&slots, &records));
     })
     .1
-}
-
-fn median(times: impl Iterator<Item = Result<Duration>>) -> Result<Duration> {
-    let mut times = times.collect::<Result<Vec<_>>>()?;
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().context("nothing was measured")
-}
-
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let began = Instant::now();
-    let done = work();
-    (done, began.elapsed())
 }
 
 /// Bytes of this process in memory.

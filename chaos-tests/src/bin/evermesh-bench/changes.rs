@@ -1,0 +1,170 @@
+//! What a change of generation takes, beside a start of the data plane where nothing stood before.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use comfy_table::{CellAlignment, Table, presets};
+use evermesh_chaos_tests::{binaries, sandbox::Sandbox};
+use evermesh_loader::{
+    Config, DataPlane, TableSizes,
+    generation::{Moment, Step, Watch},
+};
+use evermesh_model::Snapshot;
+use evermesh_pins::{PinDir, host};
+
+use crate::{
+    fleet::{ENDPOINTS_EACH, Fleet, LARGE},
+    time::{median, ms, timed},
+};
+
+/// Changes of each kind, of which half are rolled back. Every other figure is their median.
+const CHANGES: usize = 10;
+const HEADER: [&str; 9] = [
+    "services",
+    "endpoints",
+    "change",
+    "first start ms",
+    "to commit-ready ms",
+    "ratio",
+    "links within ms",
+    "roll-back to last link ms",
+    "commit ms",
+];
+
+/// What changes.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// The room for endpoints: the tables are made anew.
+    Tables,
+    /// The room for what sockets asked for: what stands there is carried over as well.
+    Frozen,
+}
+
+/// When links were led on, on one call of the loader.
+#[derive(Clone, Default)]
+struct Switches(Arc<Mutex<Vec<Instant>>>);
+
+/// What one change took.
+struct Change {
+    ready: Duration,
+    links: Duration,
+    back: Option<Duration>,
+    commit: Option<Duration>,
+}
+
+/// Two rows for each number of services.
+pub fn measure(services: &[u32]) -> Result<String> {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    for &count in services {
+        let snapshot = Fleet::new(count).snapshot()?;
+        for kind in [Kind::Tables, Kind::Frozen] {
+            table.add_row(row(count, kind, &snapshot)?);
+        }
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Ok(table.to_string())
+}
+
+fn row(services: u32, kind: Kind, snapshot: &Snapshot) -> Result<Vec<String>> {
+    let sandbox = Sandbox::new()?;
+    let endpoints = services * ENDPOINTS_EACH + LARGE;
+    let sizes = TableSizes { services: services + 1, endpoints, ..TableSizes::DEFAULT };
+    let switches = Switches::default();
+    let config = Config {
+        sizes,
+        sentinel: Some(binaries::find("evermesh-plane")?),
+        candidate: true,
+        watch: switches.watch(),
+        ..Config::new(
+            PinDir::new(sandbox.bpffs()),
+            host::cgroup(Some(sandbox.pods_cgroup().path()))?,
+            sandbox.dir(),
+        )
+    };
+    let (done, first) = timed(|| DataPlane::start(config.clone(), Some(snapshot)).map(drop));
+    done?;
+    let changes: Vec<Change> = (0..CHANGES)
+        .map(|n| {
+            // One that is rolled back, one to the same sizes that stays.
+            let sizes = kind.sizes(sizes, n / 2);
+            change(Config { sizes, ..config.clone() }, snapshot, &switches, n % 2 == 1)
+        })
+        .collect::<Result<_>>()?;
+    sandbox.close()?;
+    let of = |each: fn(&Change) -> Option<Duration>| median(changes.iter().filter_map(each).map(Ok));
+    let ready = of(|change| Some(change.ready))?;
+    Ok(vec![
+        services.to_string(),
+        endpoints.to_string(),
+        kind.name().to_owned(),
+        ms(first),
+        ms(ready),
+        format!("{:.2}", ready.as_secs_f64() / first.as_secs_f64()),
+        ms(of(|change| Some(change.links))?),
+        ms(of(|change| change.back)?),
+        ms(of(|change| change.commit)?),
+    ])
+}
+
+/// What an agent does that starts over pins of other sizes, up to where the supervisor's word is awaited, and what follows it.
+fn change(config: Config, snapshot: &Snapshot, switches: &Switches, stays: bool) -> Result<Change> {
+    switches.forget();
+    let (started, ready) = timed(|| DataPlane::start(config, Some(snapshot)));
+    let (mut plane, _) = started?;
+    let (first, last) = switches.seen().context("links that were led on")?;
+    let links = last - first;
+    if stays {
+        let (done, commit) = timed(|| plane.commit());
+        return Ok(done.map(|()| Change { ready, links, back: None, commit: Some(commit) })?);
+    }
+    switches.forget();
+    let began = Instant::now();
+    plane.roll_back("measured")?;
+    let (_, last) = switches.seen().context("links that were led back")?;
+    Ok(Change { ready, links, back: Some(last - began), commit: None })
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tables => "other tables",
+            Self::Frozen => "carried over",
+        }
+    }
+
+    /// Two sizes in turn.
+    fn sizes(self, usual: TableSizes, n: usize) -> TableSizes {
+        let larger = |size: u32| if n.is_multiple_of(2) { size + size / 8 } else { size + size / 4 };
+        match self {
+            Self::Tables => TableSizes { endpoints: larger(usual.endpoints), ..usual },
+            Self::Frozen => TableSizes { origins: larger(usual.origins), ..usual },
+        }
+    }
+}
+
+impl Switches {
+    fn watch(&self) -> Watch {
+        let seen = Arc::clone(&self.0);
+        Watch::new(move |step, moment| {
+            if let (Step::Switch { .. }, Ok(mut seen)) = (step, seen.lock()) {
+                seen.extend((moment == Moment::After).then(Instant::now));
+            }
+        })
+    }
+
+    fn forget(&self) {
+        self.0.lock().iter_mut().for_each(|seen| seen.clear());
+    }
+
+    /// The first and the last.
+    fn seen(&self) -> Option<(Instant, Instant)> {
+        let seen = self.0.lock().ok()?;
+        Some((*seen.first()?, *seen.last()?))
+    }
+}
