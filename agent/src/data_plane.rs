@@ -84,13 +84,14 @@ impl Plane {
         Self { jobs, waiting: Arc::default() }
     }
 
-    /// Starts the thread. `ahead`: it reads what stands in the kernel while the choices are still to be found.
+    /// Starts the thread. `ahead`: it reads what stands in the kernel, and where that is nothing makes what does not depend on the
+    /// choice, while the choices are still to be found.
     pub fn open(config: Config, ahead: bool) -> Result<Opening, AgentError> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::sync_channel(1);
         let (wish, wishes) = mpsc::sync_channel(1);
         let work = move || {
-            let mut standing = ahead.then(|| Standing::read(config.clone()));
+            let mut standing = ahead.then(|| Standing::read(config.clone()).and_then(Standing::make_ahead));
             let mut plane = None;
             while let (None, Ok(wish)) = (&plane, wishes.recv()) {
                 let begun = match wish {
