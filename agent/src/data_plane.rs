@@ -6,7 +6,10 @@ use std::{
 
 use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Laid, Report, Standing, StartError, Started};
 use evermesh_model::LastApplied;
-use tokio::sync::oneshot;
+use tokio::{
+    sync::{Mutex, oneshot},
+    task::spawn_blocking,
+};
 
 use crate::{AgentError, message};
 
@@ -16,7 +19,11 @@ type Job = Box<dyn FnOnce(&mut DataPlane) + Send>;
 /// The thread that owns the data plane. Its calls block, so it has one to itself; jobs are done in the order in which
 /// they were given.
 #[derive(Clone, Debug)]
-pub struct Plane(mpsc::Sender<Job>);
+pub struct Plane {
+    jobs: mpsc::Sender<Job>,
+    /// One waits at a time for programs to end.
+    waiting: Arc<Mutex<()>>,
+}
 
 /// The thread has ended by itself: it panicked.
 #[derive(Debug)]
@@ -55,7 +62,7 @@ impl Opening {
     /// Starts with what stands, if the tables hold what was laid. Blocks until that is known.
     pub fn start_as_laid(self, laid: Laid) -> Result<Result<(Plane, Begun), Self>, AgentError> {
         match self.ask(Wish::AsLaid(laid))? {
-            Some(begun) => Ok(Ok((Plane(self.jobs), begun))),
+            Some(begun) => Ok(Ok((Plane::new(self.jobs), begun))),
             None => Ok(Err(self)),
         }
     }
@@ -63,7 +70,7 @@ impl Opening {
     /// Starts with the first choice, the best, whose tables can be written. Blocks until that is done.
     pub fn start(self, choices: Vec<Choice>) -> Result<(Plane, Begun), AgentError> {
         let begun = self.ask(Wish::Best(choices))?.ok_or(AgentError::DataPlaneGone)?;
-        Ok((Plane(self.jobs), begun))
+        Ok((Plane::new(self.jobs), begun))
     }
 
     fn ask(&self, wish: Wish) -> Result<Option<Begun>, AgentError> {
@@ -73,13 +80,18 @@ impl Opening {
 }
 
 impl Plane {
-    /// Starts the thread. `ahead`: it reads what stands in the kernel while the choices are still to be found.
+    fn new(jobs: mpsc::Sender<Job>) -> Self {
+        Self { jobs, waiting: Arc::default() }
+    }
+
+    /// Starts the thread. `ahead`: it reads what stands in the kernel, and where that is nothing makes what does not depend on the
+    /// choice, while the choices are still to be found.
     pub fn open(config: Config, ahead: bool) -> Result<Opening, AgentError> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (tell, told) = mpsc::sync_channel(1);
         let (wish, wishes) = mpsc::sync_channel(1);
         let work = move || {
-            let mut standing = ahead.then(|| Standing::read(config.clone()));
+            let mut standing = ahead.then(|| Standing::read(config.clone()).and_then(Standing::make_ahead));
             let mut plane = None;
             while let (None, Ok(wish)) = (&plane, wishes.recv()) {
                 let begun = match wish {
@@ -122,9 +134,23 @@ impl Plane {
         self.ask(|plane| plane.audit().map(|done| done.writes)).await
     }
 
-    /// Makes usable again what was freed.
+    /// Makes usable again what was freed. The thread does other work while programs still run that may hold some of it, and those
+    /// who come meanwhile share the next wait.
     pub async fn reclaim(&self) -> Result<Result<u64, String>, Gone> {
-        self.ask(|plane| plane.reclaim().map(|()| 0)).await
+        let _turn = self.waiting.lock().await;
+        let Ok(Some(freed)) = self.ask(|plane| Ok::<_, ApplyError>(plane.freed())).await? else {
+            return Ok(Ok(0));
+        };
+        let reusable = match spawn_blocking(move || freed.wait()).await {
+            Ok(Ok(reusable)) => reusable,
+            Ok(Err(error)) => return Ok(Err(message::of(&error))),
+            Err(panicked) => return Ok(Err(panicked.to_string())),
+        };
+        self.ask(move |plane| {
+            plane.reuse(reusable);
+            Ok::<_, ApplyError>(0)
+        })
+        .await
     }
 
     /// Says in the kernel that the agent is alive.
@@ -161,7 +187,7 @@ impl Plane {
             // Whoever asked may be gone: then nobody wants to know.
             let _unheard = tell.send(job(plane).map_err(|error| message::of(&error)));
         };
-        self.0.send(Box::new(job)).map_err(|_| Gone)?;
+        self.jobs.send(Box::new(job)).map_err(|_| Gone)?;
         told.await.map_err(|_| Gone)
     }
 }

@@ -21,18 +21,18 @@ mod judge;
 mod laid;
 mod last_words;
 mod layouts;
-/// Errors in words.
-pub mod message;
 mod news;
 mod options;
 mod record;
 mod runtime;
+mod signals;
 pub mod source;
 mod start;
 mod supervisor;
 mod xds;
 
 pub use error::AgentError;
+pub use evermesh_xds_cache::message;
 pub use layouts::{LayoutsError, say_layouts};
 pub use options::Options;
 pub use start::run;

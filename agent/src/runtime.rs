@@ -6,8 +6,8 @@ use evermesh_pins::PinDir;
 use evermesh_proto::admin::v1::Status;
 use evermesh_xds_cache::client::Offer;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
     time::{MissedTickBehavior, interval, timeout},
 };
 use tracing::{info, warn};
@@ -24,6 +24,7 @@ use crate::{
     last_words::LastWords,
     news::{Heard, News},
     record::Record,
+    signals::Signals,
     source::Watch,
     supervisor,
     xds::ControlPlane,
@@ -99,33 +100,16 @@ pub async fn run(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     let hands = Hands { config, record, note, pins, plane, judge, events };
     hands.keep_alive();
     hands.keep_beating();
-    let (last_words, waiting) = (works.last_words, HashMap::new());
-    let mut agent = Agent { core, hands, status, desk, last_words, waiting, tickets: 0, over: None };
-    agent.open_desk();
+    let (opening, waiting, summary) = (Some((works.last_words, desk)), HashMap::new(), String::new());
+    let mut agent =
+        Agent { core, hands, status, summary, opening, writing: None, waiting, tickets: 0, over: None };
+    agent.open();
     agent.perform(first);
-    agent.serve(&mut signals, &mut news, inbox, asked).await?;
+    let served = agent.serve(&mut signals, &mut news, inbox, asked).await;
+    agent.end().await;
+    served?;
     news.end().await;
     Ok(())
-}
-
-/// What happens to the agent from outside.
-struct Signals {
-    end: Signal,
-    interrupt: Signal,
-    reload: Signal,
-    audit: Signal,
-}
-
-impl Signals {
-    fn catch() -> Result<Self, AgentError> {
-        let catch = |kind| signal(kind).map_err(runtime("catch signals"));
-        Ok(Self {
-            end: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-            reload: catch(SignalKind::hangup())?,
-            audit: catch(SignalKind::user_defined1())?,
-        })
-    }
 }
 
 /// Somebody who waits for an outcome.
@@ -152,9 +136,12 @@ struct Agent {
     core: Core,
     hands: Hands,
     status: watch::Sender<Status>,
-    /// Not open yet. Whoever asks meanwhile waits.
-    desk: Option<(Desk, UnixListener)>,
-    last_words: LastWords,
+    /// What the supervisor was told last.
+    summary: String,
+    /// What begins when the agent knows what it can be asked. Whoever asks meanwhile waits.
+    opening: Option<(LastWords, Option<(Desk, UnixListener)>)>,
+    /// Writes the last words.
+    writing: Option<JoinHandle<()>>,
     waiting: HashMap<Ticket, Waiting>,
     tickets: Ticket,
     /// Why the agent must end.
@@ -219,12 +206,13 @@ impl Agent {
     }
 
     /// From when on the agent knows what it can be asked.
-    fn open_desk(&mut self) {
+    fn open(&mut self) {
         if self.core.is_recalling() {
             return;
         }
-        self.last_words.write(&self.status.borrow());
-        if let Some((desk, listener)) = self.desk.take() {
+        let Some((last_words, desk)) = self.opening.take() else { return };
+        self.writing = Some(tokio::spawn(last_words.follow(self.status.subscribe())));
+        if let Some((desk, listener)) = desk {
             tokio::spawn(desk.serve(listener));
         }
     }
@@ -235,12 +223,23 @@ impl Agent {
         }
         let status = self.core.status();
         if *self.status.borrow() != status {
-            self.last_words.write(&status);
             self.status.send_replace(status);
-            supervisor::status(&self.core.summary());
         }
-        if self.desk.is_some() {
-            self.open_desk();
+        let summary = self.core.summary();
+        if self.summary != summary {
+            supervisor::status(&summary);
+            self.summary = summary;
+        }
+        self.open();
+    }
+
+    /// When the last words are written.
+    async fn end(self) {
+        drop(self.status);
+        if let Some(writing) = self.writing
+            && timeout(SAVING_MAX, writing).await.is_err()
+        {
+            warn!("the last status did not get to the disk in time");
         }
     }
 

@@ -67,7 +67,8 @@ fn start(options: &Options) -> Result<(), AgentError> {
         ..Config::new(pins.clone(), cgroup, &options.state_dir)
     };
     let bare = is_bare(&pins);
-    let opening = Plane::open(config, !bare)?;
+    // With files there may be nothing to run with, and then nothing is made.
+    let opening = Plane::open(config, !bare || options.xds.xds_address.is_some())?;
     let record = Record::new(&options.state_dir);
     let note = NoteFile::new(&options.state_dir, &options.node());
     let (prospect, plane, begun) = match (&options.xds.xds_address, &options.config) {

@@ -6,6 +6,7 @@ mod convert;
 mod demand;
 mod kind;
 mod mesh;
+pub mod message;
 pub mod names;
 #[cfg(test)]
 mod samples;

@@ -217,7 +217,7 @@ fn an_audit_tries_a_refused_configuration_again() {
 #[test]
 fn drift_is_counted_and_cleaned_up_after() {
     let mut core = settled();
-    assert_eq!(core.on(Event::Done(Chore::Audit, Ok(0)), 2_000), []);
+    assert_eq!(core.on(Event::Done(Chore::Audit, Ok(0)), 2_000), [Action::Do(Chore::Reclaim)]);
     let actions = core.on(Event::Done(Chore::Audit, Ok(3)), 3_000);
     assert_eq!(deeds(actions), [Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans)]);
     let plane = core.status().data_plane.unwrap();

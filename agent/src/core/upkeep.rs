@@ -115,7 +115,10 @@ impl Core {
         match result {
             Ok(writes) => {
                 self.troubles.remove(&chore);
-                self.drifted(writes, now_unix_ms)
+                let mended = self.drifted(writes, now_unix_ms);
+                // An audit reads the tables anew, and what it found to be free is waited for as well.
+                let read = (chore == Chore::Audit && mended.is_empty()).then_some(Action::Do(Chore::Reclaim));
+                mended.into_iter().chain(read).collect()
             }
             Err(reason) => self.trouble(chore, reason).into_iter().collect(),
         }

@@ -2,6 +2,7 @@
 
 mod carry;
 mod error;
+mod freed;
 mod laid;
 mod live;
 mod start;
@@ -19,6 +20,7 @@ use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
 pub use error::{ApplyError, StartError};
+pub use freed::{Freed, Reusable};
 pub use laid::Laid;
 pub use start::{How, Standing, Started};
 pub use trial::{Flows, Report};
@@ -102,6 +104,8 @@ pub struct DataPlane {
     sentinel_stands: bool,
     live: Live,
     state: State,
+    /// How often the tables were read: what was freed before says nothing of a state that was read later.
+    reading: u64,
     /// Whether `state` is what the tables say; not after a change that failed half-way.
     state_known: bool,
     /// The last snapshot that was applied whole, and where this node was by it.
@@ -144,16 +148,6 @@ impl DataPlane {
         let Some((snapshot, place)) = self.applied.clone() else { return Ok(self.counted(0)) };
         let writes = self.rewrite(&snapshot, &place)?;
         self.settled(&snapshot, place, writes)
-    }
-
-    /// Makes what was freed usable again, after a barrier of 8 to 16 ms.
-    pub fn reclaim(&mut self) -> Result<(), ApplyError> {
-        let retired = self.state.take_retired();
-        if !retired.is_empty() {
-            barrier().map_err(ApplyError::Barrier)?;
-            self.state.reuse(retired);
-        }
-        Ok(())
     }
 
     /// Says in `control` that the agent is alive.
@@ -311,8 +305,7 @@ impl DataPlane {
         let before = Flows::counted(&self.config.pins, change.from, &self.live.pins).unwrap_or_default();
         let pins = GenerationPins::read(&self.config.pins, change.to)?;
         self.live = self.open(change.to, pins).map_err(ChangeError::Contents)?;
-        self.state = state;
-        self.state_known = true;
+        self.begin_with(state);
         self.barrier_due = false;
         let sentinel = self.post_sentinel();
         self.trial = Some(Trial { change, carried, before, since: Instant::now(), sentinel, passed: 0 });
@@ -391,10 +384,15 @@ impl DataPlane {
 
     fn adopt(&mut self) -> Result<(), ApplyError> {
         self.live.read_frontends(&self.config.pins)?;
-        self.state = self.live.state(self.config.sizes);
-        self.state_known = true;
+        self.begin_with(self.live.state(self.config.sizes));
         self.barrier_due = true;
         Ok(())
+    }
+
+    fn begin_with(&mut self, state: State) {
+        self.state = state;
+        self.state_known = true;
+        self.reading += 1;
     }
 
     /// After a failure: back to the last good state, of which nothing is lost.

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use aya::Ebpf;
 use evermesh_pins::{GenerationPins, Table};
 
 use super::*;
@@ -61,10 +62,12 @@ pub struct Standing {
 
 #[derive(Debug)]
 enum Found {
-    /// Nothing that is live: the number of the generation to be made, and those to be removed before.
+    /// Nothing that is live: the number of the generation to be made, what is still to be done for it, and what was made
+    /// of it already.
     Nothing {
         number: u32,
-        remove: Vec<u32>,
+        steps: Vec<Step>,
+        made: Option<Ebpf>,
     },
     Live(Box<Adopted>),
 }
@@ -100,7 +103,9 @@ impl Standing {
         }
         let journal = JournalFile::open(&config.state_dir);
         let found = match recover(journal.now(), &Observed::of(&inventory), "its agent ended") {
-            Recovery::Fresh { number, remove } => Found::Nothing { number, remove },
+            Recovery::Fresh { number, remove } => {
+                Found::Nothing { number, steps: plan::first(number, &remove), made: None }
+            }
             Recovery::Adopt(adoption) => {
                 let pins = inventory.generations.remove(&adoption.generation).unwrap_or_default();
                 let live = Live::open(&config.pins, adoption.generation, pins, &config.object)?;
@@ -118,13 +123,28 @@ impl Standing {
         }
     }
 
+    /// Where nothing stands, makes maps and programs, which takes a while and no snapshot. Traffic does not meet them, and where
+    /// this start goes no further the next one removes them.
+    pub fn make_ahead(mut self) -> Result<Self, StartError> {
+        if let Found::Nothing { steps, made, .. } = &mut self.found {
+            let (first, rest) = plan::ahead(steps);
+            let mut nothing = |_: &mut TableWriter| Ok(());
+            let (config, journal) = (&self.config, &mut self.journal);
+            let mut interpreter = Interpreter::new(config, journal, config.sizes, &mut nothing);
+            interpreter.run(first)?;
+            *made = interpreter.into_made();
+            *steps = rest.to_vec();
+        }
+        Ok(self)
+    }
+
     /// Undoes or finishes a change of generation that was interrupted, and leads the tables to `snapshot`; `None`: nothing
     /// is known yet, and they stay as they are. No failure here detaches anything.
     pub fn lead_to(self, snapshot: Option<&Snapshot>) -> Result<(DataPlane, Started), StartError> {
         let Self { config, lock, journal, found } = self;
         match found {
-            Found::Nothing { number, remove } => {
-                DataPlane::fresh(config, lock, journal, number, &remove, snapshot)
+            Found::Nothing { number, steps, made } => {
+                DataPlane::fresh(config, lock, journal, number, &steps, made, snapshot)
             }
             Found::Live(adopted) => {
                 let Adopted { adoption, live, state } = *adopted;
@@ -138,6 +158,7 @@ impl Standing {
                     sentinel_stands: false,
                     live,
                     state,
+                    reading: 0,
                     state_known: true,
                     applied: None,
                     barrier_due: true,
@@ -160,7 +181,8 @@ impl DataPlane {
         lock: WriterLock,
         mut journal: JournalFile,
         number: u32,
-        remove: &[u32],
+        steps: &[Step],
+        made: Option<Ebpf>,
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
         let mut state = State::empty(config.sizes);
@@ -173,7 +195,7 @@ impl DataPlane {
                 Ok::<_, ApplyError>(())
             })
         };
-        Interpreter::new(&config, &mut journal, config.sizes, &mut fill).run(&plan::first(number, remove))?;
+        Interpreter::new(&config, &mut journal, config.sizes, &mut fill).with(made).run(steps)?;
         let pins = &config.pins;
         let control = Control::open(pins)?;
         control.initialise()?;
@@ -186,6 +208,7 @@ impl DataPlane {
             sentinel_stands: false,
             live,
             state,
+            reading: 0,
             state_known: true,
             applied,
             barrier_due: false,

@@ -123,6 +123,17 @@ impl<'a> Interpreter<'a> {
         Self { direction, ..self }
     }
 
+    /// The same, going on with maps and programs that another one has made.
+    #[must_use]
+    pub fn with(self, made: Option<Ebpf>) -> Self {
+        Self { made, ..self }
+    }
+
+    /// Maps and programs of a generation that is not finished yet.
+    pub fn into_made(self) -> Option<Ebpf> {
+        self.made
+    }
+
     /// Does all of them, up to the first that fails.
     pub fn run(&mut self, steps: &[Step]) -> Result<(), ChangeError> {
         for step in steps {

@@ -50,6 +50,12 @@ pub fn first(generation: u32, unfinished: &[u32]) -> Vec<Step> {
     remove.chain(making(generation, &[])).chain([Step::MakeLive { generation }]).chain(attach).collect()
 }
 
+/// Those of a list that can be done before it is known what the tables will hold, and the others.
+pub fn ahead(steps: &[Step]) -> (&[Step], &[Step]) {
+    let fill = steps.iter().position(|step| matches!(step, Step::Fill { .. })).unwrap_or(0);
+    steps.split_at(fill)
+}
+
 /// Makes the next generation and leads the links to it. Where it brings frozen maps, the links are led to the near end of the bridge,
 /// and what stood before is swept once no other program can write.
 pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {

@@ -1,6 +1,7 @@
 //! What clients said and what they were sent.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tonic::Code;
 
 use super::{Error, Lie};
+use crate::clock::now_ns;
 
 /// Everything since the start, over all restarts.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +46,8 @@ pub struct RequestSeen {
     pub bytes: usize,
     /// Responses that had been sent on the stream before it was read.
     pub after_responses: usize,
+    /// When it was read, by [`now_ns`].
+    pub at_ns: u64,
     /// Itself.
     pub message: Arc<DeltaDiscoveryRequest>,
 }
@@ -78,6 +82,8 @@ pub struct ResponseSeen {
     pub removed: usize,
     /// Length of the message.
     pub bytes: usize,
+    /// When it left, by [`now_ns`].
+    pub at_ns: u64,
     /// What was wrong with it.
     pub lies: Vec<Lie>,
 }
@@ -124,6 +130,19 @@ impl Seen {
         self.of(Kind::Nack, type_url).filter_map(|request| request.message.error_detail.as_ref()).collect()
     }
 
+    /// How long each response of that type took to be accepted, also where others had left meanwhile, in the order in which they
+    /// were.
+    pub fn until_accepted(&self, type_url: &str) -> Vec<Duration> {
+        let of_type = self.responses().filter(|it| it.type_url == type_url);
+        let sent: HashMap<&str, u64> = of_type.map(|it| (it.nonce.as_str(), it.at_ns)).collect();
+        let took = |request: &RequestSeen| {
+            let sent_ns = sent.get(request.message.response_nonce.as_str())?;
+            Some(Duration::from_nanos(request.at_ns - sent_ns))
+        };
+        let accepts = |request: &&RequestSeen| matches!(request.kind, Kind::Ack | Kind::Stale);
+        self.requests().filter(accepts).filter_map(took).collect()
+    }
+
     /// Bytes of all response messages.
     pub fn bytes_sent(&self) -> usize {
         self.responses().map(|response| response.bytes).sum()
@@ -150,6 +169,7 @@ impl ResponseSeen {
             resources: response.resources.len(),
             removed: response.removed_resources.len(),
             bytes,
+            at_ns: now_ns(),
             lies,
         }
     }

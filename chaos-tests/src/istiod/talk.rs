@@ -22,6 +22,7 @@ use super::{
     stream::Stream,
     world::Changed,
 };
+use crate::clock::now_ns;
 
 /// What one stream consists of.
 pub(super) struct Talk {
@@ -129,7 +130,8 @@ impl Talk {
                 seen.node.clone_from(&request.node);
             }
             let after_responses = seen.responses.len();
-            seen.requests.push(RequestSeen { kind, bytes, after_responses, message: request.clone() });
+            let message = request.clone();
+            seen.requests.push(RequestSeen { kind, bytes, after_responses, at_ns: now_ns(), message });
         });
     }
 

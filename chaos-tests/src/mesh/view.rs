@@ -50,6 +50,8 @@ pub struct ControlPlaneSeen {
     pub nacks: u64,
     /// Why the last of these.
     pub last_nack: Option<String>,
+    /// Why what it says is not on disk.
+    pub unkept: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

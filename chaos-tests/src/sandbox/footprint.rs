@@ -8,7 +8,7 @@ use crate::Result;
 pub struct Footprint {
     /// Its directory, if it exists.
     pub directory: Option<PathBuf>,
-    /// Mount points below the directory: bpffs and network namespaces.
+    /// Mount points below the directory: bpffs, network namespaces, and a state directory's own disk.
     pub mounts: Vec<PathBuf>,
     /// Its cgroups, deepest first.
     pub cgroups: Vec<PathBuf>,

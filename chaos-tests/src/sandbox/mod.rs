@@ -76,6 +76,11 @@ impl Sandbox {
         self.dir.join("state")
     }
 
+    /// Gives the state directory a disk of its own, of so many bytes; what stood in it is not seen any more.
+    pub fn limit_state_dir(&self, bytes: u64) -> Result<()> {
+        mounts::mount_tmpfs(&self.state_dir(), bytes)
+    }
+
     /// For `--run-dir`.
     pub fn run_dir(&self) -> PathBuf {
         self.dir.join("run")

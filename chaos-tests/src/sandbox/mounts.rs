@@ -63,6 +63,13 @@ pub(crate) fn mount_bpffs(dir: &Path) -> Result<()> {
         .map_err(Error::kernel("mount bpffs at", dir))
 }
 
+/// Mounts a file system of so many bytes there, that stands in memory.
+pub(crate) fn mount_tmpfs(dir: &Path, bytes: u64) -> Result<()> {
+    let size = format!("size={bytes}");
+    mount(Some("tmpfs"), dir, Some("tmpfs"), MsFlags::empty(), Some(size.as_str()))
+        .map_err(Error::kernel("mount tmpfs at", dir))
+}
+
 /// Takes away every mount at or below `dir`.
 pub fn unmount_below(dir: &Path) -> Result<()> {
     for point in below(dir)? {

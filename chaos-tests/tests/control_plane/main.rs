@@ -4,6 +4,7 @@
 mod admission;
 mod dark;
 mod following;
+mod full_disk;
 mod hostile;
 mod reconnects;
 mod rig;

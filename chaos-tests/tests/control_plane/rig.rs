@@ -47,7 +47,17 @@ pub fn with_istiod<T>(
     flags: &[&str],
     act: impl FnOnce(&mut Rig<'_>) -> T,
 ) -> T {
-    let sandbox = Sandbox::new().unwrap();
+    with_sandbox(Sandbox::new().unwrap(), istiod, address, flags, act)
+}
+
+/// The same in a sandbox of its own kind.
+pub fn with_sandbox<T>(
+    sandbox: Sandbox,
+    istiod: Istiod,
+    address: &str,
+    flags: &[&str],
+    act: impl FnOnce(&mut Rig<'_>) -> T,
+) -> T {
     let stage = Stage::new(&sandbox).unwrap();
     istiod.put_all(services());
     istiod.put_all(stage.web.iter().map(workload));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use evermesh_loader::{DataPlane, How, StartError, TableSizes};
+use evermesh_loader::{DataPlane, How, Standing, StartError, TableSizes};
 use evermesh_pins::{Hook, Inventory, Table, TablesView};
 
 use crate::bench::{self, Bench, SIZES};
@@ -29,6 +29,21 @@ fn a_fresh_node_gets_every_hook_and_a_generation() {
     assert_eq!(inventory.live, Some(1));
     assert_eq!(inventory.links.len(), Hook::ALL.len());
     assert_eq!(inventory.frozen.len(), Table::FROZEN.len());
+    drop(plane);
+}
+
+#[test]
+fn what_is_made_before_it_is_known_what_to_lay_hooks_nothing_and_is_removed_where_that_was_all() {
+    let bench = Bench::new();
+    drop(Standing::read(bench.config()).unwrap().make_ahead().unwrap());
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    assert_eq!((inventory.live, inventory.links.len(), inventory.generations.len()), (None, 0, 1));
+    let standing = Standing::read(bench.config()).unwrap().make_ahead().unwrap();
+    let (plane, started) = standing.lead_to(Some(&bench.mesh(2))).unwrap();
+    assert_eq!(started.how, How::Fresh);
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    assert_eq!((inventory.links.len(), inventory.generations.len()), (Hook::ALL.len(), 1));
+    assert_eq!(inventory.live, Some(started.generation));
     drop(plane);
 }
 
@@ -74,10 +89,7 @@ fn drift_is_found_and_mended() {
 #[test]
 fn what_was_laid_is_known_again_until_a_word_of_any_table_is_another_one() {
     use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
-    use evermesh_loader::{
-        Standing,
-        tables::{Store, TableWriter},
-    };
+    use evermesh_loader::tables::{Store, TableWriter};
     let bench = Bench::new();
     let mesh = bench.mesh(2);
     let known = Address::from(bench::VIP4.parse::<std::net::IpAddr>().unwrap());
@@ -122,7 +134,6 @@ fn what_was_laid_is_known_again_until_a_word_of_any_table_is_another_one() {
 
 #[test]
 fn tables_that_are_to_be_larger_are_not_left_as_they_stand() {
-    use evermesh_loader::Standing;
     let bench = Bench::new();
     let mesh = bench.mesh(2);
     let laid = bench.start(Some(&mesh)).0.laid(&mesh).unwrap();

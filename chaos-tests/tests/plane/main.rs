@@ -7,6 +7,7 @@ mod bench;
 mod churn;
 mod cuts;
 mod distribution;
+mod freed;
 mod histories;
 mod layouts;
 mod lease;

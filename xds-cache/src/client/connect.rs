@@ -6,6 +6,7 @@ use tonic::{
 };
 
 use super::Config;
+use crate::message;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// A control plane whose machine is gone is noticed after both.
@@ -92,26 +93,12 @@ pub enum ConnectError {
         /// Why.
         status: Box<tonic::Status>,
     },
-    /// No connection.
-    #[error("cannot connect: {}", chain(source))]
+    /// No connection. tonic's errors keep what happened in their sources.
+    #[error("cannot connect: {}", message::of(source))]
     Connect {
         /// Why.
         source: transport::Error,
     },
-}
-
-/// tonic's errors keep what happened in their sources.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let reason = cause.to_string();
-        if !text.contains(&reason) {
-            text = format!("{text}: {reason}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 /// A connection to the control plane.

@@ -1,8 +1,6 @@
 //! What it costs to follow a control plane: everything at once, one change, a connection that is lost, a start without it.
 
 use std::{
-    os::unix::net::UnixDatagram,
-    process::Command,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -31,9 +29,10 @@ use hdrhistogram::Histogram;
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 
+use crate::whole_agent::from_disk;
+
 const CHANGES: u32 = 2_000;
-const PATIENCE: Duration = Duration::from_secs(30);
-const PODS_EACH: u32 = 20;
+pub const PODS_EACH: u32 = 20;
 const HEADER: [&str; 12] = [
     "release",
     "services",
@@ -64,9 +63,10 @@ pub fn measure(workloads: &[u32]) -> Result<String> {
 fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     let services = workloads / PODS_EACH;
     let sandbox = Sandbox::new()?;
-    let sizes = TableSizes { services: 2 * services + 1, endpoints: 2 * workloads, ..TableSizes::DEFAULT };
+    let sizes = sizes(workloads);
     let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
-    let config = Config::new(PinDir::new(sandbox.bpffs().join("a")), cgroup, sandbox.dir());
+    let pins = PinDir::new(sandbox.bpffs().with_file_name("in-this-process"));
+    let config = Config::new(pins, cgroup, sandbox.dir());
     let (mut plane, _) = DataPlane::start(Config { sizes, ..config }, None)?;
     let (bytes, decode, understand) = by_itself(services, workloads)?;
     let mut istiod = Istiod::start(istiod::Config { release, ..istiod::Config::default() })?;
@@ -74,7 +74,7 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     istiod.put_all((0..workloads).map(|n| workload(n, 0)));
 
     let began = Instant::now();
-    let mut node = Following::start(&istiod, sandbox.dir())?;
+    let mut node = Following::start(&istiod, &sandbox.state_dir())?;
     node.apply(&mut plane)?;
     let everything = began.elapsed();
 
@@ -104,7 +104,7 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     node.end()?;
 
     drop(plane);
-    let from_disk = from_disk(&sandbox, sizes)?;
+    let from_disk = from_disk(&binaries::find("evermesh-agent")?, &sandbox, &sandbox.bpffs(), sizes)?;
     sandbox.close()?;
     Ok(vec![
         format!("{release:?}"),
@@ -120,37 +120,6 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
         writes.to_string(),
         format!("{:.0}", ms(from_disk)),
     ])
-}
-
-/// An agent that starts over an empty bpffs and finds no control plane: from its first moment until it is ready, which is when
-/// all tables are full.
-fn from_disk(sandbox: &Sandbox, sizes: TableSizes) -> Result<Duration> {
-    let notify = sandbox.dir().join("notify");
-    let heard = UnixDatagram::bind(&notify)?;
-    heard.set_read_timeout(Some(PATIENCE))?;
-    let mut agent = Command::new(binaries::find("evermesh-agent")?);
-    agent.args(["--xds-address", "http://127.0.0.1:1", "--state-dir"]).arg(sandbox.dir());
-    agent.arg("--bpffs").arg(sandbox.bpffs().join("b")).arg("--run-dir").arg(sandbox.run_dir());
-    agent.arg("--cgroup").arg(sandbox.pods_cgroup().path());
-    agent.args(["--max-services", &sizes.services.to_string()]);
-    agent.args(["--max-endpoints", &sizes.endpoints.to_string()]);
-    agent.env("NOTIFY_SOCKET", &notify).env("RUST_LOG", "error");
-    let began = Instant::now();
-    let mut agent = agent.spawn()?;
-    let ready = until_ready(&heard).map(|()| began.elapsed());
-    agent.kill()?;
-    agent.wait()?;
-    ready
-}
-
-fn until_ready(heard: &UnixDatagram) -> Result<()> {
-    let mut said = [0; 4096];
-    loop {
-        let length = heard.recv(&mut said).context("wait for the agent")?;
-        if String::from_utf8_lossy(&said[..length]).contains("READY=1") {
-            return Ok(());
-        }
-    }
 }
 
 /// A client, and what it is connected to.
@@ -231,12 +200,17 @@ fn by_itself(services: u32, workloads: u32) -> Result<(usize, Duration, Duration
     Ok((wire.len(), decode, understand))
 }
 
-fn service(n: u32) -> Service {
+pub fn sizes(workloads: u32) -> TableSizes {
+    let services = workloads / PODS_EACH;
+    TableSizes { services: 2 * services + 1, endpoints: 2 * workloads, ..TableSizes::DEFAULT }
+}
+
+pub fn service(n: u32) -> Service {
     istiod::service(&namespace(n), &format!("service-{n}"), [(0x0a60_0000 + n).to_be_bytes()], [(80, 8080)])
 }
 
 /// Another address for each round.
-fn workload(n: u32, round: u32) -> Workload {
+pub fn workload(n: u32, round: u32) -> Workload {
     let service = n / PODS_EACH;
     let name = istiod::service_name(&namespace(service), &format!("service-{service}"));
     let uid = format!("Kubernetes//Pod/{}/service-{service}-6d5f9c7b8f-{n:06}", namespace(service));

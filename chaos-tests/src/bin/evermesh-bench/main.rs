@@ -1,16 +1,20 @@
 //! What a `connect()` costs, and what established traffic does not: ratios against a baseline in the same run.
 
-mod changes;
 mod connect;
 mod control_plane;
 mod established;
 mod fleet;
+mod generation;
 mod mesh;
 mod scale;
 mod time;
+mod whole_agent;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use evermesh_chaos_tests::binaries;
 
 /// Measures the cost of the data path against a baseline in the same run.
 #[derive(Debug, Parser)]
@@ -27,29 +31,80 @@ struct Arguments {
     /// Sizes of the meshes that are laid, in services of 20 endpoints, beside one of 10,000
     #[arg(long, value_delimiter = ',', default_values_t = [500, 5_000, 50_000])]
     services: Vec<u32>,
-    /// Sizes of the meshes whose programs and tables are changed
-    #[arg(long, value_delimiter = ',', default_values_t = [5_000])]
-    changed: Vec<u32>,
     /// Numbers of workloads that a control plane is followed with, 20 behind each service
     #[arg(long, value_delimiter = ',', default_values_t = [1_000, 100_000])]
     workloads: Vec<u32>,
+    /// Sizes of the meshes whose programs and tables are changed, in services of 20 endpoints
+    #[arg(long, value_delimiter = ',', default_values_t = [5_000])]
+    changed: Vec<u32>,
+    /// Changes of single workloads that each agent follows
+    #[arg(long, default_value_t = 2_000)]
+    changes: u32,
+    /// Programs of agents that are compared, side by side [default: that of this build]
+    #[arg(long, value_delimiter = ',')]
+    agents: Vec<PathBuf>,
+    /// What is measured [default: everything]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+/// Something that is measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// A data plane that grows
+    Scale,
+    /// Changes of generation
+    Generation,
+    /// A client of a control plane
+    ControlPlane,
+    /// Whole agents that follow a control plane
+    WholeAgent,
+    /// Connections, established and new
+    Connect,
+}
+
+impl Arguments {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    fn agents(&self) -> Result<Vec<PathBuf>> {
+        Ok(match self.agents.is_empty() {
+            true => vec![binaries::find("evermesh-agent")?],
+            false => self.agents.clone(),
+        })
+    }
 }
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    println!("{}", scale::measure(&arguments.services)?);
-    println!("changes of generation:\n{}", changes::measure(&arguments.changed)?);
-    println!("following a control plane:\n{}", control_plane::measure(&arguments.workloads)?);
-    let (few, many) = (arguments.services.iter().min(), arguments.services.iter().max());
-    for (n, services) in few.into_iter().chain(many).enumerate() {
+    let Arguments { services, workloads, changes, .. } = &arguments;
+    if arguments.wants(Part::Scale) {
+        println!("{}", scale::measure(services)?);
+    }
+    if arguments.wants(Part::Generation) {
+        println!("changes of generation:\n{}", generation::measure(&arguments.changed)?);
+    }
+    if arguments.wants(Part::ControlPlane) {
+        println!("following a control plane:\n{}", control_plane::measure(workloads)?);
+    }
+    if arguments.wants(Part::WholeAgent) {
+        let measured = whole_agent::measure(&arguments.agents()?, workloads, *changes)?;
+        println!("a whole agent, one change:\n{measured}");
+    }
+    if arguments.wants(Part::Connect) {
+        connections(&arguments)?;
+    }
+    Ok(())
+}
+
+fn connections(Arguments { services, messages, rounds, connects, .. }: &Arguments) -> Result<()> {
+    for (n, services) in services.iter().min().into_iter().chain(services.iter().max()).enumerate() {
         let mesh = mesh::Mesh::new(*services)?;
         if n == 0 {
-            println!("{}", established::measure(&mesh, arguments.messages)?);
+            println!("{}", established::measure(&mesh, *messages)?);
         }
-        println!(
-            "beside {services} services:\n{}",
-            connect::measure(&mesh, arguments.rounds, arguments.connects)?
-        );
+        println!("beside {services} services:\n{}", connect::measure(&mesh, *rounds, *connects)?);
         mesh.close()?;
     }
     Ok(())

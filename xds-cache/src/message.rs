@@ -1,3 +1,5 @@
+//! Errors in words.
+
 use std::error::Error;
 
 /// What is wrong and what caused it, on one line for each problem. Some errors name their cause themselves.

@@ -1,0 +1,134 @@
+//! The disk is full, and the mesh works.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use evermesh_chaos_tests::{
+    clock::now_ns,
+    faults::Fault,
+    istiod::{self, Config, Istiod, Seen},
+    mesh::ControlPlaneSeen,
+    oracle::{Event, Verdict},
+    sandbox::Sandbox,
+    wait,
+};
+use evermesh_proto::workload::{ADDRESS, Workload};
+
+use crate::rig::{Rig, uid, with_sandbox, workload};
+
+/// Enough for a store and a record, not for the programs of a release.
+const DISK: u64 = 16 << 20;
+const BALLAST: u32 = 500;
+/// The disk is tried again every 5 seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_there_is_room() {
+    let sandbox = Sandbox::new().unwrap();
+    sandbox.limit_state_dir(DISK).unwrap();
+    let istiod = Istiod::start(Config::default()).unwrap();
+    let address = format!("http://{}", istiod.address());
+    with_sandbox(sandbox, istiod, &address, &[], |rig| {
+        await_told(rig, "what it says on disk", |link| link.unkept.is_none() && link.acks >= 2);
+        let filler = Filler::in_state_dir_of(rig);
+        let report = rig.under_traffic(|rig| {
+            let mut events = vec![event("the disk filled up", || fill_up(rig, &filler))];
+            events.push(event("pods left and came", || pods_leave_and_come(rig)));
+            for fault in [Fault::KillAgent, Fault::KillBoth] {
+                events.push(fault.inflict(&mut rig.mesh)?);
+                events.push(event("pods left and came again", || pods_leave_and_come(rig)));
+            }
+            Ok(events)
+        });
+        println!("{report}");
+        assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 6), "{report}");
+        assert_eq!(rig.istiod.seen().nacks(ADDRESS).len(), 0);
+
+        // The last word is said while there is no room for it.
+        rig.istiod.remove(&uid(&rig.stage.web[1]));
+        rig.await_members(&[0, 2]);
+        await_told(rig, "the full disk still", is_unkept);
+        filler.make_room();
+        await_told(rig, "to be kept again", |link| link.unkept.is_none());
+        rig.istiod.stop();
+        rig.mesh.kill_both().unwrap();
+        rig.mesh.uninstall().unwrap();
+        rig.mesh.restart().unwrap();
+        rig.await_members(&[0, 2]);
+        let notes = rig.mesh.notes().unwrap();
+        assert!(!notes.iter().any(|note| note.contains("xds")), "nothing was moved away: {notes:?}");
+    });
+}
+
+/// The agent says so as soon as something has no room; until then the store has some left.
+fn fill_up(rig: &Rig<'_>, filler: &Filler) {
+    filler.fill();
+    rig.istiod.put_all((0..BALLAST).map(ballast));
+    await_told(rig, "the full disk", is_unkept);
+}
+
+/// How the disk is, is told with what comes next.
+fn await_told(rig: &Rig<'_>, what: &str, wanted: impl Fn(&ControlPlaneSeen) -> bool) {
+    let told = || {
+        rig.istiod.push_again([uid(&rig.stage.web[0]).as_str()]);
+        rig.mesh.control_plane().unwrap().filter(&wanted)
+    };
+    wait::until(what, PATIENCE, told).unwrap_or_else(|error| panic!("{error}\n{}", rig.sandbox.logs()));
+}
+
+fn is_unkept(link: &ControlPlaneSeen) -> bool {
+    link.unkept.as_ref().is_some_and(|reason| reason.contains("No space left on device"))
+}
+
+/// Traffic follows, and so do the answers.
+fn pods_leave_and_come(rig: &Rig<'_>) {
+    let accepted = |seen: &Seen| seen.until_accepted(ADDRESS).len();
+    let before = accepted(&rig.istiod.seen());
+    rig.istiod.remove(&uid(&rig.stage.web[0]));
+    rig.await_members(&[1, 2]);
+    rig.istiod.put(workload(&rig.stage.web[0]));
+    rig.await_members(&[0, 1, 2]);
+    rig.istiod.wait_for("the answers", |seen| accepted(seen) >= before + 2).unwrap();
+    await_told(rig, "the full disk still", is_unkept);
+}
+
+fn event(kind: &str, act: impl FnOnce()) -> Event {
+    let start_ns = now_ns();
+    act();
+    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
+}
+
+/// A workload of no service, about a kilobyte of it.
+fn ballast(n: u32) -> Workload {
+    let address = (0x0b00_0000 + n).to_be_bytes();
+    let services: [(&str, [(u32, u32); 0]); 0] = [];
+    let uid = format!("Kubernetes//Pod/demo/ballast-{n}");
+    Workload { workload_name: "n".repeat(1000), ..istiod::workload(&uid, address, services) }
+}
+
+/// A file that takes what is left of a disk.
+struct Filler(PathBuf);
+
+impl Filler {
+    fn in_state_dir_of(rig: &Rig<'_>) -> Self {
+        Self(rig.sandbox.state_dir().join("filler"))
+    }
+
+    fn fill(&self) {
+        let mut file = File::create(&self.0).unwrap();
+        let full = loop {
+            if let Err(error) = file.write_all(&[1; 4096]) {
+                break error;
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(&self.0).unwrap();
+    }
+}
