@@ -117,7 +117,7 @@ impl<'a> Interpreter<'a> {
         Self { config, journal, sizes, direction: Direction::Up, fill, made: None, bridge: None }
     }
 
-    /// The same, and what is made is for the release before.
+    /// The same, and frozen maps are brought in that direction.
     #[must_use]
     pub fn toward(self, direction: Direction) -> Self {
         Self { direction, ..self }
@@ -158,7 +158,7 @@ impl<'a> Interpreter<'a> {
             Step::PinCarried { generation, table } => {
                 make::directory(pins.carried(generation))?;
                 let pin = pins.carried_map(generation, table);
-                make::pin_table(self.made()?, direction.brought(table), pin)?
+                make::pin_table(self.made()?, direction.map(table), pin)?
             }
             Step::MakeBridge { generation, end } => {
                 self.bridge = Some(carry::bridge(pins, &self.config.object, direction, generation, end)?)
@@ -178,7 +178,7 @@ impl<'a> Interpreter<'a> {
             Step::Attach { hook, generation } => switch::attach(pins, &self.config.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
             Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
-            Step::Sweep { generation, table } => carry::sweep(pins, generation, table)?,
+            Step::Sweep { generation, table } => carry::sweep(pins, direction, generation, table)?,
             Step::Replace { generation, table } => carry::replace(pins, generation, table)?,
             Step::RemoveBridge { generation } => remove_bridge(pins, generation)?,
             Step::MakeLive { generation } => switch::make_live(pins, generation)?,

@@ -53,6 +53,8 @@ struct Args {
 enum Then {
     Commit,
     RollBack,
+    /// It stays, and the release steps down from it.
+    StepDown,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -73,6 +75,10 @@ fn main() -> anyhow::Result<()> {
     match args.then {
         Then::Commit => plane.commit()?,
         Then::RollBack => plane.roll_back("that is what was asked for")?,
+        Then::StepDown => {
+            plane.commit()?;
+            plane.step_down().map(drop)?;
+        }
     }
     println!("done {}", started.how);
     Ok(())
