@@ -118,6 +118,11 @@ impl Object {
         layout::of_object(self.bytes())
     }
 
+    /// The layout of a map in a part, if there is one.
+    pub fn layout(&self, part: Part, table: Table) -> Option<Description> {
+        layout::of_tables(self.part(part)?, &[table]).ok()?.remove(&table)
+    }
+
     /// Whether its maps are those that this release reads and writes. Those of the one that is built in are.
     pub fn fits(&self) -> Result<(), Misfit> {
         let [Some(Bytes::Read(_)), ..] = self.parts else { return Ok(()) };

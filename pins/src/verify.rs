@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
-    GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, ProgramPin, Table,
+    GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, PodMap, ProgramPin, Table,
     host::Cgroup, sys::Object,
 };
 
@@ -118,7 +118,10 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
     let mut findings = inventory.oddities.clone();
     findings.extend(verify_live(pins, inventory));
     findings.extend(
-        inventory.frozen.iter().filter_map(|(&table, pin)| layout_of_all(pins.frozen_map(table), table, pin)),
+        inventory
+            .frozen
+            .iter()
+            .filter_map(|(&table, pin)| layout_of_all(inventory, pins.frozen_map(table), table, pin)),
     );
     for (&number, generation) in &inventory.generations {
         if let Some(manifest) = &generation.manifest {
@@ -239,8 +242,12 @@ fn verify_link(
 }
 
 /// A map that can be carried over does too.
-fn layout_of_all(path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {
-    if pin.info.layout.has_bytes_of(&table.layout_before()) { None } else { layout(path, table, pin) }
+fn layout_of_all(inventory: &Inventory, path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {
+    let carried = match table {
+        Table::Enrolled => inventory.live.is_some() && PodMap::reads(pin),
+        _ => pin.info.layout.has_bytes_of(&table.layout_before()),
+    };
+    if carried { None } else { layout(path, table, pin) }
 }
 
 fn layout(path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {

@@ -8,12 +8,12 @@ use crate::{
     generation::{self, Direction},
 };
 
-/// What becomes of the frozen maps that programs write.
+/// What becomes of the frozen maps that a generation may bring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carrying {
     /// Whose layouts they have then.
     pub direction: Direction,
-    /// Those that the next generation brings: all, or none.
+    /// Those that the next generation brings: of those that programs write, all or none.
     pub tables: Vec<Table>,
     /// The sizes that are asked for, but for maps that must keep theirs.
     pub sizes: TableSizes,
@@ -53,10 +53,10 @@ impl Carrying {
             let wanted = config.sizes.entries(table);
             carrying.compare(table, &Pinned::of(config, table, wanted)?, wanted);
         }
-        Ok(carrying)
+        carrying.with_pods(config)
     }
 
-    fn none(sizes: TableSizes, direction: Direction) -> Self {
+    pub(super) fn none(sizes: TableSizes, direction: Direction) -> Self {
         Self { direction, tables: Vec::new(), sizes, reason: None, notes: Vec::new() }
     }
 
@@ -83,11 +83,11 @@ impl Carrying {
 }
 
 /// Sockets that are opened meanwhile need room too.
-fn room(entries: u32) -> u32 {
+pub(super) fn room(entries: u32) -> u32 {
     entries / 4 * 3
 }
 
-fn holds(entries: u32, used: usize) -> bool {
+pub(super) fn holds(entries: u32, used: usize) -> bool {
     u32::try_from(used).is_ok_and(|used| used <= room(entries))
 }
 

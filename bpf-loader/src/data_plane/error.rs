@@ -1,6 +1,8 @@
 use std::{io, path::PathBuf};
 
-use evermesh_pins::{ControlError, Finding, FrozenMapError, InventoryError, ViewError, WriterLockError};
+use evermesh_pins::{
+    ControlError, EnrolmentError, Finding, FrozenMapError, InventoryError, ViewError, WriterLockError,
+};
 
 use crate::{
     generation::{CarryError, ChangeError},
@@ -78,6 +80,9 @@ pub enum ApplyError {
     /// `control` could not be used.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// Enrolled pods could not be counted.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
     /// The live generation is another release's, and its keys are of another layout.
     #[error(
         "the live generation's keys are of another layout, so {left_out} stores were left out: services that are new or gone wait for a generation of this release"

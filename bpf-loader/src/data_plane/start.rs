@@ -61,10 +61,11 @@ pub struct Standing {
 
 #[derive(Debug)]
 enum Found {
-    /// Nothing that is live: the number of the generation to be made, and those to be removed before.
+    /// Nothing that is live: the number of the generation to be made, those to be removed before, and whether writers wait.
     Nothing {
         number: u32,
         remove: Vec<u32>,
+        suspended: bool,
     },
     Live(Box<Adopted>),
 }
@@ -100,7 +101,7 @@ impl Standing {
         }
         let journal = JournalFile::open(&config.state_dir);
         let found = match recover(journal.now(), &Observed::of(&inventory), "its agent ended") {
-            Recovery::Fresh { number, remove } => Found::Nothing { number, remove },
+            Recovery::Fresh { number, remove, suspended } => Found::Nothing { number, remove, suspended },
             Recovery::Adopt(adoption) => {
                 let pins = inventory.generations.remove(&adoption.generation).unwrap_or_default();
                 let live = Live::open(&config.pins, adoption.generation, pins, &config.object)?;
@@ -123,8 +124,9 @@ impl Standing {
     pub fn lead_to(self, snapshot: Option<&Snapshot>) -> Result<(DataPlane, Started), StartError> {
         let Self { config, lock, journal, found } = self;
         match found {
-            Found::Nothing { number, remove } => {
-                DataPlane::fresh(config, lock, journal, number, &remove, snapshot)
+            Found::Nothing { number, remove, suspended } => {
+                let steps = plan::first(number, &remove, suspended);
+                DataPlane::fresh(config, lock, journal, number, &steps, snapshot)
             }
             Found::Live(adopted) => {
                 let Adopted { adoption, live, state } = *adopted;
@@ -160,7 +162,7 @@ impl DataPlane {
         lock: WriterLock,
         mut journal: JournalFile,
         number: u32,
-        remove: &[u32],
+        steps: &[Step],
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
         let mut state = State::empty(config.sizes);
@@ -173,7 +175,7 @@ impl DataPlane {
                 Ok::<_, ApplyError>(())
             })
         };
-        Interpreter::new(&config, &mut journal, config.sizes, &mut fill).run(&plan::first(number, remove))?;
+        Interpreter::new(&config, &mut journal, config.sizes, &mut fill).run(steps)?;
         let pins = &config.pins;
         let control = Control::open(pins)?;
         control.initialise()?;

@@ -8,7 +8,7 @@ use std::{
 
 use aya::{Ebpf, EbpfLoader};
 use evermesh_pins::{
-    BridgeEnd, FrozenMap, PinDir, Table,
+    BridgeEnd, EnrolmentError, FrozenMap, PinDir, PodMap, Table,
     sys::{self, Object as Pinned, RawMap},
 };
 
@@ -43,6 +43,11 @@ pub fn bridge(
     for table in Table::FROZEN {
         loader.map_pin_path(direction.in_use(table), pins.frozen_map(table));
     }
+    // Its programs know the current layout of `enrolled`: on the way up that which is brought, if one is.
+    let enrolled = pins.carried_map(generation, Table::Enrolled);
+    if direction == Direction::Up && enrolled.exists() {
+        loader.map_pin_path(Table::Enrolled.symbol(), enrolled);
+    }
     for table in Table::CARRIED {
         loader.map_pin_path(direction.brought(table), pins.carried_map(generation, table));
     }
@@ -63,6 +68,12 @@ pub fn sweep(pins: &PinDir, generation: u32, table: Table) -> Result<(), CarryEr
     let path = pins.carried_map(generation, table);
     let (from, to) = (open(&pins.frozen_map(table))?, open(&path)?);
     migration::sweep(from.as_fd(), to.as_fd(), &Same).map(drop).map_err(failed("fill", &path))
+}
+
+/// Has the `enrolled` that is brought say what the one in use says. Whoever writes that waits.
+pub fn pods(pins: &PinDir, generation: u32) -> Result<(), EnrolmentError> {
+    let in_use = PodMap::open(&pins.frozen_map(Table::Enrolled))?;
+    PodMap::open(&pins.carried_map(generation, Table::Enrolled))?.fill_from(&in_use)
 }
 
 /// How many elements of a frozen map are in use.

@@ -1,4 +1,5 @@
-//! A data plane without an agent: it starts, is led to a mesh, and ends where it is told, as if the power had gone.
+//! A data plane without an agent: it starts, is led to a mesh, and ends where it is told, as if the power had gone. And its
+//! release's command line, as far as pods go.
 
 use std::{
     env,
@@ -14,7 +15,7 @@ use evermesh_loader::{
     Config, DataPlane, TableSizes,
     generation::{Moment, Step, Watch},
 };
-use evermesh_pins::{PinDir, host};
+use evermesh_pins::{Enrolment, PinDir, host};
 use nix::sys::signal::{Signal, raise};
 
 /// Starts a data plane and prints every step, before and after it is done
@@ -38,6 +39,9 @@ struct Args {
     /// Room for so many origins; another number than before carries them over
     #[arg(long, default_value_t = TableSizes::DEFAULT.origins)]
     origins: u32,
+    /// Room for so many pods; another number than before carries them over
+    #[arg(long, default_value_t = TableSizes::DEFAULT.pods)]
+    pods: u32,
     /// What becomes of a new generation
     #[arg(long, default_value = "commit")]
     then: Then,
@@ -47,6 +51,33 @@ struct Args {
     /// End by SIGKILL at this moment, counted from 0: each step has one before and one after it
     #[arg(long)]
     end_at: Option<usize>,
+}
+
+/// Enrols a pod, or removes it, as `evermesh pod` of this release does
+#[derive(Parser)]
+struct PodArgs {
+    /// Where the data plane is pinned
+    #[arg(long)]
+    bpffs: PathBuf,
+    /// Its name
+    #[arg(long)]
+    name: String,
+    /// Its network namespace; without it the pod is removed
+    #[arg(long)]
+    netns: Option<PathBuf>,
+}
+
+impl PodArgs {
+    const ARGUMENT: &str = "pod";
+
+    fn run(self) -> anyhow::Result<()> {
+        let enrolment = Enrolment::open(&PinDir::new(self.bpffs))?;
+        match self.netns {
+            Some(namespace) => enrolment.add(&self.name, &namespace)?,
+            None => enrolment.remove(&self.name)?,
+        };
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -59,11 +90,19 @@ fn main() -> anyhow::Result<()> {
     if env::args_os().nth(1).is_some_and(|first| first == evermesh_sentinel::ARGUMENT) {
         return Ok(evermesh_sentinel::serve()?);
     }
+    if env::args_os().nth(1).is_some_and(|first| first == PodArgs::ARGUMENT) {
+        return PodArgs::parse_from(env::args_os().skip(1)).run();
+    }
     let args = Args::parse();
     let mesh = source::read(&args.config).and_then(source::Raw::parse).context("read the mesh")?.snapshot;
     let cgroup = host::cgroup(Some(&args.cgroup))?;
     let config = Config {
-        sizes: TableSizes { endpoints: args.endpoints, origins: args.origins, ..TableSizes::default() },
+        sizes: TableSizes {
+            endpoints: args.endpoints,
+            origins: args.origins,
+            pods: args.pods,
+            ..TableSizes::default()
+        },
         candidate: true,
         sentinel: args.sentinel.then(env::current_exe).transpose()?,
         watch: watch(args.end_at),

@@ -16,6 +16,7 @@ mod maglev;
 mod migration;
 mod orphans;
 mod picks;
+mod pods;
 mod rate;
 mod sockets;
 mod switch;

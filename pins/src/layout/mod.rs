@@ -17,7 +17,7 @@ mod ways;
 pub use btf::{BtfError, Types};
 pub use description::{Description, Field, FieldKind, Record};
 pub use difference::{Carried, Change, Difference, FieldDifference, MapChange};
-pub use object::{ObjectError, of_object};
+pub use object::{ObjectError, of_object, of_tables};
 pub use pinned::{Kernel, UnknownFields};
 pub use said::{Layouts, Renamed};
 pub use translation::{Copies, Declared, Translation, Untranslatable, Why};

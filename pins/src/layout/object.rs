@@ -29,10 +29,14 @@ pub enum ObjectError {
 
 /// Every map that an eBPF object makes. It does not know the revisions: those are this release's.
 pub fn of_object(bytes: &[u8]) -> Result<BTreeMap<Table, Description>, ObjectError> {
+    of_tables(bytes, &Table::ALL)
+}
+
+/// These maps of an eBPF object.
+pub fn of_tables(bytes: &[u8], tables: &[Table]) -> Result<BTreeMap<Table, Description>, ObjectError> {
     let object = aya_obj::Object::parse(bytes)?;
     let section = object.btf.as_ref().ok_or(ObjectError::Typeless)?.to_bytes();
-    let every = Table::ALL;
-    let types = Types::read(&section).map_err(|source| ObjectError::Type { table: every[0], source })?;
+    let types = Types::read(&section).map_err(|source| ObjectError::Type { table: Table::ALL[0], source })?;
     let describe = |table: Table| {
         let missing = ObjectError::Missing(table.symbol());
         let Some(aya_obj::Map::Btf(map)) = object.maps.get(table.symbol()) else { return Err(missing) };
@@ -41,12 +45,12 @@ pub fn of_object(bytes: &[u8]) -> Result<BTreeMap<Table, Description>, ObjectErr
         let description = Description {
             kind: MapKind::from_number(map_of.map_type()),
             flags: map_of.map_flags(),
-            max_entries: table.has_own_size().then(|| map_of.max_entries()),
+            max_entries: table.fixed_entries().map(|_| map_of.max_entries()),
             revision: table.layout().revision,
             key: record(map.def.btf_key_type_id)?,
             value: record(map.def.btf_value_type_id)?,
         };
         Ok((table, description))
     };
-    every.into_iter().map(describe).collect()
+    tables.iter().copied().map(describe).collect()
 }
