@@ -1,7 +1,13 @@
 //! Releases whose maps have other layouts take over from each other: fields that were added, moved, widened, renamed and
 //! removed, keys that are others, and a table of another size. `variants/releases/layouts.patch` says which.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs,
+    panic::{self, AssertUnwindSafe},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use evermesh_chaos_tests::{oracle::Verdict, stage::config};
 use evermesh_pins::{
@@ -13,6 +19,7 @@ use crate::plane::{Kind, Plane, Run, Task, event};
 
 const OWN: &str = "evermesh-plane";
 const OTHER: &str = "evermesh-plane-layouts";
+const COMMAND_LINE: &str = "evermesh";
 
 /// The numbers by which the tables know services and endpoints, by digest.
 type Ids = (BTreeMap<u64, u32>, BTreeMap<u64, Vec<u32>>);
@@ -36,6 +43,27 @@ fn ids(plane: &Plane) -> Ids {
         }
     }
     (services, endpoints)
+}
+
+/// The command lines of both releases enrol and remove a pod in turns, and each looks whether it is so. How often.
+fn while_pods_come_and_go(plane: &Plane, act: impl FnOnce()) -> usize {
+    let ended = AtomicBool::new(false);
+    let write = || {
+        let mut turn = 0;
+        while turn % 4 != 0 || !ended.load(Ordering::Relaxed) {
+            let program = [COMMAND_LINE, OTHER, OTHER, COMMAND_LINE][turn % 4];
+            plane.enrolling(program, turn % 2 == 0).finished();
+            turn += 1;
+        }
+        turn
+    };
+    thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        let acted = panic::catch_unwind(AssertUnwindSafe(act));
+        ended.store(true, Ordering::Relaxed);
+        acted.unwrap_or_else(|panic| panic::resume_unwind(panic));
+        writer.join().unwrap()
+    })
 }
 
 /// Where in a change of generation: before and after it is finished, and with links that lead to both generations.
@@ -65,7 +93,10 @@ fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
                 ("downgraded", OWN, "commit"),
                 ("upgrade rolled back", OTHER, "roll-back"),
             ] {
-                events.push(event(kind, || drop(plane.run_by(program, then(end)).finished())));
+                let written = while_pods_come_and_go(&plane, || {
+                    events.push(event(kind, || drop(plane.run_by(program, then(end)).finished())));
+                });
+                assert!(written > 0, "{kind}");
                 plane.settled();
                 assert_eq!(ids(&plane), before, "{kind}");
             }
@@ -130,6 +161,12 @@ fn the_other_layouts_are_others_in_every_way() {
         changes.extend(difference.fields().flat_map(|field| field.changes.clone()));
         let carried = Carried::of(table, &own, &theirs, &table.declared());
         assert!(matches!(carried, Carried::Rebuilt | Carried::CountedAnew), "{table}: {carried:?}");
+    }
+    let table = Table::Enrolled;
+    let (theirs, own) =
+        (kernel.describe_frozen(table, &inventory.frozen[&table]).unwrap(), table.description());
+    for (from, to) in [(&own, &theirs), (&theirs, &own)] {
+        assert_eq!(Carried::of(table, from, to, &table.declared()), Carried::Migrated);
     }
     for change in [Change::Added, Change::Removed, Change::Moved, Change::Widened] {
         assert!(changes.contains(&change), "{change:?}");
