@@ -11,10 +11,11 @@ use std::{
 };
 
 /// Each object's name, and what it is built with.
-const PARTS: [(&str, &[&str]); 4] = [
+const PARTS: [(&str, &[&str]); 5] = [
     ("current.bpf.o", &[]),
     ("up.bpf.o", &["--features", "up"]),
     ("down.bpf.o", &["--features", "down"]),
+    ("level.bpf.o", &["--features", "level"]),
     ("before.bpf.o", &["--features", "before"]),
 ];
 const TARGET: &str = "bpfel-unknown-none";

@@ -32,8 +32,13 @@ pub fn say_layouts() -> Result<(), LayoutsError> {
         Some(path) => Object::read(&path).map_err(|source| LayoutsError::Programs { path, source })?,
         None => Object::default(),
     };
-    let said = Layouts::of_release(&object.layouts()?);
+    let said = of(&object)?;
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, &said).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
+}
+
+/// What a release with these kernel programs says.
+pub fn of(object: &Object) -> Result<Layouts, LayoutsError> {
+    Ok(Layouts::of_release(&object.layouts()?, &object.layouts_before()?))
 }

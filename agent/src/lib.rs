@@ -29,6 +29,7 @@ mod record;
 mod runtime;
 pub mod source;
 mod start;
+mod step_down;
 mod supervisor;
 mod xds;
 
@@ -36,4 +37,5 @@ pub use error::AgentError;
 pub use layouts::{LayoutsError, say_layouts};
 pub use options::Options;
 pub use start::run;
+pub use step_down::{STEP_DOWN, StepDownError, step_down};
 pub use xds::{SOURCE as CONTROL_PLANE, Unsupported, XdsOptions};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use evermesh_agent::{Options, run, say_layouts};
+use evermesh_agent::{Options, STEP_DOWN, run, say_layouts, step_down};
 use evermesh_pins::layout::Layouts;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
@@ -17,6 +17,9 @@ fn main() -> ExitCode {
     }
     if is_asked(Layouts::ARGUMENT) {
         return be_asked_for_layouts();
+    }
+    if is_asked(STEP_DOWN) {
+        return be_asked_to_step_down();
     }
     let options = Options::parse();
     start_logging();
@@ -32,6 +35,13 @@ fn is_asked(argument: &str) -> bool {
 
 fn be_asked_for_layouts() -> ExitCode {
     say_layouts().map_or_else(|error| complain(&error, ExitCode::FAILURE), |()| ExitCode::SUCCESS)
+}
+
+fn be_asked_to_step_down() -> ExitCode {
+    let arguments = env::args_os().enumerate().filter(|(at, _)| *at != 1).map(|(_, argument)| argument);
+    let options = Options::parse_from(arguments);
+    start_logging();
+    step_down(&options).map_or_else(|error| complain(&error, ExitCode::FAILURE), |()| ExitCode::SUCCESS)
 }
 
 /// Whoever started it sees by its silence that it has failed.

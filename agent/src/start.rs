@@ -52,20 +52,8 @@ pub fn run(options: &Options) -> Result<(), AgentError> {
 }
 
 fn start(options: &Options) -> Result<(), AgentError> {
-    umask(Mode::S_IRWXG | Mode::S_IRWXO);
-    let cgroup = require_host(options)?;
-    prepare_directories(options)?;
-    let pins = PinDir::new(&options.bpffs);
-
-    let config = Config {
-        node: options.node(),
-        lease: Duration::from_millis(options.lease_ms),
-        sizes: options.sizes(),
-        candidate: options.candidate,
-        object: programs(options)?,
-        sentinel: std::env::current_exe().ok(),
-        ..Config::new(pins.clone(), cgroup, &options.state_dir)
-    };
+    let config = data_plane(options)?;
+    let pins = config.pins.clone();
     let bare = is_bare(&pins);
     let opening = Plane::open(config, !bare)?;
     let record = Record::new(&options.state_dir);
@@ -100,6 +88,22 @@ fn start(options: &Options) -> Result<(), AgentError> {
         admin: bind(&options.run_dir),
     };
     work(works, beginning)
+}
+
+/// The data plane of this process, on a host that was checked.
+pub fn data_plane(options: &Options) -> Result<Config, AgentError> {
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    let cgroup = require_host(options)?;
+    prepare_directories(options)?;
+    Ok(Config {
+        node: options.node(),
+        lease: Duration::from_millis(options.lease_ms),
+        sizes: options.sizes(),
+        candidate: options.candidate,
+        object: programs(options)?,
+        sentinel: std::env::current_exe().ok(),
+        ..Config::new(PinDir::new(&options.bpffs), cgroup, &options.state_dir)
+    })
 }
 
 fn programs(options: &Options) -> Result<Object, AgentError> {

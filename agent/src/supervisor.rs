@@ -5,8 +5,6 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tracing::warn;
 
-use crate::AgentError;
-
 /// It has started, and how it is.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -18,7 +16,7 @@ pub fn status(status: &str) {
 }
 
 /// It ends, and why: a line, since that is all that the protocol has.
-pub fn failed(error: &AgentError) {
+pub fn failed(error: &impl std::error::Error) {
     status(&error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; "));
 }
 

@@ -15,13 +15,15 @@ pub enum Part {
     Up,
     /// The bridge back: this release's layouts are primary, and those of the release before are filled beside them.
     Down,
+    /// The bridge between two maps of this release's layouts.
+    Level,
     /// This release's hooks over the layouts of the release before.
     Before,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Current, Self::Up, Self::Down, Self::Before];
+    pub const ALL: [Self; 5] = [Self::Current, Self::Up, Self::Down, Self::Level, Self::Before];
 
     /// Name of its file.
     pub const fn file(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Part {
             Self::Current => "current.bpf.o",
             Self::Up => "up.bpf.o",
             Self::Down => "down.bpf.o",
+            Self::Level => "level.bpf.o",
             Self::Before => "before.bpf.o",
         }
     }
@@ -38,6 +41,7 @@ impl Part {
             Self::Current => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/current.bpf.o")),
             Self::Up => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/up.bpf.o")),
             Self::Down => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/down.bpf.o")),
+            Self::Level => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/level.bpf.o")),
             Self::Before => aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/before.bpf.o")),
         }
     }
@@ -47,7 +51,7 @@ impl Part {
 #[derive(Clone)]
 pub struct Object {
     /// In the order of [`Part::ALL`].
-    parts: [Option<Bytes>; 4],
+    parts: [Option<Bytes>; 5],
     digest: [u8; 32],
 }
 
@@ -72,7 +76,7 @@ impl Object {
     pub fn read(path: &Path) -> io::Result<Self> {
         let read = |path: &Path| fs::read(path).map(|bytes| Bytes::Read(bytes.into()));
         if !path.is_dir() {
-            return Ok(Self::new([Some(read(path)?), None, None, None]));
+            return Ok(Self::new([Some(read(path)?), None, None, None, None]));
         }
         let mut parts = Part::ALL.map(|_| None);
         for (part, bytes) in Part::ALL.into_iter().zip(&mut parts) {
@@ -84,7 +88,7 @@ impl Object {
         Ok(Self::new(parts))
     }
 
-    fn new(parts: [Option<Bytes>; 4]) -> Self {
+    fn new(parts: [Option<Bytes>; 5]) -> Self {
         let mut digest = Sha256::new();
         for (part, bytes) in Part::ALL.into_iter().zip(&parts) {
             let Some(bytes) = bytes else { continue };
@@ -115,20 +119,27 @@ impl Object {
 
     /// Every map that it makes, field by field.
     pub fn layouts(&self) -> Result<BTreeMap<Table, Description>, ObjectError> {
-        layout::of_object(self.bytes())
+        layout::of_object(self.bytes(), Table::symbol)
     }
 
-    /// The layout of a map in a part, if there is one.
-    pub fn layout(&self, part: Part, table: Table) -> Option<Description> {
-        layout::of_tables(self.part(part)?, &[table]).ok()?.remove(&table)
+    /// The same of the maps that the release before makes. Without that part they are this release's: there are no others that
+    /// it could step down to.
+    pub fn layouts_before(&self) -> Result<BTreeMap<Table, Description>, ObjectError> {
+        let before = |bytes| layout::of_object(bytes, Table::symbol_before);
+        self.part(Part::Before).map_or_else(|| self.layouts(), before)
     }
 
     /// Whether its maps are those that this release reads and writes. Those of the one that is built in are.
     pub fn fits(&self) -> Result<(), Misfit> {
         let [Some(Bytes::Read(_)), ..] = self.parts else { return Ok(()) };
-        let layouts = self.layouts()?;
-        match layouts.iter().find(|(table, found)| !found.is_like(&table.description())) {
-            Some((&table, _)) => Err(Misfit::Other(table)),
+        let differs = |(table, found): &(&Table, &Description)| !found.is_like(&table.description());
+        if let Some((&table, _)) = self.layouts()?.iter().find(differs) {
+            return Err(Misfit::Other(table));
+        }
+        let Some(before) = self.part(Part::Before) else { return Ok(()) };
+        let differs = |(table, found): &(&Table, &Description)| !found.is_like(&table.description_before());
+        match layout::of_object(before, Table::symbol_before)?.iter().find(differs) {
+            Some((&table, _)) => Err(Misfit::Before(table)),
             None => Ok(()),
         }
     }
@@ -148,6 +159,9 @@ pub enum Misfit {
     /// A map has other fields.
     #[error("its map {0} has other fields than this release reads and writes")]
     Other(Table),
+    /// A map of the release before has other fields.
+    #[error("its map {0} of the release before has other fields than this release knows of it")]
+    Before(Table),
 }
 
 impl Default for Object {
@@ -170,10 +184,10 @@ mod tests {
     use super::{Object, Part};
 
     #[test]
-    fn a_release_has_four_parts_that_differ() {
+    fn a_release_has_five_parts_that_differ() {
         let object = Object::default();
         let parts: BTreeSet<&[u8]> = Part::ALL.iter().map(|&part| object.part(part).unwrap()).collect();
-        assert_eq!(parts.len(), 4);
+        assert_eq!(parts.len(), 5);
     }
 
     #[test]

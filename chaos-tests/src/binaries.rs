@@ -23,6 +23,17 @@ pub fn variant(name: &str) -> Result<PathBuf> {
     if path.is_dir() { Ok(path) } else { Err(Error::NoBinary { name: name.to_owned(), searched }) }
 }
 
+/// The directory with the programs of a later release, as `variants/build-release` makes them.
+pub fn release_after(name: &str) -> Result<PathBuf> {
+    let searched = directory()?.with_file_name("releases");
+    let path = searched.join(name);
+    if path.join("inputs").is_file() {
+        Ok(path)
+    } else {
+        Err(Error::NoBinary { name: name.to_owned(), searched })
+    }
+}
+
 /// The directory with the programs of an earlier release, as `releases/build` makes them; none where this copy has no
 /// history to build them from.
 pub fn release_before() -> Result<Option<PathBuf>> {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it: how kernel programs are built that are not the workspace's own.
 
-# Usage: build_kernel_programs EBPF_DIR BUILD_DIR OBJECT PART     where PART is current, up, down or before
+# Usage: build_kernel_programs EBPF_DIR BUILD_DIR OBJECT PART     where PART is current, up, down, level or before
 build_kernel_programs() {
   local sources=$1 build=$2 object=$3 part=$4 features=() rustc=${EVERMESH_BPF_RUSTC:-/usr/bin/rustc} cargo flags
   cargo=$(dirname "$rustc")/cargo

@@ -76,3 +76,14 @@ pub static ORIGINS_BEFORE: LruHashMap<u64, before::Origin, 131072> = LruHashMap:
 #[btf_map]
 pub static UDP_ORIGINS_BEFORE: HashMap<before::UdpOriginKey, before::UdpOrigin, 262144, NO_PREALLOC> =
     HashMap::new();
+
+// Frozen, in this release's layouts: what takes the place of those above, or whose place these take.
+
+/// As `ORIGINS`.
+#[cfg(feature = "level")]
+#[btf_map]
+pub static ORIGINS_BESIDE: LruHashMap<u64, Origin, 131072> = LruHashMap::new();
+/// As `UDP_ORIGINS`.
+#[cfg(feature = "level")]
+#[btf_map]
+pub static UDP_ORIGINS_BESIDE: HashMap<UdpOriginKey, UdpOrigin, 262144, NO_PREALLOC> = HashMap::new();

@@ -5,7 +5,8 @@ use std::{
 };
 
 use crate::{
-    Layout, PinDir, Table,
+    PinDir, Table,
+    layout::{Kernel, Known},
     sys::{self, MapInfo, Object},
 };
 
@@ -31,7 +32,7 @@ pub enum FrozenMapError {
         /// Why.
         source: io::Error,
     },
-    /// It is another kind of object, or of another layout or revision.
+    /// It is another kind of object, or of another layout.
     #[error("{} is not the map of this release: {found}; use the `evermesh` of the release that runs", path.display())]
     Foreign {
         /// The pin.
@@ -44,15 +45,16 @@ pub enum FrozenMapError {
 impl FrozenMap {
     /// Opens the pin of `table` and checks its layout. The revision is not known to the kernel: who uses the map checks it.
     pub fn open(pins: &PinDir, table: Table) -> Result<Self, FrozenMapError> {
-        Self::open_of(pins, table, &[table.layout()])
+        match Self::open_known(pins, table)? {
+            (map, Known::Own) => Ok(map),
+            (Self { path, .. }, Known::Before) => {
+                Err(FrozenMapError::Foreign { path, found: "of the layout of the release before".into() })
+            }
+        }
     }
 
-    /// The same, also of the layout of the release before.
-    pub fn open_to_carry(pins: &PinDir, table: Table) -> Result<Self, FrozenMapError> {
-        Self::open_of(pins, table, &[table.layout(), table.layout_before()])
-    }
-
-    fn open_of(pins: &PinDir, table: Table, known: &[Layout]) -> Result<Self, FrozenMapError> {
+    /// The same, also of the layout of the release before: which of them it has.
+    pub fn open_known(pins: &PinDir, table: Table) -> Result<(Self, Known), FrozenMapError> {
         let path = pins.frozen_map(table);
         let opened = |source| FrozenMapError::Open { path: path.clone(), source };
         let object = sys::object_get(&path).map_err(opened)?;
@@ -60,9 +62,9 @@ impl FrozenMap {
             return Err(FrozenMapError::Foreign { found: format!("a {}", object.kind()), path });
         };
         let info = sys::map_info(fd.as_fd()).map_err(opened)?;
-        if !known.iter().any(|layout| info.layout.has_bytes_of(layout)) {
-            return Err(FrozenMapError::Foreign { found: format!("a {}", info.layout), path });
+        match Kernel::default().known(table, &info) {
+            Ok(known) => Ok((Self { fd, path, info }, known)),
+            Err(unknown) => Err(FrozenMapError::Foreign { found: unknown.to_string(), path }),
         }
-        Ok(Self { fd, path, info })
     }
 }

@@ -184,6 +184,15 @@ impl Table {
         }
     }
 
+    /// Name in the eBPF object of the map beside one of the same layout, while one takes the other's place.
+    pub const fn symbol_beside(self) -> &'static str {
+        match self {
+            Self::Origins => "ORIGINS_BESIDE",
+            Self::UdpOrigins => "UDP_ORIGINS_BESIDE",
+            other => other.symbol(),
+        }
+    }
+
     /// The layout that this release reads and writes.
     pub const fn layout(self) -> Layout {
         match self {

@@ -2,7 +2,9 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
     GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, PodMap, ProgramPin, Table,
-    host::Cgroup, sys::Object,
+    host::Cgroup,
+    layout::{Kernel, Unknown},
+    sys::Object,
 };
 
 /// Something in the pin directory that is not as this release made it. Nothing is changed where one is found:
@@ -34,6 +36,14 @@ pub enum Finding {
         expected: Layout,
         /// What it is; the revision is not known to the kernel.
         found: Layout,
+    },
+    /// A map that all generations share, of a layout that is neither this release's nor that of the release before.
+    #[error("{}: {unknown}", path.display())]
+    Unknown {
+        /// The pin.
+        path: PathBuf,
+        /// What differs.
+        unknown: Unknown,
     },
     /// A map or program that is missing from a finished generation, or a frozen map that is.
     #[error("{}: missing", path.display())]
@@ -117,12 +127,15 @@ impl Finding {
 pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Finding> {
     let mut findings = inventory.oddities.clone();
     findings.extend(verify_live(pins, inventory));
-    findings.extend(
-        inventory
-            .frozen
-            .iter()
-            .filter_map(|(&table, pin)| layout_of_all(inventory, pins.frozen_map(table), table, pin)),
-    );
+    let mut kernel = Kernel::default();
+    let unknown = |(&table, pin): (&Table, &MapPin)| {
+        let unknown = kernel.known(table, &pin.info).err()?;
+        if is_carried(inventory, table, pin) {
+            return None;
+        }
+        Some(Finding::Unknown { path: pins.frozen_map(table), unknown })
+    };
+    findings.extend(inventory.frozen.iter().filter_map(unknown));
     for (&number, generation) in &inventory.generations {
         if let Some(manifest) = &generation.manifest {
             findings.extend(verify_generation(pins, inventory, number, generation, manifest));
@@ -132,6 +145,11 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
         findings.extend(verify_link(pins, inventory, cgroup, hook, link));
     }
     findings
+}
+
+/// Whoever finds `enrolled` in any layout that can be read brings it anew, in the next generation.
+fn is_carried(inventory: &Inventory, table: Table, pin: &MapPin) -> bool {
+    table == Table::Enrolled && inventory.live.is_some() && PodMap::reads(pin)
 }
 
 fn verify_live(pins: &PinDir, inventory: &Inventory) -> Vec<Finding> {
@@ -239,15 +257,6 @@ fn verify_link(
     let of = |g: &'_ GenerationPins| g.programs_of(hook).any(|program| program.info.id == info.program_id);
     let known = finished.into_iter().any(of);
     (!known).then_some(Finding::Program { path, found: info.program_id })
-}
-
-/// A map that can be carried over does too.
-fn layout_of_all(inventory: &Inventory, path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {
-    let carried = match table {
-        Table::Enrolled => inventory.live.is_some() && PodMap::reads(pin),
-        _ => pin.info.layout.has_bytes_of(&table.layout_before()),
-    };
-    if carried { None } else { layout(path, table, pin) }
 }
 
 fn layout(path: PathBuf, table: Table, pin: &MapPin) -> Option<Finding> {

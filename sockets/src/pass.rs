@@ -1,11 +1,7 @@
-use std::{io, os::fd::AsFd as _, path::Path};
+use std::{io, path::Path};
 
-use evermesh_abi::{Endpoint, Origin};
-use evermesh_pins::{
-    Enrolment, Inventory, MapPin, PinDir, Table,
-    layout::Ways,
-    sys::{self, ReadMapping},
-};
+use evermesh_abi::Endpoint;
+use evermesh_pins::{Enrolment, Inventory, PinDir, Table, layout::Ways, origins, sys::ReadMapping};
 
 use crate::{Orphans, OrphansError, diag::Diag, namespace};
 
@@ -23,21 +19,17 @@ pub fn destroy_orphans(pins: &PinDir) -> Result<usize, OrphansError> {
 fn orphans(inventory: &Inventory) -> Result<Orphans, OrphansError> {
     let live = inventory.live.and_then(|number| inventory.generations.get(&number));
     let endpoints = live.and_then(|generation| generation.tables.get(&Table::Endpoints));
-    let (Some(origins), Some(endpoints)) = (inventory.frozen.get(&Table::Origins), endpoints) else {
+    let (Some(pin), Some(endpoints)) = (inventory.frozen.get(&Table::Origins), endpoints) else {
         return Ok(Orphans::default());
     };
-    let origins = read_origins(origins).map_err(failed(Table::Origins))?;
-    if origins.is_empty() {
+    let found = origins(pin).map_err(failed(Table::Origins))?;
+    if found.is_empty() {
         return Ok(Orphans::default());
     }
     let ways = live.map(Ways::to).unwrap_or_default();
     let records: ReadMapping<Endpoint> =
         ways.read(Table::Endpoints, endpoints).map_err(failed(Table::Endpoints))?;
-    Ok(Orphans::among(origins, (0..records.len()).filter_map(|id| records.get(id))))
-}
-
-fn read_origins(pin: &MapPin) -> io::Result<Vec<(u64, Origin)>> {
-    sys::map_pairs(pin.fd.as_fd())
+    Ok(Orphans::among(found, (0..records.len()).filter_map(|id| records.get(id))))
 }
 
 fn failed(table: Table) -> impl FnOnce(io::Error) -> OrphansError {

@@ -107,7 +107,7 @@ fn cut_off_after_any_step_nothing_is_taken_for_a_release_and_the_next_sweep_clea
         assert_eq!(disk.left(), 0, "after {steps} steps");
         steps += 1;
     }
-    assert_eq!((steps, disk.store.staged().len()), (9, 1));
+    assert_eq!((steps, disk.store.staged().len()), (10, 1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which frozen maps the next generation brings anew.
 
-use evermesh_pins::{FrozenMap, Table};
+use evermesh_pins::{FrozenMap, Table, layout::Known};
 
 use super::{ApplyError, Config};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 /// What becomes of the frozen maps that a generation may bring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carrying {
-    /// Whose layouts they have then.
+    /// From which layouts to which ones.
     pub direction: Direction,
     /// Those that the next generation brings: of those that programs write, all or none.
     pub tables: Vec<Table>,
@@ -21,6 +21,7 @@ pub struct Carrying {
     pub reason: Option<String>,
     /// Why a map keeps its size although another one is asked for.
     pub notes: Vec<String>,
+    known: Vec<(Table, Known)>,
 }
 
 /// A frozen map as it is pinned.
@@ -28,41 +29,59 @@ struct Pinned {
     entries: u32,
     /// How many of them are in use; only counted where the map is to become smaller.
     used: usize,
-    /// It has this release's layout.
-    of_this_release: bool,
+    known: Known,
 }
 
 impl Pinned {
     fn of(config: &Config, table: Table, wanted: u32) -> Result<Self, ApplyError> {
-        let map = FrozenMap::open_to_carry(&config.pins, table)?;
+        let (map, known) = FrozenMap::open_known(&config.pins, table)?;
         let entries = map.info.max_entries;
-        let of_this_release = map.info.layout.has_bytes_of(&table.layout());
         let used = if wanted < entries { generation::used(&map)? } else { 0 };
-        Ok(Self { entries, used, of_this_release })
+        Ok(Self { entries, used, known })
     }
 }
 
 impl Carrying {
-    /// Compares what is pinned with what is asked for. The way down is only gone to carry all.
-    pub fn planned(config: &Config, direction: Direction) -> Result<Self, ApplyError> {
-        let mut carrying = Self::none(config.sizes, direction);
-        if direction == Direction::Down {
-            carrying.tables = Table::CARRIED.to_vec();
-        }
+    /// Compares what is pinned with what this release makes: up, or on the level to another size.
+    pub fn planned(config: &Config) -> Result<Self, ApplyError> {
+        Self::compared(config)?.in_one_direction()?.with_pods(config)
+    }
+
+    /// Carries all to the layouts of the release before.
+    pub fn down(config: &Config) -> Result<Self, ApplyError> {
+        let standing = Self::compared(config)?;
+        let down = Self { direction: Direction::Down, tables: Table::CARRIED.to_vec(), ..standing };
+        down.in_one_direction()?.with_pods(config)
+    }
+
+    fn compared(config: &Config) -> Result<Self, ApplyError> {
+        let mut carrying = Self::none(config.sizes, Direction::Level);
         for table in Table::CARRIED {
             let wanted = config.sizes.entries(table);
             carrying.compare(table, &Pinned::of(config, table, wanted)?, wanted);
         }
-        carrying.with_pods(config)
+        Ok(carrying)
     }
 
     pub(super) fn none(sizes: TableSizes, direction: Direction) -> Self {
-        Self { direction, tables: Vec::new(), sizes, reason: None, notes: Vec::new() }
+        Self { direction, tables: Vec::new(), sizes, reason: None, notes: Vec::new(), known: Vec::new() }
+    }
+
+    /// All maps are to be of the layouts that the direction leads away from.
+    fn in_one_direction(self) -> Result<Self, ApplyError> {
+        let from = if self.direction == Direction::Up { Known::Before } else { Known::Own };
+        let differs = |(table, known): &&(Table, Known)| *known != from && has_two_layouts(*table);
+        match self.known.iter().find(differs) {
+            Some(&(table, _)) => Err(ApplyError::Mixed { table }),
+            None => Ok(self),
+        }
     }
 
     fn compare(&mut self, table: Table, standing: &Pinned, wanted: u32) {
-        let Pinned { entries, used, of_this_release } = *standing;
-        if !of_this_release {
+        let Pinned { entries, used, known } = *standing;
+        self.known.push((table, known));
+        if known == Known::Before {
+            self.direction = Direction::Up;
             self.tables = Table::CARRIED.to_vec();
             self.reason.get_or_insert(format!("{table} of another layout"));
         }
@@ -82,6 +101,11 @@ impl Carrying {
     }
 }
 
+/// Whether the release before has another one than this.
+fn has_two_layouts(table: Table) -> bool {
+    !table.description_before().is_shared_with(&table.description(), table)
+}
+
 /// Sockets that are opened meanwhile need room too.
 pub(super) fn room(entries: u32) -> u32 {
     entries / 4 * 3
@@ -96,18 +120,19 @@ mod tests {
     use super::*;
 
     fn none() -> Carrying {
-        Carrying::none(TableSizes::default(), Direction::Up)
+        Carrying::none(TableSizes::default(), Direction::Level)
     }
 
     fn compared(entries: u32, used: usize, wanted: u32) -> Carrying {
         let mut carrying = none();
-        carrying.compare(Table::UdpOrigins, &Pinned { entries, used, of_this_release: true }, wanted);
+        carrying.compare(Table::UdpOrigins, &Pinned { entries, used, known: Known::Own }, wanted);
         carrying
     }
 
     #[test]
     fn a_map_of_the_size_asked_for_stays() {
-        assert_eq!(compared(1000, 1000, 1000), none());
+        let compared = compared(1000, 1000, 1000);
+        assert_eq!((compared.tables, compared.reason), (Vec::new(), None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 
 use evermesh_pins::{
-    ControlError, EnrolmentError, Finding, FrozenMapError, InventoryError, ViewError, WriterLockError,
+    ControlError, EnrolmentError, Finding, FrozenMapError, InventoryError, Table, ViewError, WriterLockError,
 };
 
 use crate::{
@@ -77,6 +77,14 @@ pub enum ApplyError {
     /// What stands in a frozen map could not be counted.
     #[error(transparent)]
     Carry(#[from] CarryError),
+    /// One frozen map is of this release's layout, another one of the release before's.
+    #[error(
+        "{table} is of the other release's layout than the maps beside it: what carries them over was interrupted by something else than an end"
+    )]
+    Mixed {
+        /// Which.
+        table: Table,
+    },
     /// `control` could not be used.
     #[error(transparent)]
     Control(#[from] ControlError),

@@ -179,14 +179,20 @@ impl DataPlane {
 
     /// The same, and the old generation stands by, until [`Self::commit`] or [`Self::roll_back`].
     pub fn try_generation(&mut self) -> Result<(), ChangeError> {
-        self.change_toward(Direction::Up)
+        self.change_by(Carrying::planned(&self.config)?)
     }
 
-    /// Leads traffic to this release's programs over frozen maps of the release before, which can start then.
+    /// Leads traffic to this release's programs over frozen maps of the release before, which can start then:
+    /// [`Self::try_step_down`] and [`Self::commit`].
     pub fn step_down(&mut self) -> Result<u32, ChangeError> {
-        self.change_toward(Direction::Down)?;
+        self.try_step_down()?;
         self.commit()?;
         Ok(self.generation())
+    }
+
+    /// The same, and the old generation stands by, until [`Self::commit`] or [`Self::roll_back`].
+    pub fn try_step_down(&mut self) -> Result<(), ChangeError> {
+        self.change_by(Carrying::down(&self.config)?)
     }
 
     /// Whether a generation is on trial.
@@ -237,8 +243,8 @@ impl DataPlane {
         self.run(&plan::rolling_back(&change, &links, &carried, reason))
     }
 
-    fn change_toward(&mut self, direction: Direction) -> Result<(), ChangeError> {
-        let (applied, carrying) = (self.applied.clone(), Carrying::planned(&self.config, direction)?);
+    fn change_by(&mut self, carrying: Carrying) -> Result<(), ChangeError> {
+        let applied = self.applied.clone();
         self.change_to(self.live.number + 1, applied.as_ref(), carrying)
     }
 

@@ -6,17 +6,17 @@ use super::{
     ApplyError, Config,
     carry::{Carrying, holds, room},
 };
-use crate::{Part, generation::Direction};
+use crate::generation::Direction;
 
 impl Carrying {
     /// `enrolled` comes anew where it has another layout than the programs that follow, or another size than is asked for.
     pub fn with_pods(mut self, config: &Config) -> Result<Self, ApplyError> {
         let map = PodMap::open(&config.pins.frozen_map(Table::Enrolled)).map_err(EnrolmentError::from)?;
         let programs = match self.direction {
-            Direction::Down => config.object.layout(Part::Before, Table::Enrolled),
-            Direction::Up => Some(Table::Enrolled.description()),
+            Direction::Down => Table::Enrolled.description_before(),
+            Direction::Up | Direction::Level => Table::Enrolled.description(),
         };
-        if !programs.is_some_and(|layout| map.is_for(&layout)) {
+        if !map.is_for(&programs) {
             self.bring_pods("of another layout".to_owned());
         }
         let (entries, wanted) = (map.room(), config.sizes.pods);
@@ -51,7 +51,7 @@ mod tests {
     use crate::TableSizes;
 
     fn resized(entries: u32, used: usize, wanted: u32) -> Carrying {
-        let mut carrying = Carrying::none(TableSizes::default(), Direction::Up);
+        let mut carrying = Carrying::none(TableSizes::default(), Direction::Level);
         carrying.resize_pods(entries, used, wanted);
         carrying
     }

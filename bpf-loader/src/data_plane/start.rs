@@ -81,7 +81,7 @@ pub(super) struct Adopted {
 impl Adopted {
     /// Whether a start would leave it as it is, but for what its tables say.
     pub fn may_stay(&self, config: &Config) -> bool {
-        let Ok(carrying) = Carrying::planned(config, Direction::Up) else { return false };
+        let Ok(carrying) = Carrying::planned(config) else { return false };
         let is_due = why_change(config, &self.adoption, &self.live, &self.state, &carrying).is_some();
         self.adoption.steps.is_empty() && !is_due
     }
@@ -129,25 +129,19 @@ impl Standing {
                 DataPlane::fresh(config, lock, journal, number, &steps, snapshot)
             }
             Found::Live(adopted) => {
-                let Adopted { adoption, live, state } = *adopted;
-                let control = Control::open(&config.pins)?;
-                control.initialise()?;
-                let plane = DataPlane {
-                    config,
-                    control,
-                    journal,
-                    trial: None,
-                    sentinel_stands: false,
-                    live,
-                    state,
-                    state_known: true,
-                    applied: None,
-                    barrier_due: true,
-                    _lock: lock,
-                };
+                let (plane, adoption) = DataPlane::over(config, lock, journal, *adopted)?;
                 plane.take(&adoption, snapshot)
             }
         }
+    }
+
+    /// Undoes or finishes a change of generation that was interrupted, and changes nothing else; none: nothing is live.
+    pub fn settle(self) -> Result<Option<DataPlane>, StartError> {
+        let Self { config, lock, journal, found } = self;
+        let Found::Live(adopted) = found else { return Ok(None) };
+        let (mut plane, adoption) = DataPlane::over(config, lock, journal, *adopted)?;
+        plane.finish(&adoption, None, &mut Vec::new())?;
+        Ok(Some(plane))
     }
 }
 
@@ -155,6 +149,31 @@ impl DataPlane {
     /// Adopts what stands, then reconciles it with `snapshot`: [`Standing::read`] and [`Standing::lead_to`].
     pub fn start(config: Config, snapshot: Option<&Snapshot>) -> Result<(Self, Started), StartError> {
         Standing::read(config)?.lead_to(snapshot)
+    }
+
+    fn over(
+        config: Config,
+        lock: WriterLock,
+        journal: JournalFile,
+        adopted: Adopted,
+    ) -> Result<(Self, Adoption), StartError> {
+        let Adopted { adoption, live, state } = adopted;
+        let control = Control::open(&config.pins)?;
+        control.initialise()?;
+        let plane = Self {
+            config,
+            control,
+            journal,
+            trial: None,
+            sentinel_stands: false,
+            live,
+            state,
+            state_known: true,
+            applied: None,
+            barrier_due: true,
+            _lock: lock,
+        };
+        Ok((plane, adoption))
     }
 
     fn fresh(
@@ -205,14 +224,8 @@ impl DataPlane {
     ) -> Result<(Self, Started), StartError> {
         let mut notes = adoption.notes.clone();
         notes.extend(self.live.note());
-        trial::forget_sentinel(&self.config.pins);
-        if !adoption.steps.is_empty() {
-            // Links come back to tables that are up to date. Where these cannot be written, links come back all the same.
-            let reconciled = self.reconcile(snapshot, &mut notes);
-            self.run(&adoption.steps)?;
-            reconciled?;
-        }
-        let carrying = Carrying::planned(&self.config, Direction::Up)?;
+        self.finish(adoption, snapshot, &mut notes)?;
+        let carrying = Carrying::planned(&self.config)?;
         notes.extend(carrying.notes.clone());
         let changed = match why_change(&self.config, adoption, &self.live, &self.state, &carrying) {
             Some(reason) => self.try_to_change(adoption, carrying, reason, snapshot, &mut notes)?,
@@ -225,6 +238,23 @@ impl DataPlane {
         self.begin_lease()?;
         let generation = self.generation();
         Ok((self, Started { generation, how, applied, notes }))
+    }
+
+    /// What a change that was interrupted has left behind.
+    fn finish(
+        &mut self,
+        adoption: &Adoption,
+        snapshot: Option<&Snapshot>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), StartError> {
+        trial::forget_sentinel(&self.config.pins);
+        if adoption.steps.is_empty() {
+            return Ok(());
+        }
+        // Links come back to tables that are up to date. Where these cannot be written, links come back all the same.
+        let reconciled = self.reconcile(snapshot, notes);
+        self.run(&adoption.steps)?;
+        Ok(reconciled.map(drop)?)
     }
 
     /// A change that does not succeed leaves what stands, and a note; a candidate is told.

@@ -5,10 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use evermesh_abi::{Counter, Origin};
+use evermesh_abi::Counter;
 use evermesh_model::{Changes, InvalidSnapshot, Snapshot};
 use evermesh_pins::{
-    Enrolment, EnrolmentError, FrozenMap, GenerationPins, PinDir, Table, TablesView, ViewError, sys,
+    Enrolment, EnrolmentError, GenerationPins, PinDir, Table, TablesView, ViewError,
+    sys::{self, RawMap},
 };
 use evermesh_sentinel::{Findings, NAME, Sentinel, service, workload};
 use tracing::debug;
@@ -97,8 +98,12 @@ impl Trial {
 }
 
 fn is_remembered(pins: &PinDir, cookie: u64) -> bool {
-    FrozenMap::open(pins, Table::Origins).is_ok_and(|origins| {
-        matches!(sys::map_lookup::<u64, Origin>(origins.fd.as_fd(), &cookie), Ok(Some(_)))
+    let origins = sys::object_get(&pins.frozen_map(Table::Origins));
+    let Ok(sys::Object::Map(origins)) = origins else { return false };
+    // Whatever its layout, its key is the socket's cookie.
+    RawMap::new(origins.as_fd()).is_ok_and(|entries| {
+        let mut value = vec![0; entries.value_size()];
+        entries.lookup(&cookie.to_ne_bytes(), &mut value).unwrap_or(false)
     })
 }
 

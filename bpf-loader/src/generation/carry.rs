@@ -9,13 +9,14 @@ use std::{
 use aya::{Ebpf, EbpfLoader};
 use evermesh_pins::{
     BridgeEnd, EnrolmentError, FrozenMap, PinDir, PodMap, Table,
+    layout::{Description, Difference, Kernel},
     sys::{self, Object as Pinned, RawMap},
 };
 
 use super::{BuildError, Direction, make};
 use crate::{
     Object,
-    migration::{self, Same},
+    migration::{self, Fields},
 };
 
 /// Why a frozen map was not carried over. The one in use is whole.
@@ -41,15 +42,16 @@ pub fn bridge(
         loader.map_pin_path(table.symbol(), pins.table(generation, table));
     }
     for table in Table::FROZEN {
-        loader.map_pin_path(direction.in_use(table), pins.frozen_map(table));
+        let [in_use, brought] = direction.bridged(end, table);
+        loader.map_pin_path(in_use, pins.frozen_map(table));
+        if Table::CARRIED.contains(&table) {
+            loader.map_pin_path(brought, pins.carried_map(generation, table));
+        }
     }
-    // Its programs know the current layout of `enrolled`: on the way up that which is brought, if one is.
+    // Its programs know this release's layout of `enrolled`: the one that is brought, if one is, but on the way down.
     let enrolled = pins.carried_map(generation, Table::Enrolled);
-    if direction == Direction::Up && enrolled.exists() {
+    if direction != Direction::Down && enrolled.exists() {
         loader.map_pin_path(Table::Enrolled.symbol(), enrolled);
-    }
-    for table in Table::CARRIED {
-        loader.map_pin_path(direction.brought(table), pins.carried_map(generation, table));
     }
     make::load(&mut loader, object, direction.bridge(end))
 }
@@ -63,11 +65,32 @@ pub fn replace(pins: &PinDir, generation: u32, table: Table) -> Result<(), Carry
     Ok(())
 }
 
-/// Has the map that is brought say what the one in use says. Whoever writes them meanwhile is of the bridge.
-pub fn sweep(pins: &PinDir, generation: u32, table: Table) -> Result<(), CarryError> {
-    let path = pins.carried_map(generation, table);
-    let (from, to) = (open(&pins.frozen_map(table))?, open(&path)?);
-    migration::sweep(from.as_fd(), to.as_fd(), &Same).map(drop).map_err(failed("fill", &path))
+/// Has the map that is brought say what the one in use says, field by field. Whoever writes them meanwhile is of the bridge.
+pub fn sweep(pins: &PinDir, direction: Direction, generation: u32, table: Table) -> Result<(), CarryError> {
+    let paths = [pins.frozen_map(table), pins.carried_map(generation, table)];
+    let layouts = direction.layouts(table);
+    let way = if direction == Direction::Down { Fields::down } else { Fields::between };
+    let fields = way(&layouts[0], &layouts[1], &table.declared());
+    let fields = fields.map_err(|why| failed("fill", &paths[1])(io::Error::other(why)))?;
+    let [from, to] = [open(&paths[0])?, open(&paths[1])?];
+    for ((path, map), layout) in paths.iter().zip([&from, &to]).zip(&layouts) {
+        has_layout(table, map, layout).map_err(failed("sweep", path))?;
+    }
+    migration::sweep(from.as_fd(), to.as_fd(), &fields).map(drop).map_err(failed("fill", &paths[1]))
+}
+
+/// What a map says of itself, where it was made with types, against what its entries are taken for.
+fn has_layout(table: Table, map: &OwnedFd, layout: &Description) -> io::Result<()> {
+    let info = sys::map_info(map.as_fd())?;
+    let other = |what: String| Err(io::Error::other(format!("it is of another layout: {what}")));
+    match Kernel::default().describe_frozen(table, &info) {
+        Ok(found) if found.is_shared_with(layout, table) => Ok(()),
+        Ok(found) => {
+            other(Difference::between(&found, layout, &table.declared()).first().unwrap_or_default())
+        }
+        Err(_) if info.layout.has_bytes_of(&layout.layout()) => Ok(()),
+        Err(error) => other(error.to_string()),
+    }
 }
 
 /// Has the `enrolled` that is brought say what the one in use says. Whoever writes that waits.

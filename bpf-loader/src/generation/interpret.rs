@@ -127,7 +127,7 @@ impl<'a> Interpreter<'a> {
         Self { config, journal, sizes, direction: Direction::Up, fill, made: None, bridge: None }
     }
 
-    /// The same, and what is made is for the release before.
+    /// The same, and frozen maps are brought in that direction.
     #[must_use]
     pub fn toward(self, direction: Direction) -> Self {
         Self { direction, ..self }
@@ -157,7 +157,7 @@ impl<'a> Interpreter<'a> {
             Step::PinCarried { generation, table } => {
                 make::directory(pins.carried(generation))?;
                 let pin = pins.carried_map(generation, table);
-                make::pin_table(self.made()?, direction.brought(table), pin)?
+                make::pin_table(self.made()?, direction.map(table), pin)?
             }
             Step::MakeBridge { generation, end } => {
                 self.bridge = Some(carry::bridge(pins, &self.config.object, direction, generation, end)?)
@@ -180,7 +180,7 @@ impl<'a> Interpreter<'a> {
             Step::Suspend => Control::open(pins)?.set_phase(PHASE_SUSPENDED)?,
             Step::Resume => Control::open(pins)?.set_phase(PHASE_STEADY)?,
             Step::Sweep { generation, table: Table::Enrolled } => carry::pods(pins, generation)?,
-            Step::Sweep { generation, table } => carry::sweep(pins, generation, table)?,
+            Step::Sweep { generation, table } => carry::sweep(pins, direction, generation, table)?,
             Step::Replace { generation, table } => carry::replace(pins, generation, table)?,
             Step::RemoveBridge { generation } => remove_bridge(pins, generation)?,
             Step::MakeLive { generation } => switch::make_live(pins, generation)?,

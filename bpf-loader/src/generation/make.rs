@@ -103,10 +103,10 @@ pub fn maps(
     let mut loader = EbpfLoader::new();
     let shared = Table::FROZEN.into_iter().filter(|table| !carried.contains(table));
     for (pins, table) in pins.into_iter().flat_map(|pins| shared.clone().map(move |table| (pins, table))) {
-        loader.map_pin_path(direction.brought(table), pins.frozen_map(table));
+        loader.map_pin_path(direction.map(table), pins.frozen_map(table));
     }
     for table in Table::OF_GENERATION.into_iter().chain(Table::BROUGHT) {
-        loader.map_max_entries(direction.brought(table), sizes.entries(table));
+        loader.map_max_entries(direction.map(table), sizes.entries(table));
     }
     load(&mut loader, object, direction.programs())
 }

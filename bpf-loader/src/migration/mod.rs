@@ -12,10 +12,12 @@
 //! a bridge writes it to both maps without looking again, so two threads that send on one socket to one virtual IP for the first
 //! time, at once, may leave either of their two pairs, and both are right.
 
+mod fields;
 #[cfg(test)]
 mod model;
 mod settling;
 mod sweep;
 
+pub use fields::Fields;
 pub use settling::{Settling, Turn};
-pub use sweep::{Same, Swept, Translate, sweep};
+pub use sweep::{Swept, Translate, sweep};

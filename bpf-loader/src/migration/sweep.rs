@@ -14,24 +14,6 @@ pub trait Translate {
     fn value(&self, primary: &[u8], secondary: &mut [u8]);
 }
 
-/// Both layouts are equal: what changes is the kind of the map, or its size.
-#[derive(Clone, Copy, Debug)]
-pub struct Same;
-
-impl Translate for Same {
-    fn key(&self, primary: &[u8], secondary: &mut [u8]) {
-        secondary.copy_from_slice(primary);
-    }
-
-    fn key_back(&self, secondary: &[u8], primary: &mut [u8]) {
-        primary.copy_from_slice(secondary);
-    }
-
-    fn value(&self, primary: &[u8], secondary: &mut [u8]) {
-        secondary.copy_from_slice(primary);
-    }
-}
-
 /// What a sweep has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {

@@ -1,5 +1,4 @@
-//! A data plane without an agent: it starts, is led to a mesh, and ends where it is told, as if the power had gone. And its
-//! release's command line, as far as pods go.
+//! A data plane without an agent: it starts, is led to a mesh, and ends where it is told, as if the power had gone.
 
 use std::{
     env,
@@ -15,7 +14,7 @@ use evermesh_loader::{
     Config, DataPlane, TableSizes,
     generation::{Moment, Step, Watch},
 };
-use evermesh_pins::{Enrolment, PinDir, host};
+use evermesh_pins::{PinDir, host};
 use nix::sys::signal::{Signal, raise};
 
 /// Starts a data plane and prints every step, before and after it is done
@@ -53,45 +52,17 @@ struct Args {
     end_at: Option<usize>,
 }
 
-/// Enrols a pod, or removes it, as `evermesh pod` of this release does
-#[derive(Parser)]
-struct PodArgs {
-    /// Where the data plane is pinned
-    #[arg(long)]
-    bpffs: PathBuf,
-    /// Its name
-    #[arg(long)]
-    name: String,
-    /// Its network namespace; without it the pod is removed
-    #[arg(long)]
-    netns: Option<PathBuf>,
-}
-
-impl PodArgs {
-    const ARGUMENT: &str = "pod";
-
-    fn run(self) -> anyhow::Result<()> {
-        let enrolment = Enrolment::open(&PinDir::new(self.bpffs))?;
-        match self.netns {
-            Some(namespace) => enrolment.add(&self.name, &namespace)?,
-            None => enrolment.remove(&self.name)?,
-        };
-        Ok(())
-    }
-}
-
 #[derive(Clone, Copy, ValueEnum)]
 enum Then {
     Commit,
     RollBack,
+    /// It stays, and the release steps down from it.
+    StepDown,
 }
 
 fn main() -> anyhow::Result<()> {
     if env::args_os().nth(1).is_some_and(|first| first == evermesh_sentinel::ARGUMENT) {
         return Ok(evermesh_sentinel::serve()?);
-    }
-    if env::args_os().nth(1).is_some_and(|first| first == PodArgs::ARGUMENT) {
-        return PodArgs::parse_from(env::args_os().skip(1)).run();
     }
     let args = Args::parse();
     let mesh = source::read(&args.config).and_then(source::Raw::parse).context("read the mesh")?.snapshot;
@@ -112,6 +83,10 @@ fn main() -> anyhow::Result<()> {
     match args.then {
         Then::Commit => plane.commit()?,
         Then::RollBack => plane.roll_back("that is what was asked for")?,
+        Then::StepDown => {
+            plane.commit()?;
+            plane.step_down().map(drop)?;
+        }
     }
     println!("done {}", started.how);
     Ok(())

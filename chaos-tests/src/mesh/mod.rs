@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use evermesh_pins::PinDir;
 use nix::{sys::signal::Signal, unistd::Pid};
 use view::State;
 pub use view::{ControlPlaneSeen, MeshEndpoint, Refusal};
@@ -164,6 +165,17 @@ impl<'a> Mesh<'a> {
     /// Waits for a ready agent other than `old`.
     pub fn await_agent(&self, old: Option<Pid>) -> Result<Pid> {
         wait::until("a ready agent", PATIENCE, || self.ready_agent().filter(|&pid| Some(pid) != old))
+    }
+
+    /// Waits until the supervisor is in that phase with a process, and tells which that is.
+    pub fn await_phase(&self, phase: &str) -> Result<Pid> {
+        let found = || self.state().filter(|state| state.phase == phase).and_then(|state| state.agent_pid);
+        wait::until(&format!("the phase {phase}"), PATIENCE, || found().map(Pid::from_raw))
+    }
+
+    /// What it has pinned.
+    pub fn pins(&self) -> PinDir {
+        PinDir::new(self.sandbox.bpffs())
     }
 
     fn ready_agent(&self) -> Option<Pid> {

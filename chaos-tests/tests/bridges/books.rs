@@ -3,7 +3,6 @@
 use std::{collections::HashMap, net::IpAddr, os::fd::AsFd};
 
 use evermesh_abi::Address;
-use evermesh_loader::migration::Translate;
 use evermesh_pins::{Table, sys::RawMap};
 
 use crate::{

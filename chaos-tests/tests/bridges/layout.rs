@@ -1,11 +1,17 @@
 //! Other releases and their layouts, written down by hand: what a migration must have made of the former ones.
 
 use evermesh_chaos_tests::binaries;
-use evermesh_loader::{Object, migration::Translate};
-use evermesh_pins::Table;
+use evermesh_loader::{
+    Object,
+    migration::{Fields, Translate},
+};
+use evermesh_pins::{
+    Table,
+    layout::{Declared, Description},
+};
 
 /// (where it stood, where it stands, bytes)
-type Fields = &'static [(usize, usize, usize)];
+type Places = &'static [(usize, usize, usize)];
 
 /// A release, and where its layouts have the fields of today's.
 pub struct Release {
@@ -16,8 +22,8 @@ pub struct Release {
 
 #[derive(Clone, Copy)]
 pub struct Moves {
-    key: Fields,
-    value: Fields,
+    key: Places,
+    value: Places,
     is_back: bool,
 }
 
@@ -37,7 +43,7 @@ impl Release {
 
     /// The variant whose origins have their fields in another order, one of them wider, and a new one between them.
     pub fn wider() -> Self {
-        let origin: Fields = &[
+        let origin: Places = &[
             (0, 60, 2),
             (2, 62, 2),
             (4, 16, 2),
@@ -48,7 +54,7 @@ impl Release {
             (44, 56, 4),
             (48, 48, 8),
         ];
-        let key: Fields = &[(0, 24, 8), (8, 8, 16), (24, 6, 2), (26, 0, 1)];
+        let key: Places = &[(0, 24, 8), (8, 8, 16), (24, 6, 2), (26, 0, 1)];
         Self {
             origins: Moves { value: origin, ..SAME_ORIGIN },
             udp_origins: Moves { key, ..SAME_PAIR },
@@ -56,36 +62,60 @@ impl Release {
         }
     }
 
-    /// From the layouts of before to its own.
-    pub fn forth(&self, table: Table) -> Moves {
-        if table == Table::Origins { self.origins } else { self.udp_origins }
+    /// How a sweep leads from the layouts of before to its own, by what the objects say of their maps.
+    pub fn up(&self, table: Table) -> Fields {
+        let [before, own] = self.layouts(table);
+        Fields::between(&before, &own, &Declared::default()).unwrap()
     }
 
     /// From its own to those of before.
+    pub fn down(&self, table: Table) -> Fields {
+        let [before, own] = self.layouts(table);
+        Fields::down(&own, &before, &Declared::default()).unwrap()
+    }
+
+    fn layouts(&self, table: Table) -> [Description; 2] {
+        let mut layouts = [self.object.layouts_before().unwrap(), self.object.layouts().unwrap()];
+        layouts.each_mut().map(|layouts| layouts.remove(&table).unwrap())
+    }
+
+    /// The same from its own to those of before, written down by hand.
     pub fn back(&self, table: Table) -> Moves {
-        Moves { is_back: true, ..self.forth(table) }
+        let forth = if table == Table::Origins { self.origins } else { self.udp_origins };
+        Moves { is_back: true, ..forth }
+    }
+}
+
+/// A sweep that takes bytes over as they are.
+pub struct AsTheyAre;
+
+impl Translate for AsTheyAre {
+    fn key(&self, primary: &[u8], secondary: &mut [u8]) {
+        secondary.copy_from_slice(primary);
+    }
+
+    fn key_back(&self, secondary: &[u8], primary: &mut [u8]) {
+        primary.copy_from_slice(secondary);
+    }
+
+    fn value(&self, primary: &[u8], secondary: &mut [u8]) {
+        secondary.copy_from_slice(primary);
     }
 }
 
 impl Moves {
-    fn perform(fields: Fields, is_back: bool, from: &[u8], to: &mut [u8]) {
+    pub fn key(&self, from: &[u8], to: &mut [u8]) {
+        Self::perform(self.key, self.is_back, from, to);
+    }
+
+    pub fn value(&self, from: &[u8], to: &mut [u8]) {
+        Self::perform(self.value, self.is_back, from, to);
+    }
+
+    fn perform(fields: Places, is_back: bool, from: &[u8], to: &mut [u8]) {
         for &(old, new, size) in fields {
             let (source, target) = if is_back { (new, old) } else { (old, new) };
             to[target..target + size].copy_from_slice(&from[source..source + size]);
         }
-    }
-}
-
-impl Translate for Moves {
-    fn key(&self, primary: &[u8], secondary: &mut [u8]) {
-        Self::perform(self.key, self.is_back, primary, secondary);
-    }
-
-    fn key_back(&self, secondary: &[u8], primary: &mut [u8]) {
-        Self::perform(self.key, !self.is_back, secondary, primary);
-    }
-
-    fn value(&self, primary: &[u8], secondary: &mut [u8]) {
-        Self::perform(self.value, self.is_back, primary, secondary);
     }
 }

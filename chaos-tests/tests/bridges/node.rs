@@ -22,9 +22,11 @@ pub const TARGET: u16 = 8080;
 /// More than one socket remembers.
 pub const SERVICES: u16 = 1100;
 
-/// The maps of programs: those of the layouts before, or this release's.
-pub const KINDS: [(Table, &str, &str); 2] =
-    [(Table::Origins, "ORIGINS", "ORIGINS_BEFORE"), (Table::UdpOrigins, "UDP_ORIGINS", "UDP_ORIGINS_BEFORE")];
+/// The maps of programs: this release's, and what may stand beside them.
+const KINDS: [(Table, &str, [&str; 2]); 2] = [
+    (Table::Origins, "ORIGINS", ["ORIGINS_BEFORE", "ORIGINS_BESIDE"]),
+    (Table::UdpOrigins, "UDP_ORIGINS", ["UDP_ORIGINS_BEFORE", "UDP_ORIGINS_BESIDE"]),
+];
 
 /// Declared in the order in which things must go.
 pub struct Node {
@@ -88,8 +90,8 @@ impl Node {
         Maps(path)
     }
 
-    /// A part of a release over these maps: those of the layouts before, and this release's.
-    pub fn load(&self, object: &Object, part: Part, before: &Maps, current: &Maps) -> Programs {
+    /// A part of a release over these maps: the others, and this release's.
+    pub fn load(&self, object: &Object, part: Part, others: &Maps, current: &Maps) -> Programs {
         let mut loader = EbpfLoader::new();
         for table in Table::OF_GENERATION {
             loader.map_pin_path(table.symbol(), self.pins.table(1, table));
@@ -97,11 +99,13 @@ impl Node {
         for table in [Table::Enrolled, Table::Control] {
             loader.map_pin_path(table.symbol(), self.pins.frozen_map(table));
         }
-        for (table, symbol, symbol_before) in KINDS {
+        for (table, symbol, beside) in KINDS {
             loader.map_pin_path(symbol, current.path(table));
-            loader.map_pin_path(symbol_before, before.path(table));
+            for symbol in beside {
+                loader.map_pin_path(symbol, others.path(table));
+            }
         }
-        for symbol in ["UDP_ORIGINS", "UDP_ORIGINS_BEFORE"] {
+        for symbol in ["UDP_ORIGINS", "UDP_ORIGINS_BEFORE", "UDP_ORIGINS_BESIDE"] {
             loader.map_max_entries(symbol, self.entries);
         }
         let mut object = loader.load(object.part(part).unwrap()).unwrap();

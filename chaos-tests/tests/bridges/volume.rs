@@ -8,12 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use evermesh_loader::{Part, migration::sweep};
+use evermesh_loader::{
+    Part,
+    migration::{Fields, Translate, sweep},
+};
 use evermesh_pins::{Hook, Table};
 
 use crate::{
     books::{Contents, Found},
-    layout::{Moves, Release},
+    layout::{AsTheyAre, Release},
     node::{Maps, Node, Programs},
     sockets::Books,
 };
@@ -31,6 +34,18 @@ fn a_hundred_thousand_entries_come_to_another_layout_and_back_under_traffic() {
 #[test]
 fn entries_come_to_larger_maps_of_the_same_layout_and_back() {
     there_and_back(&Release::this(), 1_000);
+}
+
+#[test]
+fn entries_come_to_other_maps_of_a_later_layout_on_the_level_and_back() {
+    let (node, release) = (Node::new(300_000), Release::wider());
+    let [a, b] = ["a", "b"].map(|name| node.maps(name));
+    let mut books = filled(&node, &release, &a, 1_000);
+    for way in [[&a, &b], [&b, &a]] {
+        on_the_level(&node, &release, way, &mut books);
+    }
+    drop(books);
+    assert!(Contents::of(&a, &release).is_empty());
 }
 
 #[test]
@@ -58,17 +73,23 @@ fn a_bridge_that_writes_what_is_absent_only_is_found() {
     assert!(found.stale > 0, "{found:?}");
 }
 
+#[test]
+fn a_sweep_that_takes_bytes_over_as_they_are_is_found() {
+    let found = swept(&Release::wider(), |_| AsTheyAre);
+    assert!(found.lost > 0 && found.resurrected > 0, "{found:?}");
+}
+
 fn there_and_back(release: &Release, entries: u32) {
     let node = Node::new(entries * 2 + 300_000);
     let [a, b, c] = ["a", "b", "c"].map(|name| node.maps(name));
     let load = |part, before: &Maps| node.load(&release.object, part, before, &b);
-    let mut books = filled(&node, &a, entries);
+    let mut books = filled(&node, &Release::this(), &a, entries);
     Found::of(&Contents::before(&a), &books).assert_nothing("before");
 
     let (up, down, new) = (load(Part::Up, &a), load(Part::Down, &a), load(Part::Current, &a));
     under_traffic(&node, &mut books, "up", || {
         one_by_one(&node, &up);
-        carry(&a, &b, |table| release.forth(table));
+        carry(&a, &b, |table| release.up(table));
     });
     let whole = |books: &[Books], when| {
         Found::of(&Contents::before(&a), books).assert_nothing(when);
@@ -84,7 +105,7 @@ fn there_and_back(release: &Release, entries: u32) {
     let (up, down, old) = (load(Part::Up, &c), load(Part::Down, &c), load(Part::Before, &c));
     under_traffic(&node, &mut books, "down", || {
         one_by_one(&node, &down);
-        carry(&b, &c, |table| release.back(table));
+        carry(&b, &c, |table| release.down(table));
     });
     under_traffic(&node, &mut books, "near end", || one_by_one(&node, &up));
     assert!(Contents::before(&c) == Contents::of(&b, release), "at the near end");
@@ -94,24 +115,48 @@ fn there_and_back(release: &Release, entries: u32) {
     assert!(Contents::before(&c).is_empty());
 }
 
-/// What is found in the secondary when there was traffic after the sweep.
+/// To other maps of the release's own layouts.
+fn on_the_level(node: &Node, release: &Release, [from, to]: [&Maps; 2], books: &mut [Books]) {
+    let load = |part, primary, beside| node.load(&release.object, part, beside, primary);
+    let [near, far] = [load(Part::Level, from, to), load(Part::Level, to, from)];
+    let own = load(Part::Current, to, to);
+    under_traffic(node, books, "level", || {
+        one_by_one(node, &near);
+        carry(from, to, |table| same(release, table));
+    });
+    under_traffic(node, books, "level, far end", || one_by_one(node, &far));
+    assert!(Contents::of(from, release) == Contents::of(to, release), "on the level");
+    under_traffic(node, books, "level, current", || one_by_one(node, &own));
+    Found::of(&Contents::of(to, release), books).assert_nothing("after the level");
+}
+
+fn same(release: &Release, table: Table) -> Fields {
+    let own = &release.object.layouts().unwrap()[&table];
+    Fields::between(own, own, &table.declared()).unwrap()
+}
+
+/// What is found in the secondary when there was traffic after a sweep by field.
 fn upgraded(release: &Release) -> Found {
+    swept(release, |table| release.up(table))
+}
+
+fn swept<T: Translate>(release: &Release, translate: impl Fn(Table) -> T + Send) -> Found {
     let node = Node::new(300_000);
     let [a, b] = ["a", "b"].map(|name| node.maps(name));
-    let mut books = filled(&node, &a, 1_000);
+    let mut books = filled(&node, &Release::this(), &a, 1_000);
     let up = node.load(&release.object, Part::Up, &a, &b);
     node.switch_all(&up);
-    carry(&a, &b, |table| release.forth(table));
+    carry(&a, &b, translate);
     under_traffic(&node, &mut books, "up", || one_by_one(&node, &up));
     Found::of(&Contents::before(&a), &books).assert_nothing("in the primary");
     Found::of(&Contents::of(&b, release), &books)
 }
 
-/// Old programs over these maps, and what their sockets have asked.
-fn filled(node: &Node, maps: &Maps, entries: u32) -> Vec<Books> {
+/// A release's programs over these maps, and what their sockets have asked.
+fn filled(node: &Node, release: &Release, maps: &Maps, entries: u32) -> Vec<Books> {
     /// Each socket that asked as much as is remembered has so many.
     const A_SOCKET: u32 = 3 * 1024;
-    node.switch_all(&node.load(&Release::this().object, Part::Current, maps, maps));
+    node.switch_all(&node.load(&release.object, Part::Current, maps, maps));
     let mut books = vec![Books::default(), Books::default()];
     node.inside(|| books.iter_mut().for_each(|book| book.fill(entries.div_ceil(2 * A_SOCKET) as usize)));
     books
@@ -126,7 +171,7 @@ fn one_by_one(node: &Node, to: &Programs) {
     evermesh_loader::barrier().unwrap();
 }
 
-fn carry(from: &Maps, to: &Maps, translate: impl Fn(Table) -> Moves) {
+fn carry<T: Translate>(from: &Maps, to: &Maps, translate: impl Fn(Table) -> T) {
     let started = Instant::now();
     for table in [Table::Origins, Table::UdpOrigins] {
         let swept = sweep(from.open(table).as_fd(), to.open(table).as_fd(), &translate(table)).unwrap();

@@ -1,6 +1,7 @@
 use std::fs;
 
 use evermesh_chaos_tests::{
+    binaries,
     faults::random,
     oracle::{Event, Verdict},
 };
@@ -76,10 +77,10 @@ fn a_migration_whose_last_words_in_the_journal_are_lost_is_led_to_what_is_live()
 /// And whoever enrols or removes a pod meanwhile has done so in the end.
 #[test]
 fn a_change_of_enrolled_that_is_cut_off_anywhere_is_undone_or_finished() {
-    let mut enrolled = false;
+    let (own, mut enrolled) = (binaries::find("evermesh").unwrap(), false);
     survive(Kind::Pods, "commit", 7, |cutter, at| {
         enrolled = !enrolled;
-        let writer = cutter.plane.enrolling("evermesh", enrolled);
+        let writer = cutter.plane.enrolling(&own, enrolled);
         let recovery = cutter.cut("commit", at, None);
         if at % 3 == 0 && recovery > 0 {
             cutter.cut("commit", at, Some(at % recovery));
@@ -90,10 +91,10 @@ fn a_change_of_enrolled_that_is_cut_off_anywhere_is_undone_or_finished() {
 
 #[test]
 fn a_change_of_enrolled_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
-    let mut enrolled = false;
+    let (own, mut enrolled) = (binaries::find("evermesh").unwrap(), false);
     survive(Kind::Pods, "roll-back", 9, |cutter, at| {
         enrolled = !enrolled;
-        let writer = cutter.plane.enrolling("evermesh", enrolled);
+        let writer = cutter.plane.enrolling(&own, enrolled);
         cutter.cut("roll-back", at, None);
         writer.finished();
     });

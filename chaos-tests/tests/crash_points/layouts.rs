@@ -1,5 +1,7 @@
 //! Releases whose maps have other layouts take over from each other: fields that were added, moved, widened, renamed and
-//! removed, keys that are others, and a table of another size. `variants/releases/layouts.patch` says which.
+//! removed, keys that are others, and a table of another size. `variants/releases/layouts.patch` says which, and
+//! `variants/wider.patch` those of the maps that programs write: for these the later release steps down before the earlier one
+//! follows.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +11,7 @@ use std::{
     thread,
 };
 
-use evermesh_chaos_tests::{oracle::Verdict, stage::config};
+use evermesh_chaos_tests::{binaries, oracle::Verdict, stage::config};
 use evermesh_pins::{
     Inventory, Table, TablesView,
     layout::{Carried, Change, Difference, Kernel, Ways},
@@ -19,13 +21,17 @@ use crate::plane::{Kind, Plane, Run, Task, event};
 
 const OWN: &str = "evermesh-plane";
 const OTHER: &str = "evermesh-plane-layouts";
-const COMMAND_LINE: &str = "evermesh";
 
 /// The numbers by which the tables know services and endpoints, by digest.
 type Ids = (BTreeMap<u64, u32>, BTreeMap<u64, Vec<u32>>);
 
 fn then(then: &'static str) -> Task {
     Task { room: Kind::Table.sizes()[0], then, end_at: None }
+}
+
+/// Before the earlier release can follow.
+fn step_down(plane: &Plane) {
+    plane.run_by(OTHER, then("step-down")).finished();
 }
 
 fn ids(plane: &Plane) -> Ids {
@@ -48,11 +54,13 @@ fn ids(plane: &Plane) -> Ids {
 /// The command lines of both releases enrol and remove a pod in turns, and each looks whether it is so. How often.
 fn while_pods_come_and_go(plane: &Plane, act: impl FnOnce()) -> usize {
     let ended = AtomicBool::new(false);
+    let own = binaries::find("evermesh").unwrap();
+    let other = binaries::release_after("layouts").unwrap().join("evermesh");
     let write = || {
         let mut turn = 0;
         while turn % 4 != 0 || !ended.load(Ordering::Relaxed) {
-            let program = [COMMAND_LINE, OTHER, OTHER, COMMAND_LINE][turn % 4];
-            plane.enrolling(program, turn % 2 == 0).finished();
+            let command_line = [&own, &other, &other, &own][turn % 4];
+            plane.enrolling(command_line, turn % 2 == 0).finished();
             turn += 1;
         }
         turn
@@ -89,6 +97,7 @@ fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
         for _ in 0..2 {
             for (kind, program, end) in [
                 ("upgraded", OTHER, "commit"),
+                ("stepped down", OTHER, "step-down"),
                 ("downgrade rolled back", OWN, "roll-back"),
                 ("downgraded", OWN, "commit"),
                 ("upgrade rolled back", OTHER, "roll-back"),
@@ -103,7 +112,7 @@ fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
         }
         events
     });
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 8), "{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 10), "{report}");
 }
 
 #[test]
@@ -113,15 +122,23 @@ fn a_change_of_layouts_that_is_cut_off_is_undone_by_the_release_before() {
     let report = plane.under_traffic(|| {
         let mut events = Vec::new();
         for [old, new] in [[OWN, OTHER], [OTHER, OWN]] {
+            if new == OWN {
+                step_down(&plane);
+            }
             let moments = worst_moments(&plane.run_by(new, then("roll-back")).finished());
             for at in moments {
+                if new == OWN {
+                    step_down(&plane);
+                }
                 let cut = Task { end_at: Some(at), ..then("commit") };
                 events.push(event("cut off", || drop(plane.run_by(new, cut).cut_off())));
                 events.push(event("undone", || drop(plane.run_by(old, then("commit")).finished())));
                 plane.settled();
                 assert_eq!(ids(&plane), before);
             }
-            plane.run_by(new, then("commit")).finished();
+            if new == OTHER {
+                plane.run_by(new, then("commit")).finished();
+            }
         }
         events
     });
@@ -133,7 +150,8 @@ fn a_change_of_layouts_that_is_cut_off_is_undone_by_the_release_before() {
 fn tables_of_another_layout_are_up_to_date_when_they_are_rolled_back_to() {
     let plane = Plane::new(Kind::Table);
     for [old, new] in [[OWN, OTHER], [OTHER, OWN]] {
-        plane.run_by(old, then("commit")).finished();
+        let stands = if old == OTHER { "step-down" } else { "commit" };
+        plane.run_by(old, then(stands)).finished();
         let all = ids(&plane);
         fs::write(plane.mesh(), config::with(&plane.web()[1..])).unwrap();
         plane.run_by(new, then("roll-back")).finished();
@@ -162,11 +180,10 @@ fn the_other_layouts_are_others_in_every_way() {
         let carried = Carried::of(table, &own, &theirs, &table.declared());
         assert!(matches!(carried, Carried::Rebuilt | Carried::CountedAnew), "{table}: {carried:?}");
     }
-    let table = Table::Enrolled;
-    let (theirs, own) =
-        (kernel.describe_frozen(table, &inventory.frozen[&table]).unwrap(), table.description());
-    for (from, to) in [(&own, &theirs), (&theirs, &own)] {
-        assert_eq!(Carried::of(table, from, to, &table.declared()), Carried::Migrated);
+    for table in Table::BROUGHT {
+        let theirs = kernel.describe_frozen(table, &inventory.frozen[&table].info).unwrap();
+        let carried = Carried::of(table, &table.description(), &theirs, &table.declared());
+        assert_eq!(carried, Carried::Migrated, "{table}");
     }
     for change in [Change::Added, Change::Removed, Change::Moved, Change::Widened] {
         assert!(changes.contains(&change), "{change:?}");

@@ -150,18 +150,13 @@ impl Plane {
         &self.mesh
     }
 
-    /// Has a pod without traffic enrolled, or removed, by the command line of a release: `evermesh`, or what another one has
-    /// instead.
-    pub fn enrolling(&self, program: &str, enrolled: bool) -> Writer {
-        let mut command = Command::new(binaries::find(program).unwrap());
-        match (program, enrolled) {
-            ("evermesh", true) => command.args(["pod", "add", Writer::POD]),
-            ("evermesh", false) => command.args(["pod", "remove", Writer::POD]),
-            _ => command.args(["pod", "--name", Writer::POD]),
+    /// Has a pod without traffic enrolled, or removed, by the command line of a release.
+    pub fn enrolling(&self, command_line: &Path, enrolled: bool) -> Writer {
+        let mut command = Command::new(command_line);
+        match enrolled {
+            true => command.args(["pod", "add", Writer::POD, "--netns", "/proc/self/ns/net"]),
+            false => command.args(["pod", "remove", Writer::POD]),
         };
-        if enrolled {
-            command.args(["--netns", "/proc/self/ns/net"]);
-        }
         command.arg("--bpffs").arg(self.pins().root()).stdout(Stdio::null()).stderr(Stdio::piped());
         Writer { pins: self.pins(), process: command.spawn().unwrap(), enrolled }
     }

@@ -15,7 +15,7 @@ fn the_kernel_the_object_and_the_rust_types_describe_every_map_alike() {
     for table in Table::ALL {
         let pinned = match generation.tables.get(&table) {
             Some(pin) => kernel.describe_table(generation, table, pin),
-            None => kernel.describe_frozen(table, &inventory.frozen[&table]),
+            None => kernel.describe_frozen(table, &inventory.frozen[&table].info),
         };
         let (pinned, types) = (pinned.unwrap(), table.description());
         for other in [&pinned, &object[&table]] {

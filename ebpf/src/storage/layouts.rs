@@ -4,21 +4,23 @@
 
 #[cfg(any(feature = "up", feature = "before"))]
 pub use former as primary;
+#[cfg(feature = "level")]
+pub use beside as secondary;
 #[cfg(feature = "down")]
 pub use former as secondary;
-#[cfg(feature = "down")]
+#[cfg(any(feature = "down", feature = "level"))]
 pub use own as primary;
 #[cfg(feature = "up")]
 pub use own as secondary;
 
 /// Those of this release.
-#[cfg(any(feature = "up", feature = "down"))]
+#[cfg(any(feature = "up", feature = "down", feature = "level"))]
 pub mod own {
     pub use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
 
     pub use crate::maps::{ORIGINS, UDP_ORIGINS};
 
-    #[cfg(feature = "down")]
+    #[cfg(any(feature = "down", feature = "level"))]
     #[inline(always)]
     pub fn origin(origin: &Origin) -> &Origin {
         origin
@@ -35,7 +37,15 @@ pub mod own {
     }
 }
 
+/// Those of this release once more, in other maps.
+#[cfg(feature = "level")]
+pub mod beside {
+    pub use super::own::{Origin, UdpOrigin, key, pair};
+    pub use crate::maps::{ORIGINS_BESIDE as ORIGINS, UDP_ORIGINS_BESIDE as UDP_ORIGINS};
+}
+
 /// Those of the release before.
+#[cfg(any(feature = "up", feature = "down", feature = "before"))]
 pub mod former {
     pub use evermesh_abi::before::{Origin, UdpOrigin, UdpOriginKey};
 

@@ -11,7 +11,7 @@ use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
 use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
 
 use super::layouts::primary::{self, ORIGINS, UDP_ORIGINS};
-#[cfg(any(feature = "up", feature = "down"))]
+#[cfg(any(feature = "up", feature = "down", feature = "level"))]
 use super::mirror;
 
 /// Nothing stands beside the primary.

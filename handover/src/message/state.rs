@@ -42,6 +42,8 @@ pub enum Phase {
     Starting,
     /// It is ready.
     Running,
+    /// There is none: the committed release carries maps over to the layouts that the release on trial knows.
+    SteppingDown,
     /// It was asked or forced to end, or said that it will.
     Stopping,
     /// There is none; the next one starts after a pause.
@@ -57,9 +59,10 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Starting,
         Self::Running,
+        Self::SteppingDown,
         Self::Stopping,
         Self::Backoff,
         Self::Yielded,
@@ -72,6 +75,7 @@ impl Phase {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::SteppingDown => "stepping-down",
             Self::Stopping => "stopping",
             Self::Backoff => "backoff",
             Self::Yielded => "yielded",

@@ -9,7 +9,7 @@ use evermesh_abi::Enrolled;
 use super::{EnrolmentError, Pod};
 use crate::{
     FrozenMapError, MapPin, Table,
-    layout::{Carried, Copies, Description, Kernel, Translation},
+    layout::{Copies, Description, Kernel, Translation},
     sys::{self, Object, RawMap},
 };
 
@@ -60,8 +60,8 @@ impl PodMap {
     /// Whether programs that know it in that layout can read it.
     pub fn is_for(&self, layout: &Description) -> bool {
         let table = Table::Enrolled;
-        match Kernel::default().describe_frozen(table, &self.pin) {
-            Ok(own) => Carried::of(table, &own, layout, &table.declared()) == Carried::Shared,
+        match Kernel::default().describe_frozen(table, &self.pin.info) {
+            Ok(own) => own.is_shared_with(layout, table),
             Err(_) => self.pin.info.layout.has_bytes_of(&layout.layout()),
         }
     }
@@ -161,7 +161,7 @@ impl Ways {
     fn to(pin: &MapPin) -> Result<Option<Self>, String> {
         let table = Table::Enrolled;
         let (own, declared) = (table.description(), table.declared());
-        match Kernel::default().describe_frozen(table, pin) {
+        match Kernel::default().describe_frozen(table, &pin.info) {
             Ok(theirs) if theirs.is_like(&own) => Ok(None),
             Ok(theirs) => {
                 let between = |from, to| {

@@ -3,11 +3,16 @@
 use std::mem::offset_of;
 
 use evermesh_abi::{
-    Address, Endpoint, Enrolled, FrontendKey, Origin, RENAMED, ServiceMeta, UdpOrigin, UdpOriginKey,
+    Address, Endpoint, Enrolled, FrontendKey, Origin, RENAMED, ServiceMeta, UdpOrigin, UdpOriginKey, before,
 };
 
 use super::{Declared, Description, Field, FieldKind, Record};
-use crate::Table;
+use crate::{Layout, Table};
+
+type EnrolledBefore = before::Enrolled;
+type OriginBefore = before::Origin;
+type UdpOriginKeyBefore = before::UdpOriginKey;
+type UdpOriginBefore = before::UdpOrigin;
 
 /// A type that can be a field.
 trait Shape {
@@ -98,7 +103,51 @@ impl Table {
                 }),
             ),
         };
-        let layout = self.layout();
+        self.described(self.layout(), key, value)
+    }
+
+    /// What the release before reads and writes, by the Rust types that this release has of it.
+    pub fn description_before(self) -> Description {
+        let (key, value) = match self {
+            Self::Enrolled => (
+                Record::word(8),
+                record!(EnrolledBefore { revision, name_len, flags, ipv4, ipv6, name, reserve }),
+            ),
+            Self::Origins => (
+                Record::word(8),
+                record!(OriginBefore {
+                    revision,
+                    flags,
+                    frontend_port,
+                    backend_port,
+                    frontend,
+                    backend,
+                    service,
+                    endpoint,
+                    udp_origins,
+                    reserve,
+                }),
+            ),
+            Self::UdpOrigins => (
+                record!(UdpOriginKeyBefore { socket, address, port, kind, pad }),
+                record!(UdpOriginBefore {
+                    revision,
+                    flags,
+                    frontend_port,
+                    backend_port,
+                    frontend,
+                    backend,
+                    service,
+                    endpoint,
+                    reserve,
+                }),
+            ),
+            other => return other.description(),
+        };
+        self.described(self.layout_before(), key, value)
+    }
+
+    fn described(self, layout: Layout, key: Record, value: Record) -> Description {
         let (kind, flags, revision) = (layout.kind, layout.flags, layout.revision);
         Description { kind, flags, max_entries: self.fixed_entries(), revision, key, value }
     }
@@ -117,9 +166,10 @@ mod tests {
 
     #[test]
     fn the_fields_fill_the_bytes_that_the_layout_has() {
-        for table in Table::ALL {
-            let description = table.description();
-            assert_eq!(description.layout(), table.layout(), "{table}");
+        let own = Table::ALL.map(|table| (table, table.description(), table.layout()));
+        let before = Table::ALL.map(|table| (table, table.description_before(), table.layout_before()));
+        for (table, description, layout) in own.into_iter().chain(before) {
+            assert_eq!(description.layout(), layout, "{table}");
             for record in [&description.key, &description.value] {
                 let end = record.fields.iter().fold(0, |end, field| {
                     assert_eq!(field.offset, end, "{table}: {}", field.name);

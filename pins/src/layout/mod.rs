@@ -5,9 +5,11 @@
 //! nothing is lost by it a [`Translation`] of the entries.
 
 mod btf;
+mod candidate;
 mod declared;
 mod description;
 mod difference;
+mod known;
 mod object;
 mod pinned;
 mod said;
@@ -17,7 +19,8 @@ mod ways;
 pub use btf::{BtfError, Types};
 pub use description::{Description, Field, FieldKind, Record};
 pub use difference::{Carried, Change, Difference, FieldDifference, MapChange};
-pub use object::{ObjectError, of_object, of_tables};
+pub use known::{Known, Unknown};
+pub use object::{ObjectError, of_object};
 pub use pinned::{Kernel, UnknownFields};
 pub use said::{Layouts, Renamed};
 pub use translation::{Copies, Declared, Translation, Untranslatable, Why};

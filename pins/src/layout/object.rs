@@ -27,19 +27,18 @@ pub enum ObjectError {
     },
 }
 
-/// Every map that an eBPF object makes. It does not know the revisions: those are this release's.
-pub fn of_object(bytes: &[u8]) -> Result<BTreeMap<Table, Description>, ObjectError> {
-    of_tables(bytes, &Table::ALL)
-}
-
-/// These maps of an eBPF object.
-pub fn of_tables(bytes: &[u8], tables: &[Table]) -> Result<BTreeMap<Table, Description>, ObjectError> {
+/// Every map that an eBPF object makes under these names. It does not know the revisions: those are this release's.
+pub fn of_object(
+    bytes: &[u8],
+    name: impl Fn(Table) -> &'static str,
+) -> Result<BTreeMap<Table, Description>, ObjectError> {
     let object = aya_obj::Object::parse(bytes)?;
     let section = object.btf.as_ref().ok_or(ObjectError::Typeless)?.to_bytes();
-    let types = Types::read(&section).map_err(|source| ObjectError::Type { table: Table::ALL[0], source })?;
+    let every = Table::ALL;
+    let types = Types::read(&section).map_err(|source| ObjectError::Type { table: every[0], source })?;
     let describe = |table: Table| {
-        let missing = ObjectError::Missing(table.symbol());
-        let Some(aya_obj::Map::Btf(map)) = object.maps.get(table.symbol()) else { return Err(missing) };
+        let missing = ObjectError::Missing(name(table));
+        let Some(aya_obj::Map::Btf(map)) = object.maps.get(name(table)) else { return Err(missing) };
         let record = |id| types.record(id).map_err(|source| ObjectError::Type { table, source });
         let map_of = aya_obj::Map::Btf(map.clone());
         let description = Description {
@@ -52,5 +51,5 @@ pub fn of_tables(bytes: &[u8], tables: &[Table]) -> Result<BTreeMap<Table, Descr
         };
         Ok((table, description))
     };
-    tables.iter().copied().map(describe).collect()
+    every.into_iter().map(describe).collect()
 }

@@ -4,7 +4,10 @@ use std::{
 };
 
 use super::{BtfError, Description, Types};
-use crate::{GenerationPins, MapPin, Table, sys};
+use crate::{
+    GenerationPins, MapPin, Table,
+    sys::{self, MapInfo},
+};
 
 /// Reads what the kernel knows of the layouts of pinned maps. Maps that were made together share their types, which are
 /// read once.
@@ -32,8 +35,8 @@ pub enum UnknownFields {
 
 impl Kernel {
     /// The layout of a pinned map; the kernel does not know its revision, which is `revision`.
-    fn describe(&mut self, pin: &MapPin, revision: u32) -> Result<Description, UnknownFields> {
-        let found = pin.info.types.ok_or(UnknownFields::Typeless)?;
+    fn describe(&mut self, info: &MapInfo, revision: u32) -> Result<Description, UnknownFields> {
+        let found = info.types.ok_or(UnknownFields::Typeless)?;
         let types = match self.0.entry(found.btf) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
@@ -42,11 +45,11 @@ impl Kernel {
                 unknown.insert(Types::read(&bytes)?)
             }
         };
-        let layout = pin.info.layout;
+        let layout = info.layout;
         Ok(Description {
             kind: layout.kind,
             flags: layout.flags,
-            max_entries: Some(pin.info.max_entries),
+            max_entries: Some(info.max_entries),
             revision,
             key: types.record(found.key)?,
             value: types.record(found.value)?,
@@ -61,11 +64,11 @@ impl Kernel {
         pin: &MapPin,
     ) -> Result<Description, UnknownFields> {
         let entry = generation.manifest.as_ref().and_then(|manifest| manifest.tables.get(&table));
-        self.describe(pin, entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0))
+        self.describe(&pin.info, entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0))
     }
 
     /// The layout of a frozen map. Who writes it says in its entries which revision they are of.
-    pub fn describe_frozen(&mut self, table: Table, pin: &MapPin) -> Result<Description, UnknownFields> {
-        self.describe(pin, table.layout().revision)
+    pub fn describe_frozen(&mut self, table: Table, info: &MapInfo) -> Result<Description, UnknownFields> {
+        self.describe(info, table.layout().revision)
     }
 }

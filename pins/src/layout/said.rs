@@ -33,16 +33,16 @@ impl Layouts {
     /// The one argument of an agent that is to say its layouts and end.
     pub const ARGUMENT: &'static str = "layouts";
 
-    /// Those of this release, for an object with these maps.
-    pub fn of_release(current: &BTreeMap<Table, Description>) -> Self {
+    /// Those of this release, for objects with these maps.
+    pub fn of_release(current: &BTreeMap<Table, Description>, before: &BTreeMap<Table, Description>) -> Self {
         let named = |(table, it): (&Table, &Description)| (table.name().to_owned(), it.clone());
-        let current: BTreeMap<_, _> = current.iter().map(named).collect();
+        let [current, before] = [current, before].map(|all| all.iter().map(named).collect());
         let renamed = evermesh_abi::RENAMED.iter().map(|it| Renamed {
             table: it.table.to_owned(),
             before: it.before.to_owned(),
             now: it.now.to_owned(),
         });
-        Self { before: current.clone(), current, renamed: renamed.collect() }
+        Self { before, current, renamed: renamed.collect() }
     }
 
     /// What it declares of a table.

@@ -43,6 +43,7 @@ impl Machine {
             Phase::Stopping { why: Why::End(exit), .. } => self.end(exit),
             Phase::Stopping { why: Why::Yield { peer, within }, .. } => self.yield_to(peer, within, now),
             Phase::Stopping { why: Why::Unasked | Why::Trial, .. } => self.back_off_until(now),
+            Phase::SteppingDown { .. } if status.success() => self.stepped_down(now),
             _ if self.phase.has_agent() => self.fell(Cause::of(status), now),
             _ => Vec::new(),
         }
@@ -51,7 +52,9 @@ impl Machine {
     /// The word on a generation on trial. An agent that is to end does not begin anything new.
     pub(super) fn judge(&self, evidence: &Evidence) -> Verdict {
         match self.phase {
-            Phase::Starting { .. } | Phase::Running { .. } => self.settings.gate.judge(evidence),
+            Phase::Starting { .. } | Phase::Running { .. } | Phase::SteppingDown { .. } => {
+                self.settings.gate.judge(evidence)
+            }
             _ => Verdict::RollBack { reason: format!("the supervisor is {}", self.phase) },
         }
     }
@@ -97,7 +100,7 @@ impl Machine {
 
     pub(super) fn kill(&mut self, cause: Cause) -> Vec<Action> {
         match self.phase {
-            Phase::Starting { .. } | Phase::Running { .. } => {
+            Phase::Starting { .. } | Phase::Running { .. } | Phase::SteppingDown { .. } => {
                 self.phase = Phase::Stopping { why: Why::Useless(cause), kill_at: None };
                 vec![Action::Signal(Signal::SIGKILL)]
             }

@@ -36,7 +36,7 @@ impl Machine {
 
     fn due(&mut self, overslept: bool, now: Instant) -> Vec<Action> {
         match &mut self.phase {
-            Phase::Starting { .. } => self.kill(Cause::StartTimeout),
+            Phase::Starting { .. } | Phase::SteppingDown { .. } => self.kill(Cause::StartTimeout),
             // It was this process that did not run, stopped or frozen together with the agent.
             Phase::Running { heard_at, .. } if overslept => {
                 *heard_at = now;

@@ -41,6 +41,9 @@ pub enum Event {
     Recorded,
     /// It could not be written down, for this reason. Follows [`Record::Try`] and [`Record::Commit`] only.
     NotRecorded(String),
+    /// The candidate finds maps that it knows, as far as can be told: nothing has to step down. Follows
+    /// [`Action::StepDown`] only.
+    NothingToStepDown,
     /// The old supervisor, which waits for this one's word, has done something of its own accord.
     Heard(Heard),
     /// All events that had happened by now have been reported: deadlines may be judged.
@@ -76,6 +79,9 @@ pub enum Record {
 pub enum Action {
     /// Start an agent of that release.
     Spawn(Which),
+    /// Have the committed release step down, if the candidate needs that. [`Event::Exited`], [`Event::SpawnFailed`] or
+    /// [`Event::NothingToStepDown`] follows.
+    StepDown,
     /// Look at a release, and write down that it is to be tried; [`Event::Considered`] follows.
     Consider {
         /// Who wants it.

@@ -15,7 +15,7 @@
 //! What must hold at all times: at most one agent; none without the seat, so none while another supervisor has
 //! it; a silent agent is killed; after a commit this supervisor ends; nothing that an agent does ends the
 //! supervisor, except an unusable configuration before any agent was ever ready. A release on [`Trial`] goes through
-//! the same phases.
+//! the same phases; before its agent is started, the committed release may have to step down, which is a phase too.
 
 mod agent;
 mod backoff;
@@ -111,6 +111,7 @@ impl Machine {
             Event::Considered(peer, trial) => self.considered(peer, trial, now),
             Event::Recorded => self.recorded(now),
             Event::NotRecorded(reason) => self.not_recorded(reason, now),
+            Event::NothingToStepDown => self.stepped_down(now),
             Event::Heard(heard) => self.heard(heard, now),
             Event::Tick => self.tick(now),
         }

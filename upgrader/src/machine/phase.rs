@@ -23,6 +23,11 @@ pub enum Phase {
         /// When it last said that it is alive.
         heard_at: Instant,
     },
+    /// The committed release steps down, in a process of its own, before the candidate's agent is started.
+    SteppingDown {
+        /// The latest time for its end.
+        by: Instant,
+    },
     /// An agent runs and will end.
     Stopping {
         /// What comes then.
@@ -78,9 +83,12 @@ pub enum Why {
 }
 
 impl Phase {
-    /// An agent's process exists.
+    /// An agent's process exists, or that of a release that steps down.
     pub fn has_agent(&self) -> bool {
-        matches!(self, Self::Starting { .. } | Self::Running { .. } | Self::Stopping { .. })
+        matches!(
+            self,
+            Self::Starting { .. } | Self::Running { .. } | Self::SteppingDown { .. } | Self::Stopping { .. }
+        )
     }
 
     /// The word of it for others.
@@ -88,6 +96,7 @@ impl Phase {
         match self {
             Self::Starting { .. } => message::Phase::Starting,
             Self::Running { .. } => message::Phase::Running,
+            Self::SteppingDown { .. } => message::Phase::SteppingDown,
             Self::Stopping { .. } => message::Phase::Stopping,
             Self::Backoff { .. } => message::Phase::Backoff,
             Self::Yielded { .. } => message::Phase::Yielded,
@@ -100,6 +109,7 @@ impl Phase {
     pub fn deadline(&self, silence_max: Duration) -> Option<Instant> {
         match *self {
             Self::Starting { ready_by } => Some(ready_by),
+            Self::SteppingDown { by } => Some(by),
             Self::Running { heard_at, .. } => Some(heard_at + silence_max),
             Self::Stopping { kill_at, .. } => kill_at,
             Self::Backoff { until } | Self::Yielded { until, .. } => Some(until),

@@ -7,7 +7,7 @@ use evermesh_handover::gate::Gate;
 pub struct Settings {
     /// How long a ready agent may be silent before it counts as hung.
     pub watchdog: Duration,
-    /// How long an agent may take to become ready, the gate's time apart.
+    /// How long an agent may take to become ready, or the committed release to step down, the gate's time apart.
     pub start_timeout: Duration,
     /// How long an agent may take to end when it is asked to.
     pub stop_timeout: Duration,

@@ -96,7 +96,7 @@ impl Machine {
             );
         }
         match self.phase {
-            Phase::Starting { .. } | Phase::Running { .. } => {}
+            Phase::Starting { .. } | Phase::Running { .. } | Phase::SteppingDown { .. } => {}
             Phase::Stopping { why: Why::OwnWill | Why::Useless(_) | Why::Unasked | Why::Trial, .. } => {}
             Phase::Backoff { .. } => return self.yield_to(peer, within, now),
             Phase::Stopping { why: Why::Yield { .. }, .. } | Phase::Yielded { .. } => {

@@ -1,14 +1,15 @@
 //! Trying another release: its agent takes over, and either proves itself or makes place for the committed one's.
 //!
 //! ```text
-//!        the agent ends, Try is recorded       alive after the gate, Commit is recorded
-//! Due ------------------------------> UnderWay ------------------------------> over, committed
-//!  ^                                     | falls, hangs, does not start
-//!  |   the committed one ran meanwhile   v
-//!  +---------------------------------- Paused, or over: held, if no try is left
+//!        the agent ends, Try is recorded     stepped down        alive after the gate, Commit is recorded
+//! Due ------------------------------> SteppingDown ----> UnderWay ------------------------------> over, committed
+//!  ^                                        |                | falls, hangs, does not start
+//!  |   the committed one ran meanwhile      v                v
+//!  +------------------------------------ Paused, or over: held, if no try is left
 //! ```
 //!
-//! What must hold: the ledger says that a try begins before it does, and that the candidate is committed before
+//! What must hold: the ledger says that a try begins before it does; the candidate's agent is started when the committed
+//! release has stepped down, or need not; the ledger says and that the candidate is committed before
 //! anybody else is told; after a failed try the next agent is the committed release's, at once.
 
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ pub(super) enum Step {
     Due,
     /// The beginning of a try is written down.
     Recording,
+    /// The committed release carries maps over to layouts that the candidate knows, if that is needed.
+    SteppingDown { words: Option<String> },
     /// The present agent is the candidate's.
     UnderWay { ready: bool, words: Option<String> },
     /// That the candidate is committed is written down.
@@ -71,7 +74,7 @@ impl Machine {
     pub fn with_trial(mut self, tries_left: u32, failed_before: bool) -> Self {
         let mut trial = Trial::due(tries_left);
         if failed_before {
-            trial.failed = 1;
+            (trial.failed, self.goes_back) = (1, true);
             trial.step = Step::Paused { until: self.ticked_at + self.settings.trial_pause };
         }
         self.trial = Some(trial);
@@ -121,7 +124,7 @@ impl Machine {
     /// The agent to start next, and what must be on disk before.
     pub(super) fn spawn(&mut self, now: Instant) -> Vec<Action> {
         match &mut self.trial {
-            Some(trial) if trial.is_due(now) => {
+            Some(trial) if trial.is_due(now) && !self.goes_back => {
                 trial.step = Step::Recording;
                 vec![Action::Record(Record::Try)]
             }
@@ -134,8 +137,9 @@ impl Machine {
         match trial.step {
             Step::Recording => {
                 trial.tries_left = trial.tries_left.saturating_sub(1);
-                trial.step = Step::UnderWay { ready: false, words: None };
-                self.spawn_of(Which::Candidate, now)
+                trial.step = Step::SteppingDown { words: None };
+                self.phase = Phase::SteppingDown { by: now + self.step_down_within() };
+                vec![Action::StepDown]
             }
             Step::Committing => {
                 self.trial = None;
@@ -143,6 +147,22 @@ impl Machine {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The candidate will find maps that it knows.
+    pub(super) fn stepped_down(&mut self, now: Instant) -> Vec<Action> {
+        match &mut self.trial {
+            Some(Trial { step: step @ Step::SteppingDown { .. }, .. }) => {
+                *step = Step::UnderWay { ready: false, words: None };
+                self.spawn_of(Which::Candidate, now)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// How long the committed release may take to step down: as long as an agent to become ready.
+    pub(super) fn step_down_within(&self) -> Duration {
+        self.settings.start_timeout + self.settings.gate.time
     }
 
     /// What cannot be written down does not happen.
@@ -169,9 +189,10 @@ impl Machine {
         }
     }
 
-    /// The present agent is the candidate's and has not proven itself.
+    /// A try has begun, and the candidate has not proven itself.
     pub(super) fn try_is_under_way(&self) -> bool {
-        self.trial.as_ref().is_some_and(Trial::is_under_way)
+        let steps_down = |trial: &Trial| matches!(trial.step, Step::SteppingDown { .. });
+        self.trial.as_ref().is_some_and(|trial| trial.is_under_way() || steps_down(trial))
     }
 
     pub(super) fn try_failed(&mut self, cause: Cause, now: Instant) -> Vec<Action> {

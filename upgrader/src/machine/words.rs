@@ -8,7 +8,8 @@ use super::{
 impl Machine {
     /// What the candidate's agent says tells later why it failed.
     pub(super) fn note_words(&mut self, said: &str) {
-        if let Some(Trial { step: Step::UnderWay { words, .. }, .. }) = &mut self.trial {
+        let step = self.trial.as_mut().map(|trial| &mut trial.step);
+        if let Some(Step::UnderWay { words, .. } | Step::SteppingDown { words }) = step {
             *words = Some(said.into());
         }
     }
@@ -22,6 +23,7 @@ impl Machine {
     /// The end of the candidate's agent, in words.
     pub(super) fn reason(&self, cause: Cause) -> String {
         let (ready, words) = match self.trial.as_ref().map(|trial| &trial.step) {
+            Some(Step::SteppingDown { words }) => return self.reason_of_step_down(cause, words.as_deref()),
             Some(Step::UnderWay { ready, words }) => (*ready, words.as_deref()),
             _ => (false, None),
         };
@@ -38,6 +40,20 @@ impl Machine {
                 )
             }
             _ => format!("the agent ended {when} ({end})"),
+        };
+        words.map_or(what.clone(), |words| format!("{what}; it last said: {words}"))
+    }
+
+    /// The end of the committed release's process that was to step down.
+    fn reason_of_step_down(&self, cause: Cause, words: Option<&str>) -> String {
+        let end = self.last_exit.as_deref().unwrap_or("an unknown status");
+        let what = match cause {
+            Cause::Spawn => return format!("the committed release was to step down: {end}"),
+            Cause::StartTimeout => {
+                let within = self.step_down_within().as_millis();
+                format!("the committed release did not step down within {within} ms")
+            }
+            _ => format!("the committed release did not step down ({end})"),
         };
         words.map_or(what.clone(), |words| format!("{what}; it last said: {words}"))
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Digest;
+use super::{Digest, Layouts};
 
 /// What `release.json` says: written last, so a directory without it is no release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub struct Release {
     pub programs: BTreeMap<String, Program>,
     /// Wall clock, milliseconds since 1970.
     pub staged_unix_ms: u64,
+    /// What its agent says of the maps that it makes; none: it says nothing, or was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layouts: Option<Layouts>,
 }
 
 /// One file of a release.

@@ -14,6 +14,7 @@
 mod digest;
 mod error;
 mod launch;
+mod layouts;
 mod ledger;
 mod ledger_file;
 mod manifest;
@@ -27,6 +28,7 @@ mod store;
 pub use digest::Digest;
 pub use error::ReleaseError;
 pub use launch::{Launch, launch};
+pub use layouts::Layouts;
 pub use ledger::{Candidate, Entry, Ledger, Outcome, TRIES_OF_A_START};
 pub use ledger_file::{LedgerError, LedgerFile};
 pub use manifest::{Program, Release};

@@ -10,7 +10,7 @@ use std::{
 use evermesh_handover::replace::{replace_durably, sync_parent};
 
 use super::{
-    Digest, Program, Release, ReleaseError, Source, Stamps, Store, StoreLock,
+    AGENT, Digest, Layouts, Program, Release, ReleaseError, Source, Stamps, Store, StoreLock,
     error::failed,
     probe,
     space::room,
@@ -67,6 +67,7 @@ pub struct Staging<'a> {
     dir: PathBuf,
     next: Next,
     versions: BTreeMap<String, String>,
+    layouts: Option<Layouts>,
     begun_unix_ms: u64,
 }
 
@@ -75,6 +76,7 @@ enum Next {
     Directory,
     Copy(usize),
     Probe(usize),
+    Layouts,
     Describe,
     Publish,
 }
@@ -95,6 +97,7 @@ impl<'a> Staging<'a> {
             dir,
             next: Next::Directory,
             versions: BTreeMap::new(),
+            layouts: None,
             begun_unix_ms: unix_ms(),
         })
     }
@@ -116,7 +119,11 @@ impl<'a> Staging<'a> {
             Next::Probe(which) => {
                 let name = self.source.programs[which].0;
                 self.versions.insert(name.into(), probe::version(name, &self.dir.join(name))?);
-                if which < last { Next::Probe(which + 1) } else { Next::Describe }
+                if which < last { Next::Probe(which + 1) } else { Next::Layouts }
+            }
+            Next::Layouts => {
+                self.layouts = Layouts::ask(&self.dir.join(AGENT));
+                Next::Describe
             }
             Next::Describe => {
                 let path = self.dir.join(DESCRIPTION);
@@ -156,6 +163,7 @@ impl<'a> Staging<'a> {
             (name.to_owned(), Program { size, digest, version })
         };
         let programs = self.source.programs.iter().map(program).collect();
-        Release { digest: self.source.digest, programs, staged_unix_ms: self.begun_unix_ms }
+        let (digest, layouts) = (self.source.digest, self.layouts.clone());
+        Release { digest, programs, staged_unix_ms: self.begun_unix_ms, layouts }
     }
 }

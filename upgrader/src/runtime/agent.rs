@@ -1,6 +1,6 @@
 use std::{
     ffi::OsString,
-    io,
+    io::{self, Write as _},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     os::unix::process::CommandExt as _,
     path::Path,
@@ -19,11 +19,18 @@ use nix::{
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::tether::tether;
-use crate::{machine::Which, release::LAUNCHED_BY};
+use crate::{
+    machine::Which,
+    release::{LAUNCHED_BY, Layouts},
+};
 
 /// Tells an agent that its release is on trial: where its programs cannot take over it ends, and the committed release
 /// takes its place. A variable, because a release that does not know it must not stumble over it.
 const ON_TRIAL: &str = "EVERMESH_CANDIDATE";
+
+/// The first argument of an agent that is to step down and end: its release's maps that programs write come to the layouts of
+/// the release before, where the candidate does not know those that are pinned. The others are an agent's.
+const STEP_DOWN: &str = "step-down";
 
 /// How to start an agent.
 #[derive(Clone, Debug)]
@@ -51,16 +58,40 @@ impl Recipe {
         notify_socket: &Path,
         lock: BorrowedFd<'_>,
     ) -> io::Result<Agent> {
+        let mut command = self.command(program, notify_socket, lock);
+        command.args(&self.args).stdin(Stdio::null());
+        command.envs((which == Which::Candidate).then_some((ON_TRIAL, "true")));
+        Agent::watch(command.spawn()?)
+    }
+
+    /// The same, for a process that steps down and ends. It reads what the candidate says of its layouts.
+    pub fn step_down(
+        &self,
+        program: &Path,
+        said: &Layouts,
+        notify_socket: &Path,
+        lock: BorrowedFd<'_>,
+    ) -> io::Result<Agent> {
+        let mut command = self.command(program, notify_socket, lock);
+        command.arg(STEP_DOWN).args(&self.args).stdin(Stdio::piped());
+        let mut child = command.spawn()?;
+        let input = child.stdin.take();
+        let agent = Agent::watch(child)?;
+        // It fits into a pipe. Who does not read to the end of it ends, and says why.
+        let _cut_short = input.map(|mut input| input.write_all(&Vec::from(said)));
+        Ok(agent)
+    }
+
+    fn command(&self, program: &Path, notify_socket: &Path, lock: BorrowedFd<'_>) -> Command {
         let mut command = Command::new(program);
-        command.args(&self.args).stdin(Stdio::null()).process_group(0);
+        command.process_group(0);
         command.env("NOTIFY_SOCKET", notify_socket);
         command.env_remove(ON_TRIAL);
-        command.envs((which == Which::Candidate).then_some((ON_TRIAL, "true")));
         command.env("WATCHDOG_USEC", self.watchdog.as_micros().to_string());
         // That of this process, if systemd started it, would make the agent ignore the time above.
         command.env_remove("WATCHDOG_PID").env_remove(LAUNCHED_BY);
         tether(&mut command, lock);
-        Agent::watch(command.spawn()?)
+        command
     }
 }
 

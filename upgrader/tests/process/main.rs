@@ -10,5 +10,6 @@ mod refusals;
 mod releases;
 mod rig;
 mod scripted_agent;
+mod steps_down;
 mod takeover;
 mod trials;

@@ -21,6 +21,15 @@ use crate::{
 pub const TIMES: [&str; 6] = ["--watchdog-ms", "8000", "--trial-gate-ms", "300", "--trial-pause-ms", "100"];
 
 impl Rig {
+    /// The same, and its agent says these layouts, its own and those of the release before, and steps down by a script.
+    pub fn release_with_layouts(&self, name: &str, layouts: [u32; 2], steps_down: &str) -> PathBuf {
+        let [current, before] = layouts;
+        let said = format!("{{\"current\":{{\"origins\":{current}}},\"before\":{{\"origins\":{before}}}}}");
+        fs::write(self.path(&format!("{name}.layouts")), said).unwrap();
+        fs::write(self.path(&format!("{name}-down")), steps_down).unwrap();
+        self.release(name, GOOD)
+    }
+
     /// Makes a release whose agent plays the script of its name.
     pub fn release(&self, name: &str, script: &str) -> PathBuf {
         let dir = self.path(&format!("release-{name}"));
@@ -28,7 +37,11 @@ impl Rig {
         fs::write(self.path(name), script).unwrap();
         let test = std::env::current_exe().unwrap();
         let version = |program: &str| format!("[ \"$1\" = --version ] && echo {program} {name} && exit\n");
-        let agent = format!("export {SCRIPT}={name}\nexec {} \"$@\"\n", test.display());
+        let said =
+            format!("[ \"$1\" = layouts ] && exec cat {}\n", self.path(&format!("{name}.layouts")).display());
+        let told = format!("cat >{}", self.path("told").display());
+        let down = format!("[ \"$1\" = step-down ] && shift && {told} && export {SCRIPT}={name}-down\n");
+        let agent = format!("{said}export {SCRIPT}={name}\n{down}exec {} \"$@\"\n", test.display());
         write_program(&dir.join(AGENT), &(version(AGENT) + &agent));
         write_program(&dir.join("evermesh"), &version("evermesh"));
         fs::copy(env!("CARGO_BIN_EXE_evermesh-supervisor"), dir.join(SUPERVISOR)).unwrap();

@@ -6,11 +6,11 @@ use evermesh_pins::{
     Inventory, InventoryError, MapPin, PinDir, Table,
     layout::{
         Carried, Change, Declared, Description, Difference, Field, FieldDifference, Kernel, Layouts,
-        MapChange, UnknownFields,
+        UnknownFields,
     },
 };
-use evermesh_upgrader::release::{AGENT, answer};
-use serde::Serialize;
+use evermesh_upgrader::release::{self, AGENT, Digest, Store, answer};
+use serde::{Deserialize as _, Serialize};
 
 use crate::output::columns;
 
@@ -39,8 +39,8 @@ enum Comparison {
 }
 
 impl LayoutsView {
-    /// Asks the agent of a release and the kernel.
-    pub fn of(pins: &PinDir, agent: &Path) -> Result<Self, InventoryError> {
+    /// Asks the agent of a release and the kernel. The `committed` release may step down for it.
+    pub fn of(pins: &PinDir, agent: &Path, committed: Option<&Layouts>) -> Result<Self, InventoryError> {
         // A release without the argument answers with an error, or with what is no description.
         let said = answer(AGENT, agent, Layouts::ARGUMENT).ok();
         let said: Option<Layouts> = said.and_then(|said| serde_json::from_str(&said).ok());
@@ -49,7 +49,7 @@ impl LayoutsView {
         let tables = pinned(&inventory).into_iter();
         let view = |(table, pinned): (Table, Result<Description, UnknownFields>)| TableView {
             table: table.name(),
-            comparison: Comparison::of(table, pinned, &said),
+            comparison: Comparison::of(table, pinned, &said, committed),
         };
         Ok(Self { said: true, tables: tables.map(view).collect() })
     }
@@ -66,6 +66,12 @@ impl LayoutsView {
     }
 }
 
+/// What the committed release says, as it was staged or is asked.
+pub fn of_committed(store: &Store, committed: &Digest) -> Option<Layouts> {
+    let said = release::Layouts::of(store, committed)?;
+    Layouts::deserialize(said.value()).ok()
+}
+
 /// The tables of the live generation, and the maps that all generations share.
 fn pinned(inventory: &Inventory) -> Vec<(Table, Result<Description, UnknownFields>)> {
     let mut kernel = Kernel::default();
@@ -74,13 +80,18 @@ fn pinned(inventory: &Inventory) -> Vec<(Table, Result<Description, UnknownField
         let described = |(&table, pin)| (table, kernel.describe_table(live, table, pin));
         tables.extend(live.tables.iter().map(described));
     }
-    let frozen = |(&table, pin): (&Table, &MapPin)| (table, kernel.describe_frozen(table, pin));
+    let frozen = |(&table, pin): (&Table, &MapPin)| (table, kernel.describe_frozen(table, &pin.info));
     tables.extend(inventory.frozen.iter().map(frozen));
     tables
 }
 
 impl Comparison {
-    fn of(table: Table, pinned: Result<Description, UnknownFields>, said: &Layouts) -> Self {
+    fn of(
+        table: Table,
+        pinned: Result<Description, UnknownFields>,
+        said: &Layouts,
+        committed: Option<&Layouts>,
+    ) -> Self {
         let unknown = |unknown: String| Self::Unknown { unknown };
         match (pinned, said.current.get(table.name())) {
             (Err(error), _) => unknown(error.to_string()),
@@ -88,7 +99,10 @@ impl Comparison {
             (Ok(pinned), Some(theirs)) => {
                 let declared = both(table, said);
                 Self::Known {
-                    carried: Carried::of(table, &pinned, theirs, &declared),
+                    carried: match Table::FROZEN.contains(&table) {
+                        true => Carried::to_candidate(table, &pinned, said, committed),
+                        false => Carried::of(table, &pinned, theirs, &declared),
+                    },
                     difference: Difference::between(&pinned, theirs, &declared),
                 }
             }
@@ -125,7 +139,7 @@ impl TableView {
         match &self.comparison {
             Comparison::Unknown { unknown } => vec![row([self.table, "not known", "", "", "", unknown])],
             Comparison::Known { carried, difference } => {
-                let mut changes: Vec<_> = difference.map.iter().map(of_map).collect();
+                let mut changes: Vec<_> = difference.map.iter().map(ToString::to_string).collect();
                 if difference.is_none() {
                     changes.push("same fields".into());
                 }
@@ -171,16 +185,6 @@ fn word(change: &Change) -> &'static str {
     }
 }
 
-fn of_map(change: &MapChange) -> String {
-    match change {
-        MapChange::Kind { from, to } => format!("{from:?} map becomes {to:?} map"),
-        MapChange::Flags { from, to } => format!("flags {from:#x} become {to:#x}"),
-        MapChange::Resized { from, to } => format!("{from} entries become {to}"),
-        MapChange::Meaning { from, to } => format!("another meaning, revision {from} becomes {to}"),
-        MapChange::Key => "another key".into(),
-    }
-}
-
 fn in_words(carried: &Carried) -> String {
     match carried {
         Carried::Shared => "shared".into(),
@@ -188,6 +192,7 @@ fn in_words(carried: &Carried) -> String {
         Carried::RebuiltWithoutIds { reason } => format!("made anew, ids too: {reason}"),
         Carried::CountedAnew => "counts from zero".into(),
         Carried::Migrated => "migrated".into(),
+        Carried::SteppedDown => "stepped down".into(),
         Carried::Refused { .. } => "REFUSED".into(),
     }
 }
@@ -215,7 +220,8 @@ mod tests {
             then.current.insert(table.name().into(), description);
         }
         then.current.remove("slots");
-        let comparison = |table: Table| Comparison::of(table, Ok(table.description()), &then);
+        then.before.insert(Table::UdpOrigins.name().into(), Table::UdpOrigins.description());
+        let comparison = |table: Table| Comparison::of(table, Ok(table.description()), &then, None);
         let tables = Table::ALL.map(|table| TableView { table: table.name(), comparison: comparison(table) });
         LayoutsView { said: true, tables: tables.into() }
     }

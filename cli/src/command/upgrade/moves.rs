@@ -11,7 +11,11 @@ use evermesh_upgrader::release::{
 };
 use serde::Serialize;
 
-use super::{UpgradeError, layouts::LayoutsView, trial};
+use super::{
+    UpgradeError,
+    layouts::{LayoutsView, of_committed},
+    trial,
+};
 use crate::{Exit, Failure, args::Directories, output::Output};
 
 /// How long the supervisor may take to look at a release: it reads it once more.
@@ -28,11 +32,7 @@ pub fn to(directories: &Directories, output: Output, path: &Path, tries: u32) ->
     if known.committed == source.digest.to_string() {
         return show(output, &known, &source.digest, &store);
     }
-    let reasons =
-        LayoutsView::of(&directories.pins(), &source.dir.join(AGENT)).map_err(UpgradeError::from)?.refused();
-    if !reasons.is_empty() {
-        return Err(UpgradeError::Layouts { release: source.digest.short(), reasons }.into());
-    }
+    refuse_unknown_layouts(directories, &store, &known, &source.digest, &source.dir)?;
     let (held, _) = stage_there(&store, &source, &mut stamps).map_err(UpgradeError::from)?;
     let tried = attempt(directories, &source.digest, tries);
     // What nobody is going to try takes no room. Where that fails, the next staging sweeps.
@@ -49,9 +49,27 @@ pub fn back(directories: &Directories, output: Output, tries: u32) -> Result<Exi
     let previous = known.previous.as_ref().and_then(|previous| previous.parse::<Digest>().ok());
     let previous =
         previous.ok_or_else(|| UpgradeError::NothingBefore { committed: short(&known.committed) })?;
+    let store = Store::of(&directories.state_dir);
+    refuse_unknown_layouts(directories, &store, &known, &previous, &store.place(&previous))?;
     let trial = attempt(directories, &previous, tries)?;
     trial::await_end(directories, &previous, trial)?;
-    show(output, &known, &previous, &Store::of(&directories.state_dir))
+    show(output, &known, &previous, &store)
+}
+
+/// Asked before anything moves.
+fn refuse_unknown_layouts(
+    directories: &Directories,
+    store: &Store,
+    known: &Releases,
+    release: &Digest,
+    dir: &Path,
+) -> Result<(), UpgradeError> {
+    let committed = known.committed.parse().ok().and_then(|committed| of_committed(store, &committed));
+    let view = LayoutsView::of(&directories.pins(), &dir.join(AGENT), committed.as_ref())?;
+    match view.refused() {
+        reasons if reasons.is_empty() => Ok(()),
+        reasons => Err(UpgradeError::Layouts { release: release.short(), reasons }),
+    }
 }
 
 /// The releases of a supervisor that could try one now. Asked before anything is written.

@@ -7,7 +7,10 @@ use evermesh_upgrader::release::{
 };
 use serde::Serialize;
 
-use super::{UpgradeError, layouts::LayoutsView};
+use super::{
+    UpgradeError,
+    layouts::{LayoutsView, of_committed},
+};
 use crate::{
     Exit, Failure,
     args::Directories,
@@ -73,7 +76,9 @@ fn look(directories: &Directories, to: &Path) -> Result<PlanView, UpgradeError> 
             ProgramView { name, version: version.ok(), bytes, sha256: digest.to_string(), differs }
         })
         .collect();
-    let layouts = LayoutsView::of(&directories.pins(), &source.dir.join(AGENT))?;
+    let steps_down = ledger.as_ref().and_then(|ledger| of_committed(&store, &ledger.committed));
+    let agent = source.dir.join(AGENT);
+    let layouts = LayoutsView::of(&directories.pins(), &agent, steps_down.as_ref())?;
     problems.extend(layouts.refused());
     let agent = programs.iter().find(|program| program.name == AGENT);
     Ok(PlanView {

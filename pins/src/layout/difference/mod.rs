@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{Declared, Description, Field, FieldKind, Record, Translation, ways::rebuilding};
@@ -50,6 +52,18 @@ pub enum MapChange {
     Key,
 }
 
+impl fmt::Display for MapChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind { from, to } => write!(f, "{from:?} map becomes {to:?} map"),
+            Self::Flags { from, to } => write!(f, "flags {from:#x} become {to:#x}"),
+            Self::Resized { from, to } => write!(f, "{from} entries become {to}"),
+            Self::Meaning { from, to } => write!(f, "another meaning, revision {from} becomes {to}"),
+            Self::Key => f.write_str("another key"),
+        }
+    }
+}
+
 /// One field before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldDifference {
@@ -98,6 +112,8 @@ pub enum Carried {
     CountedAnew,
     /// Its entries are carried over into a map of the new layout: while programs write them, or writers wait.
     Migrated,
+    /// The committed release carries its entries over into a map of the layout of the release before, which is the candidate's.
+    SteppedDown,
     /// There is no way.
     Refused {
         /// Why.

@@ -34,6 +34,7 @@ enum Happening {
     Predecessor(Heard),
     Signalled(Event),
     DiskIsFull(bool),
+    CandidateKnowsThePins(bool),
     SupervisorDies,
 }
 
@@ -50,6 +51,9 @@ struct World {
     predecessor_waits: bool,
     ended: Option<Exit>,
     spawned: u32,
+    /// The candidate finds maps that it knows, whoever steps down.
+    knows_pins: bool,
+    stepped_down: bool,
     releases: Releases,
 }
 
@@ -60,6 +64,7 @@ struct Agent {
     silence_max: Duration,
     kill_sent: bool,
     which: Which,
+    steps_down: bool,
     ready_at: Option<Instant>,
     alive_at: Option<Instant>,
 }
@@ -80,6 +85,8 @@ impl World {
             predecessor_waits: takeover,
             ended: None,
             spawned: 0,
+            knows_pins: true,
+            stepped_down: false,
             releases: Releases::new(),
         }
     }
@@ -98,6 +105,7 @@ impl World {
             Happening::Predecessor(_) => {}
             Happening::Signalled(event) => self.step(event),
             Happening::DiskIsFull(full) => self.releases.disk_full = full,
+            Happening::CandidateKnowsThePins(knows) => self.knows_pins = knows,
             Happening::SupervisorDies => self.die(),
         }
         self.tick();
@@ -142,7 +150,7 @@ impl World {
     fn agent_says(&mut self, notice: Notice) {
         if let Some(agent) = &mut self.agent {
             match notice {
-                Notice::Ready if !agent.ready => {
+                Notice::Ready if !agent.ready && !agent.steps_down => {
                     (agent.ready, agent.heard_at, agent.ready_at) = (true, self.now, Some(self.now));
                 }
                 Notice::Alive => (agent.heard_at, agent.alive_at) = (self.now, Some(self.now)),
@@ -154,7 +162,8 @@ impl World {
     }
 
     fn agent_ends(&mut self, status: i32) {
-        self.agent = None;
+        let agent = self.agent.take();
+        self.stepped_down = agent.is_some_and(|agent| agent.steps_down) && status == 0;
         self.step(Event::Exited(ExitStatus::from_raw(status)));
         self.backoff_is_bounded();
     }
@@ -187,6 +196,7 @@ impl World {
         assert!(harmless || self.ended.is_none(), "{action:?} after the end");
         match action {
             Action::Spawn(which) => self.spawn(which),
+            Action::StepDown => self.step_down(),
             Action::Signal(signal) => {
                 let agent = self.agent.as_mut().expect("a signal to no agent");
                 agent.kill_sent |= signal == Signal::SIGKILL;
@@ -244,14 +254,41 @@ impl World {
         assert!(self.agent.is_none(), "two agents at once");
         assert!(self.seat_held, "an agent without the seat");
         self.releases.spawn(which);
+        let knows = self.knows_pins || std::mem::take(&mut self.stepped_down);
+        assert!(
+            which == Which::Committed || knows,
+            "a candidate was started over maps that it does not know"
+        );
+        self.start(which, false);
+    }
+
+    fn step_down(&mut self) {
+        assert!(self.agent.is_none(), "somebody steps down beside an agent");
+        assert!(self.seat_held, "somebody steps down without the seat");
+        self.releases.step_down();
+        match self.knows_pins {
+            true => self.step(Event::NothingToStepDown),
+            false => self.start(Which::Committed, true),
+        }
+    }
+
+    fn start(&mut self, which: Which, steps_down: bool) {
         if self.spawns_fail {
             return self.step(Event::SpawnFailed("no".into()));
         }
         let silence_max = Settings::default().watchdog;
         let (ready_at, alive_at) = (None, None);
         let heard_at = self.now;
-        self.agent =
-            Some(Agent { ready: false, heard_at, silence_max, kill_sent: false, which, ready_at, alive_at });
+        self.agent = Some(Agent {
+            ready: false,
+            heard_at,
+            silence_max,
+            kill_sent: false,
+            which,
+            steps_down,
+            ready_at,
+            alive_at,
+        });
         self.spawned += 1;
     }
 
@@ -319,6 +356,7 @@ fn happenings() -> impl Strategy<Value = Happening> {
         1 => prop_oneof![Just(Heard::Nothing), Just(Heard::Gone)].prop_map(Happening::Predecessor),
         1 => Just(Happening::Signalled(Event::Reload)),
         1 => any::<bool>().prop_map(Happening::DiskIsFull),
+        2 => any::<bool>().prop_map(Happening::CandidateKnowsThePins),
         2 => Just(Happening::SupervisorDies),
     ]
 }

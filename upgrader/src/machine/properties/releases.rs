@@ -59,8 +59,11 @@ impl Releases {
         awaited.then_some(Event::Recorded)
     }
 
+    pub fn step_down(&self) {
+        assert!(under_way(&self.disk), "the committed release steps down before the try was written down");
+    }
+
     pub fn spawn(&mut self, which: Which) {
-        let under_way = |ledger: &Ledger| ledger.candidate.as_ref().is_some_and(|it| it.under_way);
         match which {
             Which::Committed => {
                 assert!(!under_way(&self.ledger), "a try is under way without its agent");
@@ -74,4 +77,8 @@ impl Releases {
             }
         }
     }
+}
+
+fn under_way(ledger: &Ledger) -> bool {
+    ledger.candidate.as_ref().is_some_and(|it| it.under_way)
 }

@@ -23,8 +23,21 @@ impl Scene {
 
     fn try_begins(mut self) -> Self {
         assert_eq!(self.tick(), recorded(Record::Try));
-        assert_eq!(self.step(Event::Recorded), [CANDIDATE]);
+        assert_eq!(self.step(Event::Recorded), [Action::StepDown]);
+        assert_eq!(self.step(Event::NothingToStepDown), [CANDIDATE]);
         self
+    }
+
+    /// The committed release has begun to step down.
+    fn stepping_down() -> Self {
+        let mut scene = Self::running();
+        scene.upgrade();
+        scene.step(Event::Considered(NEW, Ok((7, 1))));
+        scene.exit(0);
+        scene.tick();
+        assert_eq!(scene.step(Event::Recorded), [Action::StepDown]);
+        assert_eq!(scene.word(), Word::SteppingDown);
+        scene
     }
 
     fn past_the_gate() -> Self {
@@ -100,6 +113,45 @@ fn a_candidate_that_does_not_become_ready_or_cannot_be_started_is_held() {
 }
 
 #[test]
+fn a_candidate_is_started_once_the_committed_release_has_stepped_down() {
+    let mut scene = Scene::stepping_down();
+    assert_eq!((scene.notice(Notice::Ready), scene.notice(Notice::Alive)), (vec![], vec![]));
+    assert_eq!(scene.exit(0), [CANDIDATE]);
+    assert_eq!(scene.step(Event::NothingToStepDown), []);
+}
+
+#[test]
+fn a_step_down_that_fails_or_takes_too_long_holds_the_candidate() {
+    let mut scene = Scene::stepping_down();
+    scene.notice(Notice::Status("a link was switched by somebody else".into()));
+    let reason = "the committed release did not step down (exit status: 1); it last said: a link was switched by somebody else";
+    assert_eq!(scene.exit(1), recorded(Record::Held(reason.into())));
+    assert_eq!(scene.tick(), [COMMITTED]);
+
+    let mut scene = Scene::stepping_down();
+    assert_eq!(scene.tick_at_deadline().1, [Action::Signal(Signal::SIGKILL)]);
+    let killed = scene.step(Event::Exited(ExitStatus::from_raw(9)));
+    let reason = "the committed release did not step down within 63000 ms";
+    assert_eq!(killed, recorded(Record::Held(reason.into())));
+    assert_eq!(scene.tick(), [COMMITTED]);
+}
+
+#[test]
+fn told_to_end_while_it_steps_down_the_try_is_given_back() {
+    let mut scene = Scene::stepping_down();
+    assert_eq!(scene.step(Event::Terminate), [Action::Record(Record::GivenBack), SIGTERM]);
+    assert_eq!(scene.exit(0), [Action::ReleaseSeat, Action::End(STOPPED)]);
+}
+
+#[test]
+fn after_a_failed_try_the_committed_release_runs_however_late_the_supervisor_is() {
+    let mut scene = Scene::trying(2);
+    scene.exit(1);
+    scene.now += Duration::from_secs(3600);
+    assert_eq!(scene.tick(), [COMMITTED]);
+}
+
+#[test]
 fn between_tries_the_committed_release_runs_for_longer_each_time() {
     let mut scene = Scene::trying(3);
     for pause in [10, 60] {
@@ -165,7 +217,8 @@ fn a_start_tries_a_candidate_first_unless_it_has_just_failed() {
     let fresh = Machine::new(Settings::default(), now);
     let mut scene = Scene { machine: fresh.clone().with_trial(3, false), now };
     assert_eq!(scene.tick(), recorded(Record::Try));
-    assert_eq!(scene.step(Event::Recorded), [CANDIDATE]);
+    assert_eq!(scene.step(Event::Recorded), [Action::StepDown]);
+    assert_eq!(scene.step(Event::NothingToStepDown), [CANDIDATE]);
     assert_eq!(scene.machine.trial().map(super::super::Trial::tries_left), Some(2));
 
     let mut scene = Scene { machine: fresh.with_trial(2, true), now };

@@ -1,11 +1,11 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use tracing::{info, warn};
 
 use super::{Keeper, Kept};
 use crate::{
-    machine::{Event, Peer, Record},
-    release::{Digest, Ledger, LedgerError, unix_ms},
+    machine::{Event, Peer, Record, Which},
+    release::{Digest, Layouts, Ledger, LedgerError, unix_ms},
 };
 
 impl Keeper {
@@ -28,6 +28,13 @@ impl Keeper {
             Record::Held(reason) => kept.give_up(&reason, Ledger::hold),
             Record::GivenBack => kept.remember(Ledger::give_back),
         }
+    }
+
+    /// The committed release's agent and what the candidate says of its layouts; none: nothing has to step down, or nobody can.
+    pub fn step_down(&mut self) -> Option<(PathBuf, Layouts)> {
+        let kept = self.kept.as_mut().ok()?;
+        let said = kept.needs_step_down()?;
+        Some((kept.agent(Which::Committed), said))
     }
 
     /// This supervisor has taken over and proven itself; the old one is told next.
@@ -56,6 +63,19 @@ impl Kept {
         let trial = self.change(begin).map_err(|error| error.to_string())?;
         info!("release {} is to be tried, {tries} times at most", release.short());
         Ok((trial, tries))
+    }
+
+    fn needs_step_down(&self) -> Option<Layouts> {
+        let candidate = self.ledger.candidate.as_ref()?.release;
+        let committed = Layouts::of(&self.store, &self.ordinary)?;
+        let Some(said) = Layouts::of(&self.store, &candidate) else {
+            warn!(
+                "release {} does not say its layouts: nothing steps down for it, and its agent refuses what it does not know",
+                candidate.short()
+            );
+            return None;
+        };
+        committed.may_step_down_for(&said).then_some(said)
     }
 
     /// What was damaged since it was considered is not tried.

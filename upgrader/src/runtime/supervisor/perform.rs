@@ -14,6 +14,7 @@ impl Supervisor {
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Spawn(which) => return self.spawn(which),
+            Action::StepDown => return self.step_down(),
             Action::Consider { peer, release, tries } => {
                 return Some(self.keeper.consider(peer, &release, tries));
             }
@@ -67,6 +68,19 @@ impl Supervisor {
                 error!("{reason}; name another one with --agent");
                 Some(Event::SpawnFailed(reason))
             }
+        }
+    }
+
+    fn step_down(&mut self) -> Option<Event> {
+        let seat = self.seat.as_ref()?;
+        let Some((program, said)) = self.keeper.step_down() else { return Some(Event::NothingToStepDown) };
+        match self.recipe.step_down(&program, &said, &self.run_dir.notify_socket(), seat.lock()) {
+            Ok(agent) => {
+                info!("{} steps down, if the candidate needs it (pid {})", program.display(), agent.pid());
+                self.agent = Some(agent);
+                None
+            }
+            Err(reason) => Some(Event::SpawnFailed(format!("cannot start {}: {reason}", program.display()))),
         }
     }
 

@@ -1,0 +1,95 @@
+use super::{Carried, Declared, Description, Difference, Layouts};
+use crate::Table;
+
+impl Carried {
+    /// How a map that all releases share comes from what is `pinned` to a candidate, which carries over from the layouts of the
+    /// release before it at most; or the committed release steps down for it.
+    pub fn to_candidate(
+        table: Table,
+        pinned: &Description,
+        candidate: &Layouts,
+        committed: Option<&Layouts>,
+    ) -> Self {
+        let Some(theirs) = candidate.current.get(table.name()) else {
+            return Self::Refused { reason: "the release has no such map".into() };
+        };
+        let declared = declared(table, [Some(candidate), committed]);
+        let carried = Self::of(table, pinned, theirs, &declared);
+        if !Table::CARRIED.contains(&table) || !matches!(carried, Self::Migrated | Self::Refused { .. }) {
+            return carried;
+        }
+        let is = |known: Option<&Description>, other: &Description| {
+            known.is_some_and(|known| known.is_shared(other, table, &declared))
+        };
+        let of = |said: &'_ Layouts| {
+            [said.current.get(table.name()).cloned(), said.before.get(table.name()).cloned()]
+        };
+        let [own, before] = committed.map(of).unwrap_or_default();
+        if is(candidate.before.get(table.name()), pinned) {
+            Self::Migrated
+        } else if is(own.as_ref(), pinned) && is(before.as_ref(), theirs) {
+            Self::SteppedDown
+        } else {
+            let differs = Difference::between(pinned, theirs, &declared).first().unwrap_or_default();
+            Self::Refused {
+                reason: format!(
+                    "{differs}; the release knows this layout neither as its own nor as that of the release before it"
+                ),
+            }
+        }
+    }
+}
+
+/// The later of these releases knows the names of the earlier ones.
+fn declared(table: Table, said: [Option<&Layouts>; 2]) -> Declared {
+    let mut declared = table.declared();
+    declared.renamed.extend(said.into_iter().flatten().flat_map(|said| said.declared(table).renamed));
+    declared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{Field, FieldKind};
+
+    const TABLE: Table = Table::Origins;
+
+    /// Of a release so much later.
+    fn layout(release: u32) -> Description {
+        let mut layout = TABLE.description();
+        for number in 0..release {
+            let name = format!("added{number}");
+            let offset = layout.value.size;
+            layout.value.fields.push(Field { name, offset, size: 8, kind: FieldKind::Unsigned });
+            layout.value.size += 8;
+        }
+        layout
+    }
+
+    fn said(current: u32, before: u32) -> Layouts {
+        let of = |release| [(TABLE.name().to_owned(), layout(release))].into();
+        Layouts { current: of(current), before: of(before), renamed: Vec::new() }
+    }
+
+    fn carried(pinned: u32, candidate: Layouts, committed: Option<Layouts>) -> Carried {
+        Carried::to_candidate(TABLE, &layout(pinned), &candidate, committed.as_ref())
+    }
+
+    #[test]
+    fn the_release_after_carries_over_and_for_the_one_before_the_committed_one_steps_down() {
+        assert_eq!(carried(1, said(1, 0), Some(said(1, 0))), Carried::Shared);
+        assert_eq!(carried(1, said(2, 1), Some(said(1, 0))), Carried::Migrated);
+        assert_eq!(carried(1, said(0, 0), Some(said(1, 0))), Carried::SteppedDown);
+        assert_eq!(carried(0, said(0, 0), Some(said(1, 0))), Carried::Shared);
+    }
+
+    #[test]
+    fn what_is_two_releases_away_is_refused_with_the_field() {
+        for (candidate, committed) in
+            [(said(0, 0), Some(said(2, 1))), (said(0, 0), None), (said(4, 3), Some(said(2, 1)))]
+        {
+            let Carried::Refused { reason } = carried(2, candidate, committed) else { panic!("not refused") };
+            assert!(reason.starts_with("field added"), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+use std::{io, os::fd::AsFd as _};
+
+use evermesh_abi::Origin;
+
+use crate::{
+    MapPin, Table,
+    layout::{Kernel, Known, Translation},
+    sys::{self, RawMap},
+};
+
+/// Every socket's cookie and origin in a map of them. While a release takes over, that may be of the layout of the release before.
+pub fn origins(pin: &MapPin) -> io::Result<Vec<(u64, Origin)>> {
+    let table = Table::Origins;
+    match Kernel::default().known(table, &pin.info).map_err(io::Error::other)? {
+        Known::Own => sys::map_pairs(pin.fd.as_fd()),
+        Known::Before => {
+            let (before, own) = (table.description_before(), table.description());
+            let way = Translation::between(&before, &own, &table.declared()).map_err(io::Error::other)?;
+            translated(pin, &way)
+        }
+    }
+}
+
+fn translated(pin: &MapPin, way: &Translation) -> io::Result<Vec<(u64, Origin)>> {
+    let mut all = Vec::new();
+    RawMap::new(pin.fd.as_fd())?.for_each(|their_key, theirs| {
+        let (mut socket, mut origin) = (0u64, sys::zeroed::<Origin>());
+        if !way.key.apply(their_key, sys::bytes_mut(&mut socket))
+            || !way.value.apply(theirs, sys::bytes_mut(&mut origin))
+        {
+            return Err(io::Error::other("elements of another size than the translation's"));
+        }
+        all.push((socket, origin));
+        Ok(())
+    })?;
+    Ok(all)
+}
