@@ -2,10 +2,10 @@
 //!
 //! What is passed on by reference needs no room on the stack.
 
-#[cfg(any(feature = "up", feature = "before"))]
-pub use former as primary;
 #[cfg(feature = "level")]
 pub use beside as secondary;
+#[cfg(any(feature = "up", feature = "before"))]
+pub use former as primary;
 #[cfg(feature = "down")]
 pub use former as secondary;
 #[cfg(any(feature = "down", feature = "level"))]
