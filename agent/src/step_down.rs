@@ -87,7 +87,7 @@ pub enum StepDownError {
 /// 2. Compares what is pinned with what the candidate knows: it may be nothing has to be done, or nothing can.
 /// 3. Leads traffic to this release's programs over maps of the layouts before, on trial as any generation is.
 pub fn step_down(options: &Options) -> Result<(), StepDownError> {
-    perform(options).inspect_err(|error| supervisor::failed(error))
+    perform(options).inspect_err(supervisor::failed)
 }
 
 fn perform(options: &Options) -> Result<(), StepDownError> {

@@ -28,7 +28,7 @@ impl Kernel {
             Ok(Known::Before)
         } else {
             let difference = Difference::between(&found, &own, &table.declared());
-            Err(Unknown(difference.first().unwrap_or_else(|| bytes(&info.layout))))
+            Err(Unknown(difference.first().unwrap_or_else(|| bytes(table, &info.layout))))
         }
     }
 }
@@ -39,12 +39,12 @@ fn by_bytes(table: Table, found: &Layout) -> Result<Known, Unknown> {
     } else if found.has_bytes_of(&table.layout_before()) {
         Ok(Known::Before)
     } else {
-        Err(Unknown(bytes(found)))
+        Err(Unknown(bytes(table, found)))
     }
 }
 
-fn bytes(found: &Layout) -> String {
-    format!("a {found}")
+fn bytes(table: Table, found: &Layout) -> String {
+    format!("expected a {}; found a {found}", table.layout())
 }
 
 impl Description {
