@@ -46,6 +46,9 @@ pub struct Options {
     /// The same for unconnected UDP: three for each service that a socket talks to
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1024..))]
     pub max_udp_origins: Option<u32>,
+    /// Room for so many enrolled pods
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(16..))]
+    pub max_pods: Option<u32>,
     /// Kernel programs that take the place of those built in: a directory with the objects of a release, or its current one
     #[arg(long, value_name = "PATH", env = "EVERMESH_PROGRAMS", hide = true)]
     pub programs: Option<PathBuf>,
@@ -81,6 +84,7 @@ impl Options {
             endpoints: self.max_endpoints.unwrap_or(default.endpoints),
             origins: self.max_origins.unwrap_or(default.origins),
             udp_origins: self.max_udp_origins.unwrap_or(default.udp_origins),
+            pods: self.max_pods.unwrap_or(default.pods),
         }
     }
 }

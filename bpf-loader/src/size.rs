@@ -1,7 +1,7 @@
 use evermesh_pins::{Table, TableEntries};
 use serde::{Deserialize, Serialize};
 
-/// How large the tables of a generation are made, and the frozen maps that programs write.
+/// How large the tables of a generation are made, and the frozen maps that it may bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TableSizes {
@@ -13,6 +13,8 @@ pub struct TableSizes {
     pub origins: u32,
     /// What unconnected UDP sockets asked for: three for each service that a socket talks to.
     pub udp_origins: u32,
+    /// Enrolled pods.
+    pub pods: u32,
 }
 
 impl Default for TableSizes {
@@ -24,7 +26,7 @@ impl Default for TableSizes {
 impl TableSizes {
     /// About 10 MB of kernel memory, and 22 MB for the frozen maps.
     pub const DEFAULT: Self =
-        Self { services: 16_384, endpoints: 131_072, origins: 131_072, udp_origins: 262_144 };
+        Self { services: 16_384, endpoints: 131_072, origins: 131_072, udp_origins: 262_144, pods: 4096 };
 
     /// Elements of a table. Id 0 is never used in `services` and `endpoints`. A service port takes a
     /// frontend for each virtual IP and protocol, and a virtual IP one more; slot ranges are powers of two, and a
@@ -37,6 +39,7 @@ impl TableSizes {
             Table::Slots => self.endpoints.saturating_mul(3),
             Table::Origins => self.origins,
             Table::UdpOrigins => self.udp_origins,
+            Table::Enrolled => self.pods,
             other => other.fixed_entries().unwrap_or(0),
         }
     }
@@ -51,12 +54,13 @@ impl TableSizes {
         }
     }
 
-    /// The same, with another number of elements in a frozen map that programs write.
+    /// The same, with another number of elements in a frozen map that a generation may bring.
     #[must_use]
     pub fn with_entries(self, table: Table, entries: u32) -> Self {
         match table {
             Table::Origins => Self { origins: entries, ..self },
             Table::UdpOrigins => Self { udp_origins: entries, ..self },
+            Table::Enrolled => Self { pods: entries, ..self },
             _ => self,
         }
     }
@@ -68,6 +72,7 @@ impl TableSizes {
             endpoints: self.endpoints.max(other.endpoints),
             origins: self.origins.max(other.origins),
             udp_origins: self.udp_origins.max(other.udp_origins),
+            pods: self.pods.max(other.pods),
         }
     }
 }

@@ -197,6 +197,9 @@ pub struct Room {
     /// The same for unconnected UDP: three for each service that a socket talks to
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1024..))]
     pub max_udp_origins: Option<u32>,
+    /// Room for so many enrolled pods
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(16..))]
+    pub max_pods: Option<u32>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,9 +7,13 @@ use aya_ebpf::{
     btf_maps::{Array, HashMap, LruHashMap, PerCpuArray},
     macros::btf_map,
 };
+#[cfg(not(feature = "before"))]
+pub use evermesh_abi::Enrolled;
 #[cfg(any(feature = "up", feature = "down", feature = "before"))]
 use evermesh_abi::before;
-use evermesh_abi::{Counter, Endpoint, Enrolled, FrontendKey, ServiceMeta, control};
+#[cfg(feature = "before")]
+pub use evermesh_abi::before::Enrolled;
+use evermesh_abi::{Counter, Endpoint, FrontendKey, ServiceMeta, control};
 #[cfg(not(feature = "before"))]
 use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
 
@@ -46,7 +50,7 @@ pub static COUNTERS: PerCpuArray<u64, { Counter::LEN as usize }> = PerCpuArray::
 
 // Frozen: shared by all generations.
 
-/// Network-namespace cookie -> pod.
+/// Network-namespace cookie -> pod. Only user space writes it, so each object has it in one layout.
 #[btf_map]
 pub static ENROLLED: HashMap<u64, Enrolled, 4096, NO_PREALLOC> = HashMap::new();
 /// Socket cookie -> what the application asked for. Where it is full, the entry longest unused makes room.

@@ -1,12 +1,10 @@
 use aya_ebpf::helpers::generated::bpf_get_prandom_u32;
-use evermesh_abi::{
-    ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_ROUND_ROBIN, Counter, Endpoint, Enrolled, ServiceWord,
-};
+use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_ROUND_ROBIN, Counter, Endpoint, ServiceWord};
 
 use crate::{
     count::count,
     destination::Destination,
-    maps::{ENDPOINTS, SERVICES, SLOTS, TURNS},
+    maps::{ENDPOINTS, Enrolled, SERVICES, SLOTS, TURNS},
     pod,
 };
 

@@ -1,7 +1,6 @@
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_netns_cookie, programs::SockAddrContext};
-use evermesh_abi::Enrolled;
 
-use crate::maps::ENROLLED;
+use crate::maps::{ENROLLED, Enrolled};
 
 /// The pod that the socket's network namespace is, if it is one of the mesh.
 #[inline(always)]

@@ -21,9 +21,10 @@ pub enum ControlError {
     /// The map could not be opened, or is of another release.
     #[error(transparent)]
     Frozen(#[from] FrozenMapError),
-    /// A later release is changing the frozen maps.
+    /// Another map takes the place of a frozen one, or a later release changes them.
     #[error(
-        "frozen maps are being migrated by another release (phase {phase}): try again when `evermesh status` shows the phase as steady"
+        "pods cannot be added or removed now: `enrolled` is carried over into another map (phase {phase}); try again when `evermesh status` \
+         does not say so any more, or start the agent, which ends what was interrupted"
     )]
     Phase {
         /// The phase word.
@@ -67,12 +68,9 @@ impl Control {
         self.get(control::PHASE, "read the phase from")
     }
 
-    /// Fails unless frozen maps may be written now.
-    pub fn require_steady(&self) -> Result<(), ControlError> {
-        match self.phase()? {
-            control::PHASE_STEADY => Ok(()),
-            phase => Err(ControlError::Phase { phase }),
-        }
+    /// Says what writers of frozen maps may do from now on.
+    pub fn set_phase(&self, phase: u64) -> Result<(), ControlError> {
+        self.set(control::PHASE, phase, "write the phase to")
     }
 
     /// When the agent last beat, in nanoseconds of `CLOCK_BOOTTIME`; 0: never.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use evermesh_abi::control::{PHASE, PHASE_STEADY};
+
 use crate::{
     BridgeEnd, Finding, Hook, Manifest, ManifestError, PinDir, Table,
     sys::{self, LinkInfo, MapInfo, Object, ProgramInfo},
@@ -21,6 +23,8 @@ pub struct Inventory {
     pub generations: BTreeMap<u32, GenerationPins>,
     /// The generation that `live` names.
     pub live: Option<u32>,
+    /// What writers of `enrolled` may do now, by `control`; steady where there is none.
+    pub phase: u64,
     /// What was recognised as not ours while reading.
     pub oddities: Vec<Finding>,
 }
@@ -97,6 +101,7 @@ impl Inventory {
     pub fn read(pins: &PinDir) -> Result<Self, InventoryError> {
         let mut inventory = Self { live: live(pins)?, ..Self::default() };
         inventory.frozen = maps(&pins.frozen(), &Table::FROZEN, &mut inventory.oddities)?;
+        inventory.phase = phase(pins, inventory.frozen.get(&Table::Control))?;
         for (name, path) in entries(&pins.links())? {
             inventory.read_link(&name, path)?;
         }
@@ -156,13 +161,22 @@ impl GenerationPins {
         }
         generation.tables = maps(&pins.tables(number), &Table::OF_GENERATION, oddities)?;
         generation.programs = programs(&pins.programs(number), oddities)?;
-        generation.carried = maps(&pins.carried(number), &Table::CARRIED, oddities)?;
+        generation.carried = maps(&pins.carried(number), &Table::BROUGHT, oddities)?;
         for end in BridgeEnd::ALL {
             let programs = programs(&pins.bridge_end(number, end), oddities)?;
             generation.bridge.extend(programs.into_iter().map(|(hook, pin)| ((end, hook), pin)));
         }
         Ok(generation)
     }
+}
+
+/// Nothing is read from what is no `control`.
+fn phase(pins: &PinDir, control: Option<&MapPin>) -> Result<u64, InventoryError> {
+    let ours = |pin: &&MapPin| pin.info.layout.has_bytes_of(&Table::Control.layout());
+    let Some(pin) = control.filter(ours) else { return Ok(PHASE_STEADY) };
+    let word = sys::map_lookup::<u32, u64>(pin.fd.as_fd(), &PHASE);
+    let path = pins.frozen_map(Table::Control);
+    Ok(word.map_err(read("read the phase from", &path))?.unwrap_or(PHASE_STEADY))
 }
 
 /// The maps in a directory that holds these.

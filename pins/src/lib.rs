@@ -11,7 +11,7 @@
 //!     manifest                  written last: what belongs to this generation
 //!     tables/frontends|services|service_meta|slots|endpoints|counters
 //!     programs/connect4|...
-//!     frozen/origins|udp_origins    only while they are carried over: they take the place of those above
+//!     frozen/enrolled|origins|udp_origins    only while they are carried over: they take the place of those above
 //!     bridge/near|far/connect4|...  only meanwhile: programs that know both
 //!   live -> gen/000001          replaced by rename
 //! ```
@@ -37,7 +37,7 @@ mod writer_lock;
 
 pub use bridge::BridgeEnd;
 pub use control::{Control, ControlError};
-pub use enrolment::{Enrolment, EnrolmentError, Pod, PodAddresses};
+pub use enrolment::{Enrolment, EnrolmentError, Pod, PodAddresses, PodMap};
 pub use frozen_map::{FrozenMap, FrozenMapError};
 pub use hook::Hook;
 pub use inventory::{GenerationPins, Inventory, InventoryError, LinkPin, MapPin, ProgramPin};

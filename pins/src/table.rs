@@ -138,6 +138,8 @@ impl Table {
     pub const FROZEN: [Self; 4] = [Self::Enrolled, Self::Origins, Self::UdpOrigins, Self::Control];
     /// Those of them that programs write, and that are carried over while they do.
     pub const CARRIED: [Self; 2] = [Self::Origins, Self::UdpOrigins];
+    /// Those that a generation may bring anew: besides, the one that user space writes, which waits meanwhile.
+    pub const BROUGHT: [Self; 3] = [Self::Enrolled, Self::Origins, Self::UdpOrigins];
 
     /// Name of the pin.
     pub const fn name(self) -> &'static str {
@@ -209,17 +211,13 @@ impl Table {
     /// The layout of the release before, which this release can carry over.
     pub const fn layout_before(self) -> Layout {
         match self {
+            Self::Enrolled => layout::<u64, before::Enrolled>(MapKind::Hash, BPF_F_NO_PREALLOC, 1),
             Self::Origins => layout::<u64, before::Origin>(MapKind::LruHash, 0, 1),
             Self::UdpOrigins => {
                 layout::<before::UdpOriginKey, before::UdpOrigin>(MapKind::Hash, BPF_F_NO_PREALLOC, 1)
             }
             other => other.layout(),
         }
-    }
-
-    /// Whether its size is that of the eBPF object, not one that the agent is told.
-    pub const fn has_own_size(self) -> bool {
-        matches!(self, Self::Enrolled) || self.fixed_entries().is_some()
     }
 
     /// Elements, where the size is no choice.

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{
-    GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, ProgramPin, Table,
+    GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, PodMap, ProgramPin, Table,
     host::Cgroup,
     layout::{Kernel, Unknown},
     sys::Object,
@@ -130,6 +130,9 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
     let mut kernel = Kernel::default();
     let unknown = |(&table, pin): (&Table, &MapPin)| {
         let unknown = kernel.known(table, &pin.info).err()?;
+        if is_carried(inventory, table, pin) {
+            return None;
+        }
         Some(Finding::Unknown { path: pins.frozen_map(table), unknown })
     };
     findings.extend(inventory.frozen.iter().filter_map(unknown));
@@ -142,6 +145,11 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
         findings.extend(verify_link(pins, inventory, cgroup, hook, link));
     }
     findings
+}
+
+/// Whoever finds `enrolled` in any layout that can be read brings it anew, in the next generation.
+fn is_carried(inventory: &Inventory, table: Table, pin: &MapPin) -> bool {
+    table == Table::Enrolled && inventory.live.is_some() && PodMap::reads(pin)
 }
 
 fn verify_live(pins: &PinDir, inventory: &Inventory) -> Vec<Finding> {

@@ -8,12 +8,12 @@ use crate::{
     generation::{self, Direction},
 };
 
-/// What becomes of the frozen maps that programs write.
+/// What becomes of the frozen maps that a generation may bring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carrying {
     /// From which layouts to which ones.
     pub direction: Direction,
-    /// Those that the next generation brings: all, or none.
+    /// Those that the next generation brings: of those that programs write, all or none.
     pub tables: Vec<Table>,
     /// The sizes that are asked for, but for maps that must keep theirs.
     pub sizes: TableSizes,
@@ -44,22 +44,26 @@ impl Pinned {
 impl Carrying {
     /// Compares what is pinned with what this release makes: up, or on the level to another size.
     pub fn planned(config: &Config) -> Result<Self, ApplyError> {
+        Self::compared(config)?.in_one_direction()?.with_pods(config)
+    }
+
+    /// Carries all to the layouts of the release before.
+    pub fn down(config: &Config) -> Result<Self, ApplyError> {
+        let standing = Self::compared(config)?;
+        let down = Self { direction: Direction::Down, tables: Table::CARRIED.to_vec(), ..standing };
+        down.in_one_direction()?.with_pods(config)
+    }
+
+    fn compared(config: &Config) -> Result<Self, ApplyError> {
         let mut carrying = Self::none(config.sizes, Direction::Level);
         for table in Table::CARRIED {
             let wanted = config.sizes.entries(table);
             carrying.compare(table, &Pinned::of(config, table, wanted)?, wanted);
         }
-        carrying.in_one_direction()
+        Ok(carrying)
     }
 
-    /// Carries all to the layouts of the release before.
-    pub fn down(config: &Config) -> Result<Self, ApplyError> {
-        let standing = Self::planned(config)?;
-        let down = Self { direction: Direction::Down, tables: Table::CARRIED.to_vec(), ..standing };
-        down.in_one_direction()
-    }
-
-    fn none(sizes: TableSizes, direction: Direction) -> Self {
+    pub(super) fn none(sizes: TableSizes, direction: Direction) -> Self {
         Self { direction, tables: Vec::new(), sizes, reason: None, notes: Vec::new(), known: Vec::new() }
     }
 
@@ -103,11 +107,11 @@ fn has_two_layouts(table: Table) -> bool {
 }
 
 /// Sockets that are opened meanwhile need room too.
-fn room(entries: u32) -> u32 {
+pub(super) fn room(entries: u32) -> u32 {
     entries / 4 * 3
 }
 
-fn holds(entries: u32, used: usize) -> bool {
+pub(super) fn holds(entries: u32, used: usize) -> bool {
     u32::try_from(used).is_ok_and(|used| used <= room(entries))
 }
 

@@ -1,7 +1,7 @@
 use std::{io, path::PathBuf};
 
 use evermesh_pins::{
-    ControlError, Finding, FrozenMapError, InventoryError, Table, ViewError, WriterLockError,
+    ControlError, EnrolmentError, Finding, FrozenMapError, InventoryError, Table, ViewError, WriterLockError,
 };
 
 use crate::{
@@ -88,6 +88,9 @@ pub enum ApplyError {
     /// `control` could not be used.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// Enrolled pods could not be counted.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
     /// The live generation is another release's, and its keys are of another layout.
     #[error(
         "the live generation's keys are of another layout, so {left_out} stores were left out: services that are new or gone wait for a generation of this release"

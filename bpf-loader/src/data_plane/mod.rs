@@ -5,6 +5,7 @@ mod error;
 mod freed;
 mod laid;
 mod live;
+mod pods;
 mod start;
 mod trial;
 
@@ -221,7 +222,7 @@ impl DataPlane {
 
     /// The old generation takes over again, its tables first brought up to date, and the one on trial goes.
     pub fn roll_back(&mut self, reason: &str) -> Result<(), ChangeError> {
-        let Some(Trial { change, .. }) = self.trial.take() else { return Ok(()) };
+        let Some(Trial { change, carried, .. }) = self.trial.take() else { return Ok(()) };
         trial::forget_sentinel(&self.config.pins);
         self.sentinel_stands = false;
         let pins = GenerationPins::read(&self.config.pins, change.from)?;
@@ -233,7 +234,7 @@ impl DataPlane {
             warn!(%error, "traffic is led back to what was applied before");
         }
         let links = self.observed()?.links;
-        self.run(&plan::rolling_back(&change, &links, reason))
+        self.run(&plan::rolling_back(&change, &links, &carried, reason))
     }
 
     fn change_by(&mut self, carrying: Carrying) -> Result<(), ChangeError> {

@@ -103,8 +103,8 @@ impl Standing {
         }
         let journal = JournalFile::open(&config.state_dir);
         let found = match recover(journal.now(), &Observed::of(&inventory), "its agent ended") {
-            Recovery::Fresh { number, remove } => {
-                Found::Nothing { number, steps: plan::first(number, &remove), made: None }
+            Recovery::Fresh { number, remove, suspended } => {
+                Found::Nothing { number, steps: plan::first(number, &remove, suspended), made: None }
             }
             Recovery::Adopt(adoption) => {
                 let pins = inventory.generations.remove(&adoption.generation).unwrap_or_default();

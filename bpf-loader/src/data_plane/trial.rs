@@ -121,13 +121,13 @@ pub fn with_sentinel(snapshot: &Snapshot) -> Result<Snapshot, InvalidSnapshot> {
 /// A sentinel below the hooked cgroup, enrolled.
 pub fn post_sentinel(pins: &PinDir, program: &Path, above: &Path) -> Result<Sentinel, String> {
     let sentinel = Sentinel::start(program, above).map_err(|error| error.to_string())?;
-    let enrolled = Enrolment::open(pins).and_then(|it| it.add(NAME, &sentinel.network()));
+    let enrolled = Enrolment::of_agent(pins).add(NAME, &sentinel.network());
     enrolled.map(|_| sentinel).map_err(|error| error.to_string())
 }
 
 /// One may be left of an agent that ended on trial.
 pub fn forget_sentinel(pins: &PinDir) {
-    match Enrolment::open(pins).and_then(|it| it.remove(NAME)) {
+    match Enrolment::of_agent(pins).remove(NAME) {
         Ok(_) | Err(EnrolmentError::Unknown { .. }) => {}
         Err(error) => debug!(%error, "the sentinel stays enrolled"),
     }

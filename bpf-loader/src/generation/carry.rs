@@ -8,7 +8,7 @@ use std::{
 
 use aya::{Ebpf, EbpfLoader};
 use evermesh_pins::{
-    BridgeEnd, FrozenMap, PinDir, Table,
+    BridgeEnd, EnrolmentError, FrozenMap, PinDir, PodMap, Table,
     layout::{Description, Difference, Kernel},
     sys::{self, Object as Pinned, RawMap},
 };
@@ -48,6 +48,11 @@ pub fn bridge(
             loader.map_pin_path(brought, pins.carried_map(generation, table));
         }
     }
+    // Its programs know this release's layout of `enrolled`: the one that is brought, if one is, but on the way down.
+    let enrolled = pins.carried_map(generation, Table::Enrolled);
+    if direction != Direction::Down && enrolled.exists() {
+        loader.map_pin_path(Table::Enrolled.symbol(), enrolled);
+    }
     make::load(&mut loader, object, direction.bridge(end))
 }
 
@@ -86,6 +91,12 @@ fn has_layout(table: Table, map: &OwnedFd, layout: &Description) -> io::Result<(
         Err(_) if info.layout.has_bytes_of(&layout.layout()) => Ok(()),
         Err(error) => other(error.to_string()),
     }
+}
+
+/// Has the `enrolled` that is brought say what the one in use says. Whoever writes that waits.
+pub fn pods(pins: &PinDir, generation: u32) -> Result<(), EnrolmentError> {
+    let in_use = PodMap::open(&pins.frozen_map(Table::Enrolled))?;
+    PodMap::open(&pins.carried_map(generation, Table::Enrolled))?.fill_from(&in_use)
 }
 
 /// How many elements of a frozen map are in use.

@@ -1,7 +1,11 @@
 use std::{fmt, io, sync::Arc};
 
 use aya::Ebpf;
-use evermesh_pins::{GenerationPins, InventoryError, RemovalError, remove_bridge, remove_generation};
+use evermesh_abi::control::{PHASE_STEADY, PHASE_SUSPENDED};
+use evermesh_pins::{
+    Control, ControlError, EnrolmentError, GenerationPins, InventoryError, RemovalError, Table,
+    remove_bridge, remove_generation,
+};
 use evermesh_sentinel::SentinelError;
 use tracing::{debug, warn};
 
@@ -26,6 +30,12 @@ pub enum ChangeError {
     /// A frozen map could not be carried over.
     #[error(transparent)]
     Carry(#[from] CarryError),
+    /// Enrolled pods could not be carried over.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentError),
+    /// The phase could not be written.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// A generation could not be removed; it hooks nothing.
     #[error(transparent)]
     Removal(#[from] RemovalError),
@@ -178,6 +188,9 @@ impl<'a> Interpreter<'a> {
             Step::Attach { hook, generation } => switch::attach(pins, &self.config.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
             Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
+            Step::Suspend => Control::open(pins)?.set_phase(PHASE_SUSPENDED)?,
+            Step::Resume => Control::open(pins)?.set_phase(PHASE_STEADY)?,
+            Step::Sweep { generation, table: Table::Enrolled } => carry::pods(pins, generation)?,
             Step::Sweep { generation, table } => carry::sweep(pins, direction, generation, table)?,
             Step::Replace { generation, table } => carry::replace(pins, generation, table)?,
             Step::RemoveBridge { generation } => remove_bridge(pins, generation)?,

@@ -105,7 +105,7 @@ pub fn maps(
     for (pins, table) in pins.into_iter().flat_map(|pins| shared.clone().map(move |table| (pins, table))) {
         loader.map_pin_path(direction.map(table), pins.frozen_map(table));
     }
-    for table in Table::OF_GENERATION.into_iter().chain(Table::CARRIED) {
+    for table in Table::OF_GENERATION.into_iter().chain(Table::BROUGHT) {
         loader.map_max_entries(direction.map(table), sizes.entries(table));
     }
     load(&mut loader, object, direction.programs())

@@ -27,7 +27,7 @@ pub fn making(generation: u32, carried: &[Table]) -> Vec<Step> {
     steps.extend(Table::OF_GENERATION.map(|table| Step::PinTable { generation, table }));
     steps.extend(carried.iter().map(|&table| Step::PinCarried { generation, table }));
     steps.extend(programs(Programs::Of(generation)));
-    if !carried.is_empty() {
+    if is_bridged(carried) {
         for end in BridgeEnd::ALL {
             steps.push(Step::MakeBridge { generation, end });
             steps.extend(programs(Programs::Bridge(generation, end)));
@@ -44,10 +44,15 @@ fn programs(of: Programs) -> impl Iterator<Item = Step> {
 
 /// The first generation. `live` names it before the first hook is attached, so that a start that is interrupted is told
 /// apart from a foreign hook.
-pub fn first(generation: u32, unfinished: &[u32]) -> Vec<Step> {
+pub fn first(generation: u32, unfinished: &[u32], suspended: bool) -> Vec<Step> {
     let remove = unfinished.iter().map(|&generation| Step::Remove { generation });
     let attach = Hook::ALL.map(|hook| Step::Attach { hook, generation });
-    remove.chain(making(generation, &[])).chain([Step::MakeLive { generation }]).chain(attach).collect()
+    remove
+        .chain(making(generation, &[]))
+        .chain([Step::MakeLive { generation }])
+        .chain(attach)
+        .chain(suspended.then_some(Step::Resume))
+        .collect()
 }
 
 /// Those of a list that can be done before it is known what the tables will hold, and the others.
@@ -57,17 +62,23 @@ pub fn ahead(steps: &[Step]) -> (&[Step], &[Step]) {
 }
 
 /// Makes the next generation and leads the links to it. Where it brings frozen maps, the links are led to the near end of the bridge,
-/// and what stood before is swept once no other program can write.
+/// and what stood before is swept once no other program can write. Where it brings `enrolled`, which only user space writes, writers wait
+/// before that is copied, and until the generation stays or goes; the barrier is for one that is about to look at the phase.
 pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
     let generation = change.to;
     let near = Programs::Bridge(generation, BridgeEnd::Near);
-    let to = if carried.is_empty() { Programs::Of(generation) } else { near };
+    let to = if is_bridged(carried) { near } else { Programs::Of(generation) };
     let mut steps = vec![Step::Record(Entry::Begin(Change { stage: Stage::Making, ..change.clone() }))];
     steps.extend(making(generation, carried));
-    steps.extend([Step::Rehearse { generation }, Step::Record(Entry::Reached(Stage::Trial))]);
+    steps.push(Step::Rehearse { generation });
+    if carried.contains(&Table::Enrolled) {
+        let table = Table::Enrolled;
+        steps.extend([Step::Suspend, Step::Barrier, Step::Sweep { generation, table }]);
+    }
+    steps.push(Step::Record(Entry::Reached(Stage::Trial)));
     steps.extend(switching(links, to));
     steps.push(Step::Barrier);
-    steps.extend(carried.iter().map(|&table| Step::Sweep { generation, table }));
+    steps.extend(mirrored(carried).map(|table| Step::Sweep { generation, table }));
     steps
 }
 
@@ -75,12 +86,13 @@ pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
 pub fn committing(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
     let generation = change.to;
     let mut steps = vec![Step::Record(Entry::Reached(Stage::Committed)), Step::MakeLive { generation }];
-    if !carried.is_empty() {
+    if is_bridged(carried) {
         steps.extend(crossing(links, generation));
         steps.push(Step::Barrier);
     }
     steps.push(Step::Remove { generation: change.from });
-    steps.extend(settling(generation, carried, !carried.is_empty()));
+    steps.extend(settling(generation, carried, is_bridged(carried)));
+    steps.extend(resuming(carried));
     steps.push(Step::Record(Entry::Done));
     steps
 }
@@ -93,13 +105,28 @@ pub fn settling(generation: u32, carried: &[Table], bridged: bool) -> impl Itera
 }
 
 /// The generation on trial goes, with the frozen maps that it brought: those in use are complete.
-pub fn rolling_back(change: &Change, links: &Links, reason: &str) -> Vec<Step> {
+pub fn rolling_back(change: &Change, links: &Links, carried: &[Table], reason: &str) -> Vec<Step> {
     let mut steps = vec![Step::Record(Entry::Reached(Stage::RollingBack))];
     steps.extend(switching(links, Programs::Of(change.from)));
     steps.push(Step::Barrier);
     steps.push(Step::Record(Entry::Undone { reason: reason.to_owned() }));
     steps.push(Step::Remove { generation: change.to });
+    steps.extend(resuming(carried));
     steps
+}
+
+/// Whoever waited to write `enrolled` goes on, last of all: the map that stands there stays.
+fn resuming(carried: &[Table]) -> Option<Step> {
+    carried.contains(&Table::Enrolled).then_some(Step::Resume)
+}
+
+/// Those of them that programs write: they are led there by a bridge.
+fn mirrored(carried: &[Table]) -> impl Iterator<Item = Table> {
+    carried.iter().copied().filter(|table| Table::CARRIED.contains(table))
+}
+
+fn is_bridged(carried: &[Table]) -> bool {
+    mirrored(carried).next().is_some()
 }
 
 /// Leads the links to a generation's own programs, by way of the far end of the bridge for those that are at the near

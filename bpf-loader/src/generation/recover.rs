@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use evermesh_abi::control::PHASE_STEADY;
 use evermesh_pins::{BridgeEnd, GenerationPins, Hook, Inventory, ProgramPin, Table};
 
 use super::{
@@ -20,6 +21,8 @@ pub struct Observed {
     pub carried: BTreeMap<u32, Vec<Table>>,
     /// Generations that a bridge leads to.
     pub bridges: BTreeSet<u32>,
+    /// Whoever writes `enrolled` waits.
+    pub suspended: bool,
 }
 
 /// What a start does with what it finds.
@@ -31,6 +34,8 @@ pub enum Recovery {
         number: u32,
         /// Left by a start that was interrupted.
         remove: Vec<u32>,
+        /// Whoever writes `enrolled` still waits.
+        suspended: bool,
     },
     /// Take a generation over.
     Adopt(Adoption),
@@ -70,6 +75,7 @@ impl Observed {
                 .collect(),
             carried: brings.filter(|(_, carried)| !carried.is_empty()).collect(),
             bridges: bridged.map(|(number, _)| number).collect(),
+            suspended: inventory.phase != PHASE_STEADY,
         }
     }
 
@@ -91,7 +97,8 @@ fn programs(number: u32, pins: &GenerationPins, hook: &Hook, id: u32) -> Option<
 pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
     let next = observed.generations.keys().last().map_or(1, |last| last + 1);
     let Some((live, _)) = observed.live.and_then(|live| Some((live, observed.object(live)?))) else {
-        return Recovery::Fresh { number: next, remove: observed.generations.keys().copied().collect() };
+        let remove = observed.generations.keys().copied().collect();
+        return Recovery::Fresh { number: next, remove, suspended: observed.suspended };
     };
     let change = journal.change.as_ref();
     let committed = change.filter(|c| c.stage == Stage::Committed && c.from == live).map(|c| c.to);
@@ -122,6 +129,10 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
         notes.push(format!("generation {generation} was removed: it was not live"));
     }
     steps.extend(plan::settling(generation, carried, observed.bridges.contains(&generation)));
+    if observed.suspended {
+        steps.push(Step::Resume);
+        notes.push("a change of enrolled was interrupted: whoever waited to write it goes on".to_owned());
+    }
     notes.extend(
         carried.iter().map(|table| format!("{table} that generation {generation} brought took its place")),
     );

@@ -9,10 +9,9 @@ use std::{
 };
 
 use aya::Ebpf;
-use evermesh_abi::Enrolled;
 use evermesh_model::{Place, Snapshot};
 use evermesh_pins::{
-    Enrolment, Hook, MapPin, Table,
+    EnrolmentError, Hook, MapPin, Pod, PodMap, Table,
     sys::{self, PodNetwork},
 };
 use evermesh_sentinel::{NAME, Sentinel, SentinelError};
@@ -51,7 +50,8 @@ pub enum RehearsalError {
 /// Programs that lead one flow in a hundred astray pass once in a hundred thousand rehearsals.
 const ROUNDS: u32 = 200;
 /// A sentinel has one service and few sockets.
-const SIZES: TableSizes = TableSizes { services: 16, endpoints: 64, origins: 1024, udp_origins: 1024 };
+const SIZES: TableSizes =
+    TableSizes { services: 16, endpoints: 64, origins: 1024, udp_origins: 1024, pods: 16 };
 
 /// Has a sentinel below `above` send through these programs.
 pub fn rehearse(
@@ -76,8 +76,9 @@ pub fn rehearse(
 fn enrol(object: &Ebpf, sentinel: &Sentinel) -> Result<(), RehearsalError> {
     let failed = |source| RehearsalError::Kernel { step: "enrol the sentinel", source };
     let network = PodNetwork::of(&sentinel.network()).map_err(failed)?;
-    let pod: Enrolled = Enrolment::value(NAME, &network);
-    sys::map_update(pin(object, Table::Enrolled)?.fd.as_fd(), &network.cookie.0, &pod).map_err(failed)
+    let map = PodMap::of(pin(object, Table::Enrolled)?.fd, Path::new(Table::Enrolled.name()));
+    let enrolled = map.map_err(EnrolmentError::from).and_then(|map| map.set(&Pod::new(NAME, &network)));
+    enrolled.map_err(|error| failed(io::Error::other(error)))
 }
 
 fn fill(object: &Ebpf) -> Result<(), RehearsalError> {

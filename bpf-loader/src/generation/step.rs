@@ -90,6 +90,10 @@ pub enum Step {
     },
     /// Waits until every program run that began earlier has ended.
     Barrier,
+    /// Has whoever writes `enrolled` wait: another map is to take its place.
+    Suspend,
+    /// Lets them go on: the map that stands there stays.
+    Resume,
     /// Copies what stands in the frozen map in use to the one that is to take its place.
     Sweep {
         /// The generation that brings it.
@@ -151,6 +155,8 @@ impl fmt::Display for Step {
             Self::Attach { hook, generation } => write!(f, "attach {hook} of generation {generation}"),
             Self::Switch { hook, from, to } => write!(f, "switch {hook} from {from} to {to}"),
             Self::Barrier => f.write_str("wait for running programs to end"),
+            Self::Suspend => f.write_str("have writers of enrolled wait"),
+            Self::Resume => f.write_str("let writers of enrolled go on"),
             Self::Sweep { generation, table } => write!(f, "sweep {table} for generation {generation}"),
             Self::Replace { generation, table } => {
                 write!(f, "give {table} of generation {generation} its place")

@@ -173,6 +173,7 @@ impl State {
             endpoints: (self.endpoint_ids.high_water() - 1).max(slots.div_ceil(3)),
             origins: 0,
             udp_origins: 0,
+            pods: 0,
         }
     }
 

@@ -38,6 +38,9 @@ struct Args {
     /// Room for so many origins; another number than before carries them over
     #[arg(long, default_value_t = TableSizes::DEFAULT.origins)]
     origins: u32,
+    /// Room for so many pods; another number than before carries them over
+    #[arg(long, default_value_t = TableSizes::DEFAULT.pods)]
+    pods: u32,
     /// What becomes of a new generation
     #[arg(long, default_value = "commit")]
     then: Then,
@@ -65,7 +68,12 @@ fn main() -> anyhow::Result<()> {
     let mesh = source::read(&args.config).and_then(source::Raw::parse).context("read the mesh")?.snapshot;
     let cgroup = host::cgroup(Some(&args.cgroup))?;
     let config = Config {
-        sizes: TableSizes { endpoints: args.endpoints, origins: args.origins, ..TableSizes::default() },
+        sizes: TableSizes {
+            endpoints: args.endpoints,
+            origins: args.origins,
+            pods: args.pods,
+            ..TableSizes::default()
+        },
         candidate: true,
         sentinel: args.sentinel.then(env::current_exe).transpose()?,
         watch: watch(args.end_at),

@@ -18,6 +18,7 @@ const fn sample(kind: Kind) -> usize {
     match kind {
         Kind::Table => 12,
         Kind::Frozen => 8,
+        Kind::Pods => 4,
     }
 }
 /// Disturbed calls under one run of traffic.
@@ -41,6 +42,13 @@ fn an_error_of_any_call_is_survived() {
 #[test]
 fn an_error_of_any_call_of_a_migration_is_survived() {
     survive(Kind::Frozen, &errors().each_ref().map(String::as_str));
+}
+
+#[test]
+fn a_kill_or_an_error_of_any_call_of_a_change_of_enrolled_is_survived() {
+    let errors = errors();
+    let faults: Vec<&str> = errors.iter().map(String::as_str).chain(["signal=SIGKILL"]).collect();
+    survive(Kind::Pods, &faults);
 }
 
 fn errors() -> [String; 5] {

@@ -1,6 +1,7 @@
 use std::fs;
 
 use evermesh_chaos_tests::{
+    binaries,
     faults::random,
     oracle::{Event, Verdict},
 };
@@ -73,12 +74,37 @@ fn a_migration_whose_last_words_in_the_journal_are_lost_is_led_to_what_is_live()
     survive(Kind::Frozen, "commit", 29, |cutter, at| cutter.cut_and_forget(at));
 }
 
+/// And whoever enrols or removes a pod meanwhile has done so in the end.
+#[test]
+fn a_change_of_enrolled_that_is_cut_off_anywhere_is_undone_or_finished() {
+    let (own, mut enrolled) = (binaries::find("evermesh").unwrap(), false);
+    survive(Kind::Pods, "commit", 7, |cutter, at| {
+        enrolled = !enrolled;
+        let writer = cutter.plane.enrolling(&own, enrolled);
+        let recovery = cutter.cut("commit", at, None);
+        if at % 3 == 0 && recovery > 0 {
+            cutter.cut("commit", at, Some(at % recovery));
+        }
+        writer.finished();
+    });
+}
+
+#[test]
+fn a_change_of_enrolled_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
+    let (own, mut enrolled) = (binaries::find("evermesh").unwrap(), false);
+    survive(Kind::Pods, "roll-back", 9, |cutter, at| {
+        enrolled = !enrolled;
+        let writer = cutter.plane.enrolling(&own, enrolled);
+        cutter.cut("roll-back", at, None);
+        writer.finished();
+    });
+}
+
 /// At each moment of a change with that end, or at one of so many.
 fn survive(kind: Kind, then: &'static str, one_of: usize, mut cut: impl FnMut(&mut Cutter<'_>, usize)) {
     let plane = Plane::new(kind);
     let moments = plane.moments(then);
-    // A change that is to be rolled back is any other one until then.
-    let begins = moments.iter().position(|moment| moment.contains("being rolled back")).unwrap_or(0);
+    let begins = kind.begins(then, &moments);
     let chosen: Vec<usize> = (begins..moments.len()).step_by(if all() { 1 } else { one_of }).collect();
     let mut survived = 0;
     for some in chosen.chunks(AT_ONCE) {
@@ -92,6 +118,18 @@ fn survive(kind: Kind, then: &'static str, one_of: usize, mut cut: impl FnMut(&m
         assert_eq!(report.verdict(), Verdict::Clean, "{report}");
     }
     println!("survived {survived} of {survived}");
+}
+
+impl Kind {
+    /// A change that is to be rolled back is any other one until then, and one of `enrolled` until writers wait.
+    fn begins(self, then: &str, moments: &[String]) -> usize {
+        let word = match (self, then) {
+            (_, "roll-back") => "being rolled back",
+            (Self::Pods, _) => "have writers of enrolled wait",
+            _ => return 0,
+        };
+        moments.iter().position(|moment| moment.contains(word)).unwrap()
+    }
 }
 
 impl Plane {

@@ -3,9 +3,15 @@
 //! `variants/wider.patch` those of the maps that programs write: for these the later release steps down before the earlier one
 //! follows.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs,
+    panic::{self, AssertUnwindSafe},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
-use evermesh_chaos_tests::{oracle::Verdict, stage::config};
+use evermesh_chaos_tests::{binaries, oracle::Verdict, stage::config};
 use evermesh_pins::{
     Inventory, Table, TablesView,
     layout::{Carried, Change, Difference, Kernel, Ways},
@@ -45,6 +51,29 @@ fn ids(plane: &Plane) -> Ids {
     (services, endpoints)
 }
 
+/// The command lines of both releases enrol and remove a pod in turns, and each looks whether it is so. How often.
+fn while_pods_come_and_go(plane: &Plane, act: impl FnOnce()) -> usize {
+    let ended = AtomicBool::new(false);
+    let own = binaries::find("evermesh").unwrap();
+    let other = binaries::release_after("layouts").unwrap().join("evermesh");
+    let write = || {
+        let mut turn = 0;
+        while turn % 4 != 0 || !ended.load(Ordering::Relaxed) {
+            let command_line = [&own, &other, &other, &own][turn % 4];
+            plane.enrolling(command_line, turn % 2 == 0).finished();
+            turn += 1;
+        }
+        turn
+    };
+    thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        let acted = panic::catch_unwind(AssertUnwindSafe(act));
+        ended.store(true, Ordering::Relaxed);
+        acted.unwrap_or_else(|panic| panic::resume_unwind(panic));
+        writer.join().unwrap()
+    })
+}
+
 /// Where in a change of generation: before and after it is finished, and with links that lead to both generations.
 fn worst_moments(run: &Run) -> Vec<usize> {
     let forth = run.moments.iter().take_while(|moment| !moment.contains("being rolled back"));
@@ -73,7 +102,10 @@ fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
                 ("downgraded", OWN, "commit"),
                 ("upgrade rolled back", OTHER, "roll-back"),
             ] {
-                events.push(event(kind, || drop(plane.run_by(program, then(end)).finished())));
+                let written = while_pods_come_and_go(&plane, || {
+                    events.push(event(kind, || drop(plane.run_by(program, then(end)).finished())));
+                });
+                assert!(written > 0, "{kind}");
                 plane.settled();
                 assert_eq!(ids(&plane), before, "{kind}");
             }
@@ -148,7 +180,7 @@ fn the_other_layouts_are_others_in_every_way() {
         let carried = Carried::of(table, &own, &theirs, &table.declared());
         assert!(matches!(carried, Carried::Rebuilt | Carried::CountedAnew), "{table}: {carried:?}");
     }
-    for table in Table::CARRIED {
+    for table in Table::BROUGHT {
         let theirs = kernel.describe_frozen(table, &inventory.frozen[&table].info).unwrap();
         let carried = Carried::of(table, &table.description(), &theirs, &table.declared());
         assert_eq!(carried, Carried::Migrated, "{table}");

@@ -4,9 +4,10 @@ use std::{
     fs,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
+use evermesh_abi::control::PHASE_STEADY;
 use evermesh_chaos_tests::{
     binaries,
     clock::now_ns,
@@ -16,7 +17,7 @@ use evermesh_chaos_tests::{
     stage::{Stage, Traffic, config},
 };
 use evermesh_loader::generation::JournalFile;
-use evermesh_pins::{Hook, Inventory, Manifest, PinDir, Table};
+use evermesh_pins::{Enrolment, Hook, Inventory, Manifest, PinDir, Table};
 use nix::sys::signal::Signal;
 
 /// What a change of generation is for: another size of a table. Whoever changes from one to the other makes a new
@@ -27,6 +28,8 @@ pub enum Kind {
     Table,
     /// One that all share and programs write: what stands in it is carried over.
     Frozen,
+    /// One that all share and user space writes, which waits meanwhile.
+    Pods,
 }
 
 impl Kind {
@@ -35,6 +38,7 @@ impl Kind {
         match self {
             Self::Table => [1024, 2048],
             Self::Frozen => [8192, 16384],
+            Self::Pods => [64, 128],
         }
     }
 
@@ -111,6 +115,7 @@ impl Plane {
         let journal = JournalFile::open(self.sandbox.state_dir());
         assert_eq!(journal.now().change, None);
         assert_eq!((generation.carried.len(), generation.bridge.len()), (0, 0));
+        assert_eq!(inventory.phase, PHASE_STEADY);
         (live, self.room())
     }
 
@@ -122,6 +127,7 @@ impl Plane {
         match self.kind {
             Kind::Table => of(generation.manifest.as_ref().unwrap()),
             Kind::Frozen => inventory.frozen[&Table::Origins].info.max_entries,
+            Kind::Pods => inventory.frozen[&Table::Enrolled].info.max_entries,
         }
     }
 
@@ -144,6 +150,17 @@ impl Plane {
         &self.mesh
     }
 
+    /// Has a pod without traffic enrolled, or removed, by the command line of a release.
+    pub fn enrolling(&self, command_line: &Path, enrolled: bool) -> Writer {
+        let mut command = Command::new(command_line);
+        match enrolled {
+            true => command.args(["pod", "add", Writer::POD, "--netns", "/proc/self/ns/net"]),
+            false => command.args(["pod", "remove", Writer::POD]),
+        };
+        command.arg("--bpffs").arg(self.pins().root()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Writer { pins: self.pins(), process: command.spawn().unwrap(), enrolled }
+    }
+
     /// The pods behind the service.
     pub fn web(&self) -> &[Pod] {
         &self.stage.web
@@ -157,6 +174,7 @@ impl Plane {
         match self.kind {
             Kind::Table => command.args(["--endpoints", &room]),
             Kind::Frozen => command.args(["--endpoints", "1024", "--origins", &room]),
+            Kind::Pods => command.args(["--endpoints", "1024", "--pods", &room]),
         };
         command.args(["--then", task.then]);
         command.args(task.end_at.iter().flat_map(|at| ["--end-at".to_owned(), at.to_string()]));
@@ -170,6 +188,25 @@ impl Plane {
 
     pub fn pins(&self) -> PinDir {
         PinDir::new(self.sandbox.bpffs())
+    }
+}
+
+/// Somebody who enrols or removes a pod, while everything else goes on.
+pub struct Writer {
+    pins: PinDir,
+    process: Child,
+    enrolled: bool,
+}
+
+impl Writer {
+    const POD: &str = "late";
+
+    /// It has done so, and the pod is there, or gone.
+    pub fn finished(self) {
+        let output = self.process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let pods = Enrolment::open(&self.pins).unwrap().list().unwrap();
+        assert_eq!(pods.iter().any(|pod| pod.name == Self::POD), self.enrolled, "lost or resurrected");
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Node {
 pub struct Wanted {
     /// Those of a variant, or those that are built in.
     pub programs: Option<&'static str>,
-    /// Twice as much room for endpoints.
+    /// Twice as much room for endpoints and for pods, so that these are carried over.
     pub larger: bool,
     /// Twice as much room for what sockets asked for, so that it is carried over.
     pub carried: bool,
@@ -62,7 +62,8 @@ impl Node {
     /// What an agent does when it starts: a generation that differs from the live one is on trial afterwards.
     pub fn start(&self, wanted: Wanted, watch: Watch) -> DataPlane {
         let cgroup = host::cgroup(Some(self.sandbox.pods_cgroup().path())).unwrap();
-        let sizes = TableSizes { services: 256, endpoints: 1024, origins: 16_384, udp_origins: 16_384 };
+        let sizes =
+            TableSizes { services: 256, endpoints: 1024, origins: 16_384, udp_origins: 16_384, pods: 64 };
         let twice = |size: u32, wanted: bool| if wanted { 2 * size } else { size };
         let object = wanted.programs.map(|name| Object::read(&binaries::variant(name).unwrap()).unwrap());
         let config = Config {
@@ -70,6 +71,7 @@ impl Node {
             sizes: TableSizes {
                 endpoints: twice(sizes.endpoints, wanted.larger),
                 origins: twice(sizes.origins, wanted.carried),
+                pods: twice(sizes.pods, wanted.larger || wanted.carried),
                 ..sizes
             },
             sentinel: wanted.sentinel.then(|| binaries::find("evermesh-plane").unwrap()),

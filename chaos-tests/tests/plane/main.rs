@@ -17,6 +17,7 @@ mod maglev;
 mod migration;
 mod orphans;
 mod picks;
+mod pods;
 mod rate;
 mod sockets;
 mod switch;

@@ -73,6 +73,7 @@ fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>
     line.number("--max-endpoints", asked.room.max_endpoints.map(u64::from));
     line.number("--max-origins", asked.room.max_origins.map(u64::from));
     line.number("--max-udp-origins", asked.room.max_udp_origins.map(u64::from));
+    line.number("--max-pods", asked.room.max_pods.map(u64::from));
     Ok(line.0)
 }
 
@@ -121,7 +122,7 @@ mod tests {
         insta::assert_snapshot!(handed_on(
             "evermesh run --config /m.yaml --state-dir /s --bpffs /b --cgroup /c --run-dir /r --watchdog-ms 300 \
              --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 \
-             --max-origins 7000 --max-udp-origins 8000 --takeover --log debug"
+             --max-origins 7000 --max-udp-origins 8000 --max-pods 9000 --takeover --log debug"
         ));
     }
 

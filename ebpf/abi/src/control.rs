@@ -6,8 +6,8 @@ pub const WORDS: u32 = 64;
 
 /// Revision of the envelope; [`REVISION_NOW`].
 pub const REVISION: u32 = 0;
-/// What a writer of a frozen map may do now: [`PHASE_STEADY`] or a number that only a later release knows,
-/// in which case this release must not write.
+/// What a writer of `enrolled` may do now: write in [`PHASE_STEADY`], and wait in any other, of which a later release may
+/// know more.
 pub const PHASE: u32 = 1;
 /// `CLOCK_BOOTTIME` in nanoseconds when the agent last said that it is alive; 0: never.
 pub const HEARTBEAT_NS: u32 = 2;
@@ -16,5 +16,7 @@ pub const LEASE_NS: u32 = 3;
 
 /// The revision this release writes.
 pub const REVISION_NOW: u64 = 1;
-/// Nothing is being migrated: frozen maps may be written.
+/// `enrolled` may be written.
 pub const PHASE_STEADY: u64 = 0;
+/// Another map takes the place of `enrolled`, or comes to hold what it holds: whoever writes it waits.
+pub const PHASE_SUSPENDED: u64 = 1;

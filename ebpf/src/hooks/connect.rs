@@ -1,8 +1,9 @@
 use aya_ebpf::programs::SockAddrContext;
-use evermesh_abi::{Enrolled, PROTOCOL_TCP, PROTOCOL_UDP};
+use evermesh_abi::{PROTOCOL_TCP, PROTOCOL_UDP};
 
 use crate::{
     destination::{Destination, Family},
+    maps::Enrolled,
     origin,
     pick::{self, Choice},
     pod,

@@ -1,9 +1,10 @@
 use aya_ebpf::{bindings::BPF_TCP_ESTABLISHED, programs::SockAddrContext};
-use evermesh_abi::{Counter, Enrolled, Origin, PROTOCOL_UDP};
+use evermesh_abi::{Counter, Origin, PROTOCOL_UDP};
 
 use crate::{
     count::count,
     destination::{Destination, Family},
+    maps::Enrolled,
     origin,
     pick::{self, Choice, Picked},
     pod,

@@ -9,6 +9,7 @@ use evermesh_abi::{
 use super::{Declared, Description, Field, FieldKind, Record};
 use crate::{Layout, Table};
 
+type EnrolledBefore = before::Enrolled;
 type OriginBefore = before::Origin;
 type UdpOriginKeyBefore = before::UdpOriginKey;
 type UdpOriginBefore = before::UdpOrigin;
@@ -108,6 +109,10 @@ impl Table {
     /// What the release before reads and writes, by the Rust types that this release has of it.
     pub fn description_before(self) -> Description {
         let (key, value) = match self {
+            Self::Enrolled => (
+                Record::word(8),
+                record!(EnrolledBefore { revision, name_len, flags, ipv4, ipv6, name, reserve }),
+            ),
             Self::Origins => (
                 Record::word(8),
                 record!(OriginBefore {

@@ -44,7 +44,7 @@ pub fn of_object(
         let description = Description {
             kind: MapKind::from_number(map_of.map_type()),
             flags: map_of.map_flags(),
-            max_entries: table.has_own_size().then(|| map_of.max_entries()),
+            max_entries: table.fixed_entries().map(|_| map_of.max_entries()),
             revision: table.layout().revision,
             key: record(map.def.btf_key_type_id)?,
             value: record(map.def.btf_value_type_id)?,

@@ -75,7 +75,7 @@ pub fn bytes<T: Plain>(value: &T) -> &[u8] {
 }
 
 /// The value of these bytes; an error if it has another size.
-fn from_bytes<T: Plain>(bytes: &[u8]) -> io::Result<T> {
+pub(crate) fn from_bytes<T: Plain>(bytes: &[u8]) -> io::Result<T> {
     let mut value = zeroed();
     let room = bytes_mut(&mut value);
     if room.len() != bytes.len() {

@@ -15,7 +15,7 @@ fn migration() -> Vec<Step> {
 }
 
 fn back() -> Vec<Step> {
-    [up(), plan::rolling_back(&change(), &on(NEAR), "connections failed")].concat()
+    [up(), plan::rolling_back(&change(), &on(NEAR), &Table::CARRIED, "connections failed")].concat()
 }
 
 fn survives(steps: &[Step]) -> Result<usize, String> {

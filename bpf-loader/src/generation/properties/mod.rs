@@ -2,6 +2,7 @@
 
 mod maps;
 mod migration;
+mod pods;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use evermesh_pins::{BridgeEnd, Hook, Table};
 use super::{plan::Links, *};
 use crate::TableSizes;
 use maps::{Contents, Version};
+use pods::Pods;
 
 const OLD: u32 = 4;
 const NEW: u32 = 5;
@@ -25,6 +27,8 @@ struct World {
     frozen: BTreeMap<Table, Version>,
     /// What stands in them.
     contents: BTreeMap<Table, Contents>,
+    /// What stands in `enrolled`.
+    pods: Pods,
 }
 
 impl World {
@@ -43,8 +47,9 @@ impl World {
             journal: Journal::default(),
             kernel: Observed::default(),
             committed: false,
-            frozen: Table::CARRIED.map(|table| (table, Version::Old)).into(),
+            frozen: Table::BROUGHT.map(|table| (table, Version::Old)).into(),
             contents: Table::CARRIED.map(|table| (table, Contents::default())).into(),
+            pods: Pods::default(),
         }
     }
 
@@ -69,12 +74,18 @@ impl World {
             }
             Step::PinCarried { generation, table } => {
                 kernel.carried.entry(*generation).or_default().push(*table);
-                self.contents.get_mut(table).ok_or("no such map")?.renew();
+                match table {
+                    Table::Enrolled => self.pods.renew(),
+                    _ => self.contents.get_mut(table).ok_or("no such map")?.renew(),
+                }
             }
             Step::PinProgram { of: Programs::Bridge(generation, _), .. } => {
                 kernel.bridges.insert(*generation);
             }
             Step::MakeBridge { generation, .. } if kernel.carried.contains_key(generation) => {}
+            Step::Suspend => kernel.suspended = true,
+            Step::Resume => kernel.suspended = false,
+            Step::Sweep { table: Table::Enrolled, .. } => self.pods.copy(),
             Step::Barrier => self.contents.values_mut().for_each(Contents::barrier),
             Step::Sweep { table, .. } => self.contents.get_mut(table).ok_or("no such map")?.sweep(),
             Step::Replace { generation, table } if kernel.has_carried(*generation, *table) => {
@@ -96,6 +107,9 @@ impl World {
                 kernel.bridges.remove(generation);
                 if *generation == NEW {
                     self.contents.values_mut().for_each(Contents::forget);
+                    if self.frozen[&Table::Enrolled] == Version::Old {
+                        self.pods.forget();
+                    }
                 }
             }
             Step::Attach { .. }
@@ -116,6 +130,7 @@ impl World {
     /// Traffic goes on, after each step.
     fn run(&mut self) -> Result<(), String> {
         let links = &self.kernel.links;
+        self.pods.run(links, self.frozen[&Table::Enrolled], self.kernel.suspended)?;
         let mut contents = self.contents.iter_mut();
         contents.try_for_each(|(table, it)| it.run(links).map_err(|why| format!("{table}: {why}")))
     }
@@ -144,7 +159,7 @@ impl World {
             pinned(table, it.version_read(programs))
                 && (!bridges || (pinned(table, Version::Old) && pinned(table, Version::New)))
         };
-        match self.contents.iter().all(used) {
+        match self.contents.iter().all(used) && pinned(Table::Enrolled, self.pods.read_by(programs)) {
             true => Ok(()),
             false => Err(format!("{programs} uses a map that has no pin")),
         }
@@ -160,7 +175,7 @@ impl World {
 
     fn recovery(&self) -> Vec<Step> {
         match recover(&self.journal, &self.kernel, "its agent ended") {
-            Recovery::Fresh { number, remove } => plan::first(number, &remove),
+            Recovery::Fresh { number, remove, suspended } => plan::first(number, &remove, suspended),
             Recovery::Adopt(adoption) => adoption.steps,
         }
     }
@@ -177,7 +192,10 @@ impl World {
             self.frozen[table] == version && !it.is_stale(version)
         });
         let nothing_left = self.kernel.carried.is_empty() && self.kernel.bridges.is_empty();
+        let pods = self.pods.read_by(Programs::Of(live)) == self.frozen[&Table::Enrolled];
         match in_place
+            && pods
+            && !self.kernel.suspended
             && nothing_left
             && alone
             && hooked
@@ -272,12 +290,12 @@ fn upgrade() -> Vec<Step> {
 
 fn rolled_back() -> Vec<Step> {
     let trying = plan::trying(&change(), &on(Programs::Of(OLD)), &[]);
-    [trying, plan::rolling_back(&change(), &on(Programs::Of(NEW)), "connections failed")].concat()
+    [trying, plan::rolling_back(&change(), &on(Programs::Of(NEW)), &[], "connections failed")].concat()
 }
 
 #[test]
 fn a_first_start_survives_every_interruption() {
-    let moments = survive(&World::bare(), &plan::first(1, &[])).unwrap();
+    let moments = survive(&World::bare(), &plan::first(1, &[], false)).unwrap();
     assert!(moments > 500, "{moments}");
 }
 

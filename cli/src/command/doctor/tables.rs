@@ -26,6 +26,7 @@ pub fn sizes(room: Room, frozen: &BTreeMap<Table, MapPin>, live: Option<&Generat
             .max_udp_origins
             .or_else(|| shared(Table::UdpOrigins))
             .unwrap_or(default.udp_origins),
+        pods: room.max_pods.or_else(|| shared(Table::Enrolled)).unwrap_or(default.pods),
     }
 }
 
@@ -39,7 +40,7 @@ pub fn all(
     let cpus = sys::possible_cpus().unwrap_or(1);
     let facts = |table: Table| {
         let pin = frozen.get(&table).or_else(|| live?.tables.get(&table));
-        let entries = entries(sizes, table);
+        let entries = sizes.entries(table);
         TableFacts {
             table,
             entries,
@@ -52,13 +53,4 @@ pub fn all(
 
 fn standing(pin: &MapPin) -> Standing {
     Standing { entries: pin.info.max_entries, bytes: charged(pin.fd.as_fd()).ok() }
-}
-
-/// Elements of a table. `enrolled` is as `ebpf/src/maps.rs` has it, and no choice of the user's; a test compares it with
-/// what the agent makes.
-pub fn entries(sizes: TableSizes, table: Table) -> u32 {
-    match table {
-        Table::Enrolled => 4096,
-        other => sizes.entries(other),
-    }
 }

@@ -11,7 +11,6 @@ use evermesh_pins::{
 use super::{
     check::Verdict,
     facts::{Facts, Hooked, Lease, Pods, Standing, TableFacts, Trial},
-    tables,
     view::DoctorView,
 };
 
@@ -28,7 +27,7 @@ fn seat(hook: Hook) -> Seat {
 fn well() -> Facts {
     let sizes = TableSizes { services: 1000, endpoints: 10_000, ..TableSizes::DEFAULT };
     let table = |table| {
-        let entries = tables::entries(sizes, table);
+        let entries = sizes.entries(table);
         let footprint = Footprint::of(&table.layout(), entries, 2);
         TableFacts {
             table,

@@ -1,3 +1,4 @@
+use evermesh_abi::control::PHASE_SUSPENDED;
 use evermesh_handover::message::Phase;
 
 use super::{control_plane, data_path::HOOKS, facts::Facts};
@@ -34,7 +35,13 @@ fn of_data_path(facts: &Facts) -> Vec<String> {
         "the agent has been silent for longer than the lease: new connections to services are left alone until it runs".into()
     }));
     if let Some(phase) = seen.phase.filter(|&phase| phase != 0) {
-        problems.push(format!("frozen maps are being migrated by another release (phase {phase})"));
+        problems.push(match phase {
+            PHASE_SUSPENDED => {
+                "`enrolled` is carried over into another map: pods that are added or removed wait for it"
+                    .into()
+            }
+            _ => format!("frozen maps are being migrated by another release (phase {phase})"),
+        });
     }
     problems
 }

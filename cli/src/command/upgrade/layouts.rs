@@ -203,14 +203,14 @@ mod tests {
 
     use super::*;
 
-    /// What stands here, and a release in which fields of three tables are others.
+    /// What stands here, and a release in which fields of four tables are others.
     fn view() -> LayoutsView {
         let mut then = Layouts::default();
         for table in Table::ALL {
             let mut description = table.description();
             let end = description.value.size;
             let field = Field { name: "zone".into(), offset: end, size: 8, kind: FieldKind::Unsigned };
-            if [Table::Endpoints, Table::Enrolled, Table::UdpOrigins].contains(&table) {
+            if [Table::Endpoints, Table::Enrolled, Table::UdpOrigins, Table::Control].contains(&table) {
                 description.value.fields.push(field);
                 description.value.size += 8;
             }
@@ -250,7 +250,8 @@ mod tests {
         };
         assert_eq!(table("services")["carried"], "rebuilt");
         assert_eq!(table("udp_origins")["carried"], "migrated");
-        assert!(table("enrolled")["carried"]["refused"]["reason"].is_string());
+        assert_eq!(table("enrolled")["carried"], "migrated");
+        assert!(table("control")["carried"]["refused"]["reason"].is_string());
         assert_eq!(table("endpoints")["difference"]["value"][4]["changes"][0], "added");
     }
 }

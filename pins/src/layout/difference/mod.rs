@@ -110,7 +110,7 @@ pub enum Carried {
     },
     /// It counts from zero in each generation.
     CountedAnew,
-    /// Its entries are carried over into a map of the new layout while programs write them.
+    /// Its entries are carried over into a map of the new layout: while programs write them, or writers wait.
     Migrated,
     /// The committed release carries its entries over into a map of the layout of the release before, which is the candidate's.
     SteppedDown,
@@ -165,9 +165,12 @@ impl Carried {
     /// How `table` comes from `before` to `after`.
     pub fn of(table: Table, before: &Description, after: &Description, declared: &Declared) -> Self {
         let of_generation = Table::OF_GENERATION.contains(&table);
-        let translation = match of_generation {
-            true => rebuilding(table, before, after, declared),
-            false => Translation::between(before, after, declared).map_err(|error| error.to_string()),
+        let translation = match table {
+            _ if of_generation => rebuilding(table, before, after, declared),
+            Table::Enrolled => {
+                Translation::narrowing(before, after, declared).map_err(|error| error.to_string())
+            }
+            _ => Translation::between(before, after, declared).map_err(|error| error.to_string()),
         };
         let same = before.is_like(after);
         match (table, translation) {
@@ -175,7 +178,7 @@ impl Carried {
             (_, Ok(_)) if of_generation => Self::Rebuilt,
             (_, Err(reason)) if of_generation => Self::RebuiltWithoutIds { reason },
             _ if same || may_share(before, after, declared) => Self::Shared,
-            (_, Ok(_)) if Table::CARRIED.contains(&table) => Self::Migrated,
+            (_, Ok(_)) if Table::BROUGHT.contains(&table) => Self::Migrated,
             (_, Err(reason)) => Self::Refused { reason },
             (_, Ok(_)) => Self::Refused {
                 reason: "all releases on the node share it, so a new field has to stand in its reserve"

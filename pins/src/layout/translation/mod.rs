@@ -31,6 +31,8 @@ pub struct Copies {
     from: usize,
     to: usize,
     copies: Vec<Copy>,
+    /// Bytes of fields that get less room.
+    cut: Vec<usize>,
     /// Both records are the same.
     identity: bool,
 }
@@ -144,6 +146,16 @@ impl Translation {
         })
     }
 
+    /// The same, and fields of the value may get less room: [`Copies::cuts`] says of each whether it loses something by that.
+    pub fn narrowing(
+        from: &Description,
+        to: &Description,
+        declared: &Declared,
+    ) -> Result<Self, Untranslatable> {
+        let lossy = to.value.fields.iter().map(|field| field.name.clone()).collect();
+        Self::between(from, to, &Declared { lossy, ..declared.clone() })
+    }
+
     /// Whether every entry stays as it is.
     pub fn is_identity(&self) -> bool {
         self.key.is_identity() && self.value.is_identity()
@@ -164,19 +176,21 @@ impl Copies {
         fields: &[FieldDifference],
         side: &Side<'_>,
     ) -> Result<Self, Untranslatable> {
-        let mut copies = Vec::new();
+        let (mut copies, mut cut) = (Vec::new(), Vec::new());
         for field in fields {
             if let Some(why) = refusal(field, side) {
                 let name = field.after.as_ref().or(field.before.as_ref()).map(|it| it.name.clone());
                 return Err(Untranslatable::Field { key: side.key, field: name.unwrap_or_default(), why });
             }
             if let (Some(before), Some(after)) = (&field.before, &field.after) {
+                let first = copies.len();
                 copy(before, after, &mut copies);
+                cut.extend(left_out(before, &copies[first..]));
             }
         }
         copies.sort_by_key(|copy| copy.from);
         let joined = copies.into_iter().fold(Vec::new(), join);
-        Ok(Self { from: from.size as usize, to: to.size as usize, copies: joined, identity: from == to })
+        Ok(Self { from: from.size as usize, to: to.size as usize, copies: joined, cut, identity: from == to })
     }
 
     /// Fills `to`, of the size after, from `from`, of the size before. `false`: one has another size, and nothing is written.
@@ -189,6 +203,11 @@ impl Copies {
             to[copy.to..copy.to + copy.len].copy_from_slice(&from[copy.from..copy.from + copy.len]);
         }
         true
+    }
+
+    /// Whether a record before has something in a field that has no room for it after.
+    pub fn cuts(&self, from: &[u8]) -> bool {
+        self.cut.iter().any(|at| from.get(*at).is_some_and(|byte| *byte != 0))
     }
 
     /// Where `len` bytes at `offset` before stand after; none: they are not carried over in one piece.
@@ -243,6 +262,12 @@ fn copy(before: &Field, after: &Field, into: &mut Vec<Copy>) {
         }
         _ => push(from, to, before.size.min(after.size)),
     }
+}
+
+/// The bytes of a field that nothing takes over.
+fn left_out(field: &Field, copies: &[Copy]) -> impl Iterator<Item = usize> {
+    let taken = |at: &usize| copies.iter().any(|copy| (copy.from..copy.from + copy.len).contains(at));
+    (field.offset as usize..field.end() as usize).filter(move |at| !taken(at))
 }
 
 fn join(mut joined: Vec<Copy>, next: Copy) -> Vec<Copy> {

@@ -57,6 +57,24 @@ fn what_would_not_fit_is_refused_unless_its_loss_is_declared() {
 }
 
 #[test]
+fn a_record_that_has_something_where_there_is_no_room_is_told() {
+    let (from, to) = (numbers(&[("a", 4), ("b", 2)]), numbers(&[("b", 2), ("a", 2)]));
+    let [from, to] = [from, to].map(|value| map(Record::word(8), value));
+    let narrowing = |from, to| Translation::narrowing(from, to, &Declared::default()).unwrap().value;
+    let copies = narrowing(&from, &to);
+    assert_eq!(applied(&copies, &[1, 2, 0, 0, 5, 6]), [5, 6, 1, 2]);
+    assert_eq!([[1, 2, 0, 0, 5, 6], [1, 2, 3, 0, 5, 6]].map(|record| copies.cuts(&record)), [false, true]);
+    assert!(!narrowing(&to, &from).cuts(&[255; 4]));
+    let name = |size| {
+        let kind = FieldKind::Numbers(1);
+        let fields = vec![Field { name: "name".into(), offset: 0, size, kind }];
+        map(Record::word(8), Record { size, fields })
+    };
+    let shorter = narrowing(&name(4), &name(3));
+    assert_eq!([b"abc\0", b"abcd"].map(|record| shorter.cuts(record)), [false, true]);
+}
+
+#[test]
 fn a_renamed_field_is_carried_over_in_both_directions() {
     let renamed = Declared { renamed: vec![("old".into(), "new".into())], ..Declared::default() };
     for (from, to) in [("old", "new"), ("new", "old")] {
