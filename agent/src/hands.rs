@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use evermesh_handover::gate::Verdict;
 use evermesh_model::LastApplied;
 use evermesh_pins::PinDir;
-use evermesh_sockets::{OrphansError, destroy_orphans};
+use evermesh_sockets::{OrphansError, Pass, destroy_orphans};
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    core::{Chore, Destroyed, Event, Found},
+    core::{Chore, Destroyed, Event, Found, Left},
     data_plane::{Gone, Plane},
     judge::Judge,
     laid::NoteFile,
@@ -175,12 +175,14 @@ async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> 
     result.map(|result| Event::Done(chore, result))
 }
 
-async fn destroyed(pins: PinDir) -> Result<Destroyed, String> {
+async fn destroyed(pins: PinDir) -> Destroyed {
     sleep(ORPHANS_AFTER).await;
+    let left = |error| match error {
+        OrphansError::Unsupported => Left::Unsupported(message::of(&error)),
+        _ => Left::Failed(message::of(&error)),
+    };
     match spawn_blocking(move || destroy_orphans(&pins)).await {
-        Ok(Ok(count)) => Ok(Destroyed::Sockets(count)),
-        Ok(Err(error @ OrphansError::Unsupported)) => Ok(Destroyed::Unsupported(message::of(&error))),
-        Ok(Err(error)) => Err(message::of(&error)),
-        Err(panicked) => Err(panicked.to_string()),
+        Ok(Pass { destroyed, failed }) => Destroyed { sockets: destroyed, left: failed.map(left) },
+        Err(panicked) => Destroyed { sockets: 0, left: Some(Left::Failed(panicked.to_string())) },
     }
 }
