@@ -13,6 +13,7 @@ use tokio::{
 use crate::{
     core::{Chore, Destroyed, Event, Found, Left},
     data_plane::{Gone, Plane},
+    heap,
     judge::Judge,
     laid::NoteFile,
     message,
@@ -67,7 +68,9 @@ impl Hands {
     pub fn save(&self, applied: Arc<LastApplied>) {
         let (record, events) = (self.record.clone(), self.events.clone());
         spawn_blocking(move || {
-            let _unheard = events.send(Ok(Event::Saved(record.write(&applied))));
+            let written = record.write(&applied);
+            heap::give_back();
+            let _unheard = events.send(Ok(Event::Saved(written)));
         });
     }
 
@@ -75,6 +78,7 @@ impl Hands {
         let (record, events) = (self.record.clone(), self.events.clone());
         spawn_blocking(move || {
             let (found, note) = record.read();
+            heap::give_back();
             let _unheard = events.send(Ok(Event::Recalled(found.map(Box::new), note)));
         });
     }
@@ -164,7 +168,12 @@ impl Hands {
 
 async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> {
     let result = match chore {
-        Chore::Audit => plane.audit().await,
+        Chore::Audit => {
+            let audited = plane.audit().await;
+            // That takes some milliseconds at worst, and nothing is wrong where it fails.
+            let _panicked = spawn_blocking(heap::give_back).await;
+            audited
+        }
         Chore::Reclaim => {
             sleep(RECLAIM_AFTER).await;
             plane.reclaim().await
