@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use evermesh_handover::gate::Verdict;
 use evermesh_model::LastApplied;
 use evermesh_pins::PinDir;
-use evermesh_sockets::{OrphansError, destroy_orphans};
+use evermesh_sockets::{OrphansError, Pass, destroy_orphans};
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -11,8 +11,9 @@ use tokio::{
 };
 
 use crate::{
-    core::{Chore, Destroyed, Event, Found},
+    core::{Chore, Destroyed, Event, Found, Left},
     data_plane::{Gone, Plane},
+    heap,
     judge::Judge,
     laid::NoteFile,
     message,
@@ -67,7 +68,9 @@ impl Hands {
     pub fn save(&self, applied: Arc<LastApplied>) {
         let (record, events) = (self.record.clone(), self.events.clone());
         spawn_blocking(move || {
-            let _unheard = events.send(Ok(Event::Saved(record.write(&applied))));
+            let written = record.write(&applied);
+            heap::give_back();
+            let _unheard = events.send(Ok(Event::Saved(written)));
         });
     }
 
@@ -75,6 +78,7 @@ impl Hands {
         let (record, events) = (self.record.clone(), self.events.clone());
         spawn_blocking(move || {
             let (found, note) = record.read();
+            heap::give_back();
             let _unheard = events.send(Ok(Event::Recalled(found.map(Box::new), note)));
         });
     }
@@ -164,7 +168,12 @@ impl Hands {
 
 async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> {
     let result = match chore {
-        Chore::Audit => plane.audit().await,
+        Chore::Audit => {
+            let audited = plane.audit().await;
+            // That takes some milliseconds at worst, and nothing is wrong where it fails.
+            let _panicked = spawn_blocking(heap::give_back).await;
+            audited
+        }
         Chore::Reclaim => {
             sleep(RECLAIM_AFTER).await;
             plane.reclaim().await
@@ -175,12 +184,14 @@ async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> 
     result.map(|result| Event::Done(chore, result))
 }
 
-async fn destroyed(pins: PinDir) -> Result<Destroyed, String> {
+async fn destroyed(pins: PinDir) -> Destroyed {
     sleep(ORPHANS_AFTER).await;
+    let left = |error| match error {
+        OrphansError::Unsupported => Left::Unsupported(message::of(&error)),
+        _ => Left::Failed(message::of(&error)),
+    };
     match spawn_blocking(move || destroy_orphans(&pins)).await {
-        Ok(Ok(count)) => Ok(Destroyed::Sockets(count)),
-        Ok(Err(error @ OrphansError::Unsupported)) => Ok(Destroyed::Unsupported(message::of(&error))),
-        Ok(Err(error)) => Err(message::of(&error)),
-        Err(panicked) => Err(panicked.to_string()),
+        Ok(Pass { destroyed, failed }) => Destroyed { sockets: destroyed, left: failed.map(left) },
+        Err(panicked) => Destroyed { sockets: 0, left: Some(Left::Failed(panicked.to_string())) },
     }
 }

@@ -17,6 +17,7 @@ mod core;
 mod data_plane;
 mod error;
 mod hands;
+mod heap;
 mod judge;
 mod laid;
 mod last_words;

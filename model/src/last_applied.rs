@@ -2,7 +2,7 @@ use std::{num::NonZero, panic::resume_unwind, sync::Arc, thread};
 
 use serde::{Deserialize, Serialize, de::Error as _};
 
-use crate::{Policy, Service, Snapshot, Workload};
+use crate::{Names, Policy, Service, Snapshot, Workload};
 
 /// The configuration that was applied last, as it is kept on disk: with it an agent starts without its source, and
 /// the command line knows names without an agent.
@@ -62,7 +62,9 @@ impl LastApplied {
     pub fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let (head, lines) = lines(bytes);
         let head: Head = serde_json::from_slice(head)?;
-        let snapshot = Snapshot::of_shared(head.services, side_by_side(&lines)?, head.policies)
+        let mut names = Names::default();
+        head.services.iter().for_each(|service| service.key.clone().share_names(&mut names));
+        let snapshot = Snapshot::of_shared(head.services, side_by_side(&lines, &names)?, head.policies)
             .map_err(serde_json::Error::custom)?;
         let Head { source, digest, applied_unix_ms, warnings, .. } = head;
         Ok(Self { source, digest, applied_unix_ms, warnings, snapshot })
@@ -79,22 +81,32 @@ fn lines(bytes: &[u8]) -> (&[u8], Vec<&[u8]>) {
 type Read<T> = Result<T, serde_json::Error>;
 
 /// The workloads of all lines, which all processors read: most of a start is this.
-fn side_by_side(lines: &[&[u8]]) -> Read<Vec<Arc<Workload>>> {
+fn side_by_side(lines: &[&[u8]], names: &Names) -> Read<Vec<Arc<Workload>>> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let share = lines.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let readers: Vec<_> = lines.chunks(share).map(|lines| scope.spawn(|| one_by_one(lines))).collect();
+        let readers: Vec<_> =
+            lines.chunks(share).map(|lines| scope.spawn(|| one_by_one(lines, names.clone()))).collect();
         let shares = readers.into_iter().map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
         Ok(shares.collect::<Read<Vec<_>>>()?.into_iter().flatten().flatten().collect())
     })
 }
 
-fn one_by_one(lines: &[&[u8]]) -> Read<Vec<Vec<Arc<Workload>>>> {
-    lines.iter().map(|line| serde_json::from_slice(line)).collect()
+fn one_by_one(lines: &[&[u8]], mut names: Names) -> Read<Vec<Vec<Arc<Workload>>>> {
+    let read = |line: &&[u8]| {
+        let mut workloads: Vec<Arc<Workload>> = serde_json::from_slice(line)?;
+        // All of them: nobody else has one yet.
+        let own = workloads.iter_mut().filter_map(Arc::get_mut);
+        own.for_each(|workload| workload.share_names(&mut names));
+        Ok(workloads)
+    };
+    lines.iter().map(read).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -122,6 +134,17 @@ mod tests {
             let record = record(Snapshot::new(services, workloads, []).unwrap());
             assert_eq!(LastApplied::decode(&record.encode().unwrap()).unwrap(), record, "{count}");
         }
+    }
+
+    #[test]
+    fn workloads_that_are_read_share_the_long_name_of_their_service() {
+        let hostname = format!("{}.svc.cluster.local", "web".repeat(9));
+        let workloads = (0..2 * WORKLOADS).map(|n| samples::workload(&format!("w{n}"), &[&hostname]));
+        let record = record(Snapshot::new([samples::service(&hostname, &[])], workloads, []).unwrap());
+        let read = LastApplied::decode(&record.encode().unwrap()).unwrap().snapshot;
+        let names: HashSet<_> =
+            read.workloads().flat_map(|it| it.services.keys()).map(|it| it.hostname.as_ptr()).collect();
+        assert_eq!((read.workload_count(), names.len()), (2 * WORKLOADS, 1));
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Members {
 
 /// A workload that is known by its uid: half as large as one with its uid beside it, and there are many.
 #[derive(Clone, Debug)]
-struct Member(Arc<Workload>);
+pub(crate) struct Member(pub Arc<Workload>);
 
 impl Borrow<WorkloadUid> for Member {
     fn borrow(&self) -> &WorkloadUid {

@@ -1,19 +1,42 @@
 use std::{
     collections::BTreeMap,
+    mem,
     ops::{Deref, DerefMut},
 };
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::ServiceKey;
+use crate::{Names, ServiceKey};
 
 /// The services that a workload stands behind, each with the ports on which it deviates: service port to target port.
 ///
 /// Most workloads stand behind one service, so it is a sorted vector without room to spare.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Memberships(LiteMap<ServiceKey, BTreeMap<u16, u16>>);
+pub struct Memberships(Services);
+
+type Services = LiteMap<ServiceKey, BTreeMap<u16, u16>>;
+
+impl Memberships {
+    pub(crate) fn share_names(&mut self, names: &mut Names) {
+        let mut sorted = mem::take(&mut self.0).into_tuple_vec();
+        sorted.iter_mut().for_each(|(key, _)| key.share_names(names));
+        self.0 = LiteMap::from_sorted_store_unchecked(sorted);
+    }
+
+    fn exactly(services: Services) -> Self {
+        let mut sorted = services.into_tuple_vec();
+        sorted.shrink_to_fit();
+        Self(LiteMap::from_sorted_store_unchecked(sorted))
+    }
+}
+
+impl<'de> Deserialize<'de> for Memberships {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Services::deserialize(deserializer).map(Self::exactly)
+    }
+}
 
 impl Deref for Memberships {
     type Target = LiteMap<ServiceKey, BTreeMap<u16, u16>>;
@@ -31,9 +54,7 @@ impl DerefMut for Memberships {
 
 impl FromIterator<(ServiceKey, BTreeMap<u16, u16>)> for Memberships {
     fn from_iter<I: IntoIterator<Item = (ServiceKey, BTreeMap<u16, u16>)>>(services: I) -> Self {
-        let mut sorted = services.into_iter().collect::<LiteMap<_, _>>().into_tuple_vec();
-        sorted.shrink_to_fit();
-        Self(LiteMap::from_sorted_store_unchecked(sorted))
+        Self::exactly(services.into_iter().collect())
     }
 }
 

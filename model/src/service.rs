@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::{Balancing, InvalidSnapshot, Workload, check, workload::not};
+use crate::{Balancing, InvalidSnapshot, Names, Workload, check, workload::not};
 
 /// A service's name: unique in the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +13,12 @@ pub struct ServiceKey {
     pub namespace: SmolStr,
     /// Fully qualified host name.
     pub hostname: SmolStr,
+}
+
+impl ServiceKey {
+    pub(crate) fn share_names(&mut self, names: &mut Names) {
+        [&mut self.namespace, &mut self.hostname].into_iter().for_each(|name| names.share(name));
+    }
 }
 
 impl fmt::Display for ServiceKey {

@@ -3,7 +3,8 @@ use std::{collections::HashMap, sync::Arc};
 use imbl::OrdMap;
 
 use crate::{
-    InvalidSnapshot, Policy, Service, ServiceKey, VirtualIp, Workload, WorkloadUid, check, members::Members,
+    InvalidSnapshot, Policy, Service, ServiceKey, VirtualIp, Workload, WorkloadUid, check,
+    members::{Member, Members},
 };
 
 /// One immutable, validated state of the whole mesh.
@@ -13,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     pub(crate) services: OrdMap<ServiceKey, Arc<Service>>,
-    pub(crate) workloads: OrdMap<WorkloadUid, Arc<Workload>>,
+    pub(crate) workloads: OrdMap<Member, Arc<Workload>>,
     policies: Arc<Vec<Arc<Policy>>>,
     /// Derived from the services.
     owners: OrdMap<VirtualIp, ServiceKey>,
@@ -170,7 +171,7 @@ impl Snapshot {
                 None => self.members.entry(service.clone()).or_default().put(workload.clone()),
             }
         }
-        self.workloads.insert(workload.uid.clone(), workload);
+        self.workloads.insert(Member(workload.clone()), workload);
         Ok(())
     }
 

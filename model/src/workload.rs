@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use crate::{Digest, InvalidSnapshot, Locality, Memberships, check};
+use crate::{Digest, InvalidSnapshot, Locality, Memberships, Names, check};
 
 /// A workload's name: unique in the mesh, stable while the workload lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -134,6 +134,15 @@ impl Workload {
     /// Says what is wrong with it by itself, if anything is.
     pub fn check(&self) -> Result<(), InvalidSnapshot> {
         check::workload(self)
+    }
+
+    /// Lets the names that it has in common with other workloads share their memory.
+    pub fn share_names(&mut self, names: &mut Names) {
+        let Locality { region, zone, subzone } = &mut self.locality;
+        let Self { network, namespace, node, cluster, revision, services, .. } = self;
+        let common = [network, namespace, node, cluster, region, zone, subzone, revision];
+        common.into_iter().for_each(|name| names.share(name));
+        services.share_names(names);
     }
 
     /// For people: names need not be unique.

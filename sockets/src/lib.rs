@@ -17,4 +17,4 @@ mod pass;
 
 pub use error::OrphansError;
 pub use orphans::Orphans;
-pub use pass::destroy_orphans;
+pub use pass::{Pass, destroy_orphans};

@@ -8,39 +8,36 @@ use std::{
 use evermesh_pins::sys::{self, NamespaceCookie};
 use procfs::process::{Process, all_processes};
 
-use crate::OrphansError;
+use crate::{OrphansError, Pass};
 
 /// Does `work` in each network namespace among `wanted` that a process is in or that is mounted somewhere, as `ip netns`
 /// and container runtimes do; on threads of their own. Adds up the results; an error does not keep the others from being
 /// visited.
 pub fn visit(
     wanted: &BTreeSet<NamespaceCookie>,
-    work: impl Fn(&Path) -> Result<usize, OrphansError> + Sync,
-) -> Result<usize, OrphansError> {
-    let (mut left, mut total, mut failed) = (wanted.clone(), 0, None);
+    work: impl Fn(&Path) -> Pass + Sync,
+) -> Result<Pass, OrphansError> {
+    let (mut left, mut all) = (wanted.clone(), Pass::default());
     for path in places().map_err(OrphansError::Namespaces)?.into_values() {
         if left.is_empty() {
             break;
         }
-        match visit_one(&path, &mut left, &work) {
-            Ok(count) => total += count,
-            Err(error) => failed = Some(error),
-        }
+        all = all.and(visit_one(&path, &mut left, &work));
     }
-    failed.map_or(Ok(total), Err)
+    Ok(all)
 }
 
 fn visit_one(
     path: &Path,
     left: &mut BTreeSet<NamespaceCookie>,
-    work: &(impl Fn(&Path) -> Result<usize, OrphansError> + Sync),
-) -> Result<usize, OrphansError> {
+    work: &(impl Fn(&Path) -> Pass + Sync),
+) -> Pass {
     let visited = sys::inside(path, || Ok(left.remove(&NamespaceCookie::here()?).then(|| work(path))));
     match visited {
-        Ok(worked) => worked.unwrap_or(Ok(0)),
+        Ok(worked) => worked.unwrap_or_default(),
         // Its last process has ended, or it was unmounted.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(source) => Err(OrphansError::Enter { path: path.to_owned(), source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Pass::default(),
+        Err(source) => OrphansError::Enter { path: path.to_owned(), source }.into(),
     }
 }
 

@@ -55,7 +55,7 @@ pub enum Event {
     /// Any other chore is done; how much it wrote to the tables.
     Done(Chore, Result<u64, String>),
     /// [`Chore::Orphans`] is done.
-    OrphansDestroyed(Result<Destroyed, String>),
+    OrphansDestroyed(Destroyed),
     /// [`Action::Judge`] is done.
     Judged(Verdict),
     /// [`Action::Commit`] is done.
@@ -65,12 +65,21 @@ pub enum Event {
 }
 
 /// What became of the sockets whose endpoint is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destroyed {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destroyed {
     /// So many are destroyed.
-    Sockets(usize),
+    pub sockets: usize,
+    /// Others are not.
+    pub left: Option<Left>,
+}
+
+/// Why sockets are left whose endpoint is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
     /// This kernel cannot destroy any, and what that costs.
     Unsupported(String),
+    /// It failed, because of that.
+    Failed(String),
 }
 
 /// What was found at the source.
@@ -192,6 +201,8 @@ pub struct Core {
     drifted_unix_ms: Option<u64>,
     troubles: BTreeMap<Chore, String>,
     looking: Looking,
+    /// Sockets, since the agent started.
+    destroyed: u64,
 }
 
 impl Core {
@@ -222,6 +233,7 @@ impl Core {
             drifted_unix_ms: None,
             troubles: BTreeMap::new(),
             looking: Looking::default(),
+            destroyed: 0,
         };
         let mut actions = core.begin(saved, refused, now_unix_ms);
         // After all else: that the agent is ready does not wait for it.
@@ -260,7 +272,7 @@ impl Core {
             Event::Saved(result) => self.saved(result),
             Event::Audit => self.audit(),
             Event::Done(chore, result) => self.done(chore, result, now_unix_ms),
-            Event::OrphansDestroyed(result) => self.orphans_destroyed(result),
+            Event::OrphansDestroyed(destroyed) => self.orphans_destroyed(destroyed),
             Event::Judged(verdict) => self.judged(verdict),
             Event::Committed(result) => self.committed(result),
             Event::RolledBack(reason, result) => self.rolled_back(&reason, result),

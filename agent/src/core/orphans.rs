@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::{Action, Chore, Core, Destroyed};
+use super::{Action, Chore, Core, Destroyed, Left};
 
 /// Whether sockets are being looked for.
 #[derive(Debug, Default)]
@@ -33,19 +33,20 @@ impl Core {
         self.troubles.contains_key(&Chore::Orphans).then(|| self.look_for_orphans())?
     }
 
-    pub(super) fn orphans_destroyed(&mut self, result: Result<Destroyed, String>) -> Vec<Action> {
+    pub(super) fn orphans_destroyed(&mut self, Destroyed { sockets, left }: Destroyed) -> Vec<Action> {
         let again = matches!(mem::take(&mut self.looking), Looking::Again);
-        let told = match result {
-            Ok(Destroyed::Sockets(count)) => self.sockets_destroyed(count),
-            Ok(Destroyed::Unsupported(cost)) => Some(self.never_again(cost)),
-            Err(reason) => self.trouble(Chore::Orphans, reason),
+        let told = self.sockets_destroyed(sockets);
+        let trouble = match left {
+            None => self.troubles.remove(&Chore::Orphans).and(None),
+            Some(Left::Unsupported(cost)) => Some(self.never_again(cost)),
+            Some(Left::Failed(reason)) => self.trouble(Chore::Orphans, reason),
         };
         let next = again.then(|| self.look_for_orphans()).flatten();
-        told.into_iter().chain(next).collect()
+        told.into_iter().chain(trouble).chain(next).collect()
     }
 
     fn sockets_destroyed(&mut self, count: usize) -> Option<Action> {
-        self.troubles.remove(&Chore::Orphans);
+        self.destroyed += count as u64;
         let told = || format!("destroyed {count} connected UDP sockets whose endpoint is gone");
         (count > 0).then(|| Action::Info(told()))
     }

@@ -64,6 +64,7 @@ impl Core {
             drifted_unix_ms: self.drifted_unix_ms,
             error: (!troubles.is_empty()).then(|| troubles.join("\n")),
             notes: self.notes.clone(),
+            destroyed: self.destroyed,
         }
     }
 }

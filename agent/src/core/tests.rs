@@ -51,7 +51,11 @@ fn settled() -> Core {
 }
 
 fn destroyed(count: usize) -> Event {
-    Event::OrphansDestroyed(Ok(Destroyed::Sockets(count)))
+    Event::OrphansDestroyed(Destroyed { sockets: count, left: None })
+}
+
+fn left(sockets: usize, why: Left) -> Event {
+    Event::OrphansDestroyed(Destroyed { sockets, left: Some(why) })
 }
 
 /// What is to be done, without what is only logged.
@@ -276,22 +280,24 @@ fn destroyed_sockets_are_told_and_count_as_no_drift() {
     looks_after(&mut core, 1);
     let told = core.on(destroyed(3), NOW);
     assert_eq!(told, [Action::Info("destroyed 3 connected UDP sockets whose endpoint is gone".into())]);
-    assert_eq!(core.status().data_plane.unwrap().drifts, 0);
+    let status = core.status().data_plane.unwrap();
+    assert_eq!((status.destroyed, status.drifts), (3, 0));
 }
 
 #[test]
 fn sockets_that_could_not_be_destroyed_are_told_once_and_looked_for_with_the_next_audit() {
     let mut core = settled();
     looks_after(&mut core, 1);
-    let fail = || Event::OrphansDestroyed(Err("busy".into()));
+    let fail = || left(1, Left::Failed("busy".into()));
     assert_eq!(warnings(&core.on(fail(), NOW)).len(), 1);
     let error = core.status().data_plane.unwrap().error.unwrap();
     assert_eq!(error, "sockets whose endpoint is gone are not destroyed: busy");
     let again = [Action::Do(Chore::Audit), Action::Do(Chore::Orphans)];
     assert_eq!(core.on(Event::Audit, NOW), again);
-    assert_eq!(core.on(fail(), NOW), []);
+    assert_eq!(warnings(&core.on(fail(), NOW)), [""; 0]);
     assert_eq!(core.on(Event::Audit, NOW), again);
     core.on(destroyed(1), NOW);
+    assert_eq!(core.status().data_plane.unwrap().destroyed, 3, "those beside a failure count too");
     assert_eq!(core.status().data_plane.unwrap().error, None);
     assert_eq!(core.on(Event::Audit, NOW), [Action::Do(Chore::Audit)]);
 }
@@ -300,7 +306,7 @@ fn sockets_that_could_not_be_destroyed_are_told_once_and_looked_for_with_the_nex
 fn a_kernel_that_cannot_destroy_sockets_is_noted_once_and_not_asked_again() {
     let mut core = settled();
     looks_after(&mut core, 1);
-    let cannot = Event::OrphansDestroyed(Ok(Destroyed::Unsupported("into the void".into())));
+    let cannot = left(0, Left::Unsupported("into the void".into()));
     assert_eq!(core.on(cannot, NOW), [Action::Warn("into the void".into())]);
     let plane = core.status().data_plane.unwrap();
     assert_eq!((plane.notes, plane.error), (vec!["into the void".into()], None));

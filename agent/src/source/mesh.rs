@@ -2,9 +2,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     path::Path as FilePath,
     str::{self, Utf8Error},
+    sync::Arc,
 };
 
-use evermesh_model::{Policy, Service, ServiceKey, Snapshot, Workload};
+use evermesh_model::{Names, Policy, Service, ServiceKey, Snapshot, Workload};
 
 use super::{
     SourceError,
@@ -22,9 +23,10 @@ use super::{
 #[derive(Default)]
 pub(super) struct Mesh {
     services: Vec<Service>,
-    workloads: Vec<(Workload, Place)>,
+    workloads: Vec<(Arc<Workload>, Place)>,
     policies: Vec<Policy>,
     claims: Claims,
+    names: Names,
     pub report: Report,
 }
 
@@ -53,9 +55,10 @@ impl Mesh {
     }
 
     pub fn add_workload(&mut self, node: &Node<'_>, path: &Path<'_>) {
-        if let Some(workload) = workload(node, path, &mut self.report) {
+        if let Some(mut workload) = workload(node, path, &mut self.report) {
             self.claims.workload(&workload, node, path, &mut self.report);
-            self.workloads.push((workload, self.report.place(node.line)));
+            workload.share_names(&mut self.names);
+            self.workloads.push((Arc::new(workload), self.report.place(node.line)));
         }
     }
 
@@ -70,9 +73,13 @@ impl Mesh {
     /// The mesh and what its user should know, when nothing was wrong.
     pub fn finish(mut self) -> Result<(Snapshot, Vec<String>), SourceError> {
         self.note_what_is_missing();
-        let warnings = self.report.finish().map_err(SourceError::Wrong)?;
-        let workloads = self.workloads.into_iter().map(|(workload, _)| workload);
-        let snapshot = Snapshot::new(self.services, workloads, self.policies);
+        let Self { services, workloads, policies, claims, names, report } = self;
+        // Before the snapshot, which is as large, is made.
+        drop((claims, names));
+        let warnings = report.finish().map_err(SourceError::Wrong)?;
+        let services = services.into_iter().map(Arc::new);
+        let workloads = workloads.into_iter().map(|(workload, _)| workload);
+        let snapshot = Snapshot::of_shared(services, workloads, policies.into_iter().map(Arc::new));
         Ok((snapshot.map_err(SourceError::NoMesh)?, warnings))
     }
 

@@ -33,7 +33,7 @@ pub(super) fn workload(node: &Node<'_>, path: &Path<'_>, report: &mut Report) ->
         uid: uid?,
         name: name.unwrap_or_default().into(),
         namespace: namespace?.into(),
-        addresses: addresses?.into(),
+        addresses: addresses?.into_iter().collect(),
         node: node.unwrap_or_default().into(),
         cluster: cluster.unwrap_or_default().into(),
         locality: locality.unwrap_or_default(),

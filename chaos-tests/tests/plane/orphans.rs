@@ -48,7 +48,9 @@ fn without(bench: &Bench, gone: &str) -> Snapshot {
 }
 
 fn destroyed(bench: &Bench) -> usize {
-    destroy_orphans(&bench.pins()).unwrap()
+    let pass = destroy_orphans(&bench.pins());
+    assert!(pass.failed.is_none(), "{:?}", pass.failed);
+    pass.destroyed
 }
 
 /// A socket of the target's family that is bound to nothing, so that connecting again is all that it needs.

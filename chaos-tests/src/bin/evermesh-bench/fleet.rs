@@ -72,7 +72,10 @@ impl Fleet {
         let mut changes = Changes::default();
         if let Some(workload) = self.workloads.get_mut(n as usize) {
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + self.serial));
-            *workload = Arc::new(Workload { addresses: vec![address].into(), ..Workload::clone(workload) });
+            *workload = Arc::new(Workload {
+                addresses: [address].into_iter().collect(),
+                ..Workload::clone(workload)
+            });
             changes.workloads.push((workload.uid.clone(), Some(workload.clone())));
         }
         changes
@@ -99,7 +102,7 @@ fn workload(n: u32, address: u32, service: u32) -> Workload {
         uid: WorkloadUid::new(format!("cluster-1//Pod/scale/service-{service}-{n:08x}")),
         name: format!("service-{service}-{n:08x}").into(),
         namespace: "scale".into(),
-        addresses: vec![IpAddr::V4(Ipv4Addr::from_bits(0x0c00_0000 + address))].into(),
+        addresses: [IpAddr::V4(Ipv4Addr::from_bits(0x0c00_0000 + address))].into_iter().collect(),
         node: format!("node-{}", n % 1000).into(),
         services: [(key(service), BTreeMap::new())].into(),
         ..Workload::default()

@@ -29,9 +29,16 @@ impl StatusView {
             control_plane: ControlPlaneView::of(facts),
             pods: facts.data_path.pods.clone(),
             pods_outside: facts.data_path.pods_outside.iter().map(Into::into).collect(),
-            counters: facts.data_path.counters.clone(),
+            counters: counters(facts),
         }
     }
+}
+
+/// What the kernel has counted, and the agent.
+fn counters(facts: &Facts) -> Vec<(&'static str, u64)> {
+    let told = facts.agent.word.as_ref().and_then(|word| word.data_plane.as_ref());
+    let destroyed = told.map(|it| ("destroyed", it.destroyed));
+    facts.data_path.counters.iter().copied().chain(destroyed).collect()
 }
 
 fn health(facts: &Facts, problems: &[String]) -> Health {

@@ -72,6 +72,7 @@ fn agent_says() -> Status {
             drifted_unix_ms: None,
             error: None,
             notes: vec![],
+            destroyed: 0,
         }),
     }
 }
@@ -203,7 +204,7 @@ fn warnings_policies_and_drift_are_told_without_alarm() {
     configuration.warnings = vec!["/etc/mesh.yaml:7: `node` is not used yet".into()];
     configuration.policies = vec![policy("demo/deny-all"), policy("demo/deny-9999")];
     let data_plane = word.data_plane.as_mut().unwrap();
-    (data_plane.drifts, data_plane.writes) = (2, 17);
+    (data_plane.drifts, data_plane.writes, data_plane.destroyed) = (2, 17, 3);
     data_plane.notes = vec!["the last applied configuration was damaged and set aside".into()];
     insta::assert_snapshot!(shown(&Facts { agent: heard(Life::Running, word), ..healthy() }));
 }
