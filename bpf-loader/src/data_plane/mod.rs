@@ -293,9 +293,9 @@ impl DataPlane {
         wanted: Option<&(Snapshot, Place)>,
     ) -> Result<(TableSizes, State), ApplyError> {
         let mut state = self.state.clone();
-        let sizes = sizes.max(state.sizes_in_use());
-        state.grow(sizes);
         state.reuse_at_once();
+        let sizes = sizes.max(state.sizes_in_use());
+        state.resize(sizes);
         if let Some((snapshot, place)) = wanted {
             tables::plan(&mut state, Change::everything(&self.in_full(snapshot), place))?;
             state.reuse_at_once();

@@ -29,9 +29,9 @@ impl IdPool {
         self.free.extend(ids);
     }
 
-    /// Raises the bound.
-    pub fn grow(&mut self, end: u32) {
-        self.end = self.end.max(end);
+    /// Sets the bound, but not below an id that was ever taken.
+    pub fn resize(&mut self, end: u32) {
+        self.end = end.max(self.next);
     }
 
     /// One more than the highest id ever taken.

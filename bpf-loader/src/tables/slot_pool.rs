@@ -21,8 +21,26 @@ impl SlotPool {
         if count == 0 { 0 } else { count.next_power_of_two() }
     }
 
-    /// Raises the bound; the new slots are free.
-    pub fn grow(&mut self, end: u32) {
+    /// Sets the bound, below which every slot in use must lie; new slots are free.
+    pub fn resize(&mut self, end: u32) {
+        if end < self.end {
+            self.shrink(end);
+        }
+        self.grow(end);
+    }
+
+    fn shrink(&mut self, end: u32) {
+        let mut first_beyond = end;
+        for (order, free) in (0..).zip(&mut self.free) {
+            let reaches_beyond = (end + 1).saturating_sub(1 << order);
+            let beyond = free.split_off(&reaches_beyond);
+            first_beyond = first_beyond.min(beyond.first().copied().unwrap_or(end));
+        }
+        // What is left of the one free range that the bound cuts.
+        self.end = first_beyond;
+    }
+
+    fn grow(&mut self, end: u32) {
         while self.end < end {
             let order = self.end.trailing_zeros().min((end - self.end).ilog2());
             let start = self.end;
@@ -97,6 +115,7 @@ mod tests {
         #[test]
         fn ranges_never_overlap_and_all_come_back(
             end in 1u32..5000,
+            spare in 0u32..300,
             counts in prop::collection::vec(1u32..200, 0..60),
         ) {
             let mut pool = SlotPool::new(end);
@@ -113,6 +132,15 @@ mod tests {
                 prop_assert!(!again.reserve(start, count));
             }
             prop_assert_eq!(&again.free, &pool.free);
+            let in_use = used.last().map_or(0, |last| last + 1);
+            for other in [in_use + spare, in_use, end] {
+                pool.resize(other);
+                let mut of_that_size = SlotPool::new(other);
+                for &(start, count) in &taken {
+                    prop_assert!(of_that_size.reserve(start, count));
+                }
+                prop_assert_eq!((pool.end, &pool.free), (other, &of_that_size.free));
+            }
             for &(start, count) in &taken {
                 pool.give_back(start, count);
             }

@@ -177,12 +177,12 @@ impl State {
         }
     }
 
-    /// This state in larger tables; ids and slots keep their places.
-    pub fn grow(&mut self, sizes: TableSizes) {
-        self.service_ids.grow(sizes.entries(Table::Services));
-        self.endpoint_ids.grow(sizes.entries(Table::Endpoints));
-        self.slots.grow(sizes.entries(Table::Slots));
-        self.frontend_limit = self.frontend_limit.max(sizes.entries(Table::Frontends));
+    /// This state in tables of other sizes, none below [what is in use](Self::sizes_in_use); ids and slots keep their places.
+    pub fn resize(&mut self, sizes: TableSizes) {
+        self.service_ids.resize(sizes.entries(Table::Services));
+        self.endpoint_ids.resize(sizes.entries(Table::Endpoints));
+        self.slots.resize(sizes.entries(Table::Slots));
+        self.frontend_limit = sizes.entries(Table::Frontends);
     }
 
     /// The stores that make empty tables hold this state.

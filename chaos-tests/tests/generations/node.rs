@@ -63,7 +63,7 @@ impl Node {
     pub fn start(&self, wanted: Wanted, watch: Watch) -> DataPlane {
         let cgroup = host::cgroup(Some(self.sandbox.pods_cgroup().path())).unwrap();
         let sizes =
-            TableSizes { services: 256, endpoints: 1024, origins: 16_384, udp_origins: 16_384, pods: 64 };
+            TableSizes { services: 256, endpoints: 1000, origins: 16_384, udp_origins: 16_384, pods: 64 };
         let twice = |size: u32, wanted: bool| if wanted { 2 * size } else { size };
         let object = wanted.programs.map(|name| Object::read(&binaries::variant(name).unwrap()).unwrap());
         let config = Config {

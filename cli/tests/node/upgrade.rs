@@ -31,12 +31,12 @@ fn script(path: &Path, name: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A release whose agent says that it makes pods' entries larger.
+/// A release whose agent says that it makes the words of `control` larger.
 fn release_of_other_layout(sandbox: &Sandbox) -> PathBuf {
     let agent = Path::new(env!("CARGO_BIN_EXE_evermesh")).with_file_name("evermesh-agent");
     let said = Command::new(agent).arg("layouts").output().unwrap().stdout;
     let mut said: Value = serde_json::from_slice(&said).unwrap();
-    said["current"]["enrolled"]["value"]["size"] = 520.into();
+    said["current"]["control"]["value"]["size"] = 16.into();
     let dir = release(sandbox, "foreign");
     let program = dir.join("evermesh-agent");
     fs::write(dir.join("layouts.json"), said.to_string()).unwrap();
@@ -90,7 +90,7 @@ fn a_node_is_upgraded_starts_with_what_was_brought_and_goes_back() {
     assert_eq!((&plan["layouts"]["said"], carried), (&true.into(), expected.into()));
     let foreign = release_of_other_layout(&sandbox);
     let refused = sandbox.call(&["upgrade", "--to", foreign.to_str().unwrap()]);
-    assert!(sandbox.told(&refused).contains("enrolled cannot be carried over"), "{}", sandbox.told(&refused));
+    assert!(sandbox.told(&refused).contains("control cannot be carried over"), "{}", sandbox.told(&refused));
 
     let done = sandbox.json(&["upgrade", "--to", other.to_str().unwrap()]);
     assert_eq!((&done["from"], &done["changed"]), (&first, &true.into()), "{done:#}");

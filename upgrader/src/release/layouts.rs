@@ -33,18 +33,16 @@ impl Layouts {
         let [current, before] = ["current", "before"].map(|name| self.0.get(name));
         current != before && current != candidate.0.get("current")
     }
+
+    /// As its agent says it.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
 }
 
 impl From<&Layouts> for Vec<u8> {
     fn from(said: &Layouts) -> Self {
         said.0.to_string().into_bytes()
-    }
-}
-
-impl Layouts {
-    /// As its agent says it.
-    pub fn value(&self) -> &Value {
-        &self.0
     }
 }
 
