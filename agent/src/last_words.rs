@@ -20,10 +20,15 @@ impl LastWords {
         Self { path: run_dir.join(LAST_STATUS), complained: false }
     }
 
+    /// Writes the first at once, so that whoever hears of an agent finds its words when it is dead.
+    pub fn begin(mut self, status: &Status) -> Self {
+        self.write(status);
+        self
+    }
+
     /// Writes them whenever they are others, elsewhere, so that nobody waits for the disk; of those that come faster than it
     /// takes them, the last. Ends, when these are written, with whoever says them.
     pub async fn follow(mut self, mut status: watch::Receiver<Status>) {
-        status.mark_changed();
         while status.changed().await.is_ok() {
             let status = status.borrow_and_update().clone();
             let written = spawn_blocking(move || {

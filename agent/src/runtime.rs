@@ -211,7 +211,9 @@ impl Agent {
             return;
         }
         let Some((last_words, desk)) = self.opening.take() else { return };
-        self.writing = Some(tokio::spawn(last_words.follow(self.status.subscribe())));
+        let status = self.status.subscribe();
+        let last_words = last_words.begin(&status.borrow());
+        self.writing = Some(tokio::spawn(last_words.follow(status)));
         if let Some((desk, listener)) = desk {
             tokio::spawn(desk.serve(listener));
         }
