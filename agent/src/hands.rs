@@ -26,8 +26,6 @@ const RECLAIM_AFTER: Duration = Duration::from_millis(20);
 /// Changes that follow each other so closely share a look for sockets, and a look at which many pods are entered leaves
 /// the machine to others for most of the time.
 const ORPHANS_AFTER: Duration = Duration::from_millis(100);
-/// A generation on trial shows something new by then.
-const JUDGE_AFTER: Duration = Duration::from_millis(100);
 /// How often the data plane is told that the agent is alive.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -105,7 +103,7 @@ impl Hands {
     pub fn judge(&self) {
         let (plane, judge, events) = (self.plane.clone(), self.judge.clone(), self.events.clone());
         tokio::spawn(async move {
-            sleep(JUDGE_AFTER).await;
+            sleep(Judge::EVERY).await;
             let verdict = match plane.report().await {
                 Err(Gone) => Err(Gone),
                 Ok(Ok(None)) => Ok(Verdict::Commit),

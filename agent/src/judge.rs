@@ -19,6 +19,9 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// How often it is asked: a generation on trial shows something new by then.
+    pub const EVERY: Duration = Duration::from_millis(100);
+
     pub fn new(run_dir: &Path) -> Self {
         Self { run_dir: RunDir::new(run_dir), own: Gate::default() }
     }

@@ -38,5 +38,5 @@ pub use evermesh_xds_cache::message;
 pub use layouts::{LayoutsError, say_layouts};
 pub use options::Options;
 pub use start::run;
-pub use step_down::{STEP_DOWN, StepDownError, step_down};
+pub use step_down::{StepDownError, step_down};
 pub use xds::{SOURCE as CONTROL_PLANE, Unsupported, XdsOptions};

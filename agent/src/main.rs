@@ -7,15 +7,15 @@ use std::{
 };
 
 use clap::Parser as _;
-use evermesh_agent::{Options, STEP_DOWN, run, say_layouts, step_down};
-use evermesh_pins::layout::Layouts;
+use evermesh_agent::{Options, run, say_layouts, step_down};
+use evermesh_handover::errand::{SAY_LAYOUTS, STEP_DOWN};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 fn main() -> ExitCode {
     if is_asked(evermesh_sentinel::ARGUMENT) {
         return be_sentinel();
     }
-    if is_asked(Layouts::ARGUMENT) {
+    if is_asked(SAY_LAYOUTS) {
         return be_asked_for_layouts();
     }
     if is_asked(STEP_DOWN) {

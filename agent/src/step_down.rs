@@ -1,24 +1,17 @@
 use std::{
     io::{self, Read as _},
     thread,
-    time::Duration,
 };
 
 use evermesh_handover::gate::Verdict;
 use evermesh_loader::{ApplyError, DataPlane, Standing, StartError, generation::ChangeError};
 use evermesh_pins::{
     FrozenMap, FrozenMapError, Inventory, InventoryError, PinDir, Table,
-    layout::{Carried, Kernel, Known, Layouts, UnknownFields},
+    layout::{Carried, Kernel, Layouts, UnknownFields},
 };
 use tracing::info;
 
 use crate::{AgentError, LayoutsError, Options, judge::Judge, layouts, start, supervisor};
-
-/// The first argument of an agent that steps down and ends; the others are those of an agent.
-pub const STEP_DOWN: &str = "step-down";
-
-/// How often the supervisor is asked for its word on a generation on trial.
-const JUDGED_EVERY: Duration = Duration::from_millis(100);
 
 /// Why the maps that programs write were not brought to the layouts that the candidate knows. Traffic goes on by what stands.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +121,7 @@ fn is_needed(pins: &PinDir, candidate: &Layouts, own: &Layouts) -> Result<bool, 
 fn await_word(plane: &mut DataPlane, judge: &Judge) -> Result<(), StepDownError> {
     while let Some(report) = plane.report()? {
         match judge.judge(&report) {
-            Verdict::Wait => thread::sleep(JUDGED_EVERY),
+            Verdict::Wait => thread::sleep(Judge::EVERY),
             Verdict::Commit => plane.commit()?,
             Verdict::RollBack { reason } => {
                 plane.roll_back(&reason)?;
@@ -140,9 +133,7 @@ fn await_word(plane: &mut DataPlane, judge: &Judge) -> Result<(), StepDownError>
 }
 
 fn is_of_before(pins: &PinDir, table: Table) -> Result<(), StepDownError> {
-    let (map, known) = FrozenMap::open_known(pins, table)?;
-    let before = table.description_before();
-    let alike = before.is_shared_with(&table.description(), table);
-    let is = known == Known::Before || alike && map.info.layout.has_bytes_of(&before.layout());
-    if is { Ok(()) } else { Err(StepDownError::Unfinished { table }) }
+    let (map, _) = FrozenMap::open_known(pins, table)?;
+    let is_of_before = Kernel::default().is_shared_with(table, &map.info, &table.description_before());
+    is_of_before.map_err(|_| StepDownError::Unfinished { table })
 }

@@ -2,6 +2,7 @@
 //!
 //! - agent to supervisor, the systemd notify protocol: [`notify`];
 //! - command line to supervisor, and a new supervisor to the old one: [`message`], sent with [`Client`];
+//! - supervisor and command line to an agent's program, what it is to do instead of running: [`errand`];
 //! - agent to supervisor, whether a generation on trial stays: [`gate`];
 //! - to whoever starts next, on disk: [`Intent`] and the supervisor's last [`State`](message::State).
 //!
@@ -9,6 +10,7 @@
 //! Nothing here is asynchronous, starts a process or touches the network.
 
 mod client;
+pub mod errand;
 pub mod gate;
 mod intent;
 pub mod message;

@@ -1,7 +1,7 @@
 use std::{
     io,
     os::fd::{AsFd as _, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::{
@@ -56,15 +56,22 @@ impl FrozenMap {
     /// The same, also of the layout of the release before: which of them it has.
     pub fn open_known(pins: &PinDir, table: Table) -> Result<(Self, Known), FrozenMapError> {
         let path = pins.frozen_map(table);
-        let opened = |source| FrozenMapError::Open { path: path.clone(), source };
-        let object = sys::object_get(&path).map_err(opened)?;
-        let Object::Map(fd) = object else {
-            return Err(FrozenMapError::Foreign { found: format!("a {}", object.kind()), path });
-        };
-        let info = sys::map_info(fd.as_fd()).map_err(opened)?;
+        let fd = open(&path)?;
+        let info = sys::map_info(fd.as_fd())
+            .map_err(|source| FrozenMapError::Open { path: path.clone(), source })?;
         match Kernel::default().known(table, &info) {
             Ok(known) => Ok((Self { fd, path, info }, known)),
             Err(unknown) => Err(FrozenMapError::Foreign { found: unknown.to_string(), path }),
         }
+    }
+}
+
+/// What is pinned there, whatever its layout.
+pub(crate) fn open(path: &Path) -> Result<OwnedFd, FrozenMapError> {
+    let path = path.to_owned();
+    match sys::object_get(&path) {
+        Ok(Object::Map(fd)) => Ok(fd),
+        Ok(other) => Err(FrozenMapError::Foreign { found: format!("a {}", other.kind()), path }),
+        Err(source) => Err(FrozenMapError::Open { path, source }),
     }
 }

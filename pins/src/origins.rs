@@ -16,22 +16,12 @@ pub fn origins(pin: &MapPin) -> io::Result<Vec<(u64, Origin)>> {
         Known::Before => {
             let (before, own) = (table.description_before(), table.description());
             let way = Translation::between(&before, &own, &table.declared()).map_err(io::Error::other)?;
-            translated(pin, &way)
+            let mut all = Vec::new();
+            RawMap::new(pin.fd.as_fd())?.for_each(|socket, origin| {
+                all.push((way.key.read(socket)?, way.value.read(origin)?));
+                Ok(())
+            })?;
+            Ok(all)
         }
     }
-}
-
-fn translated(pin: &MapPin, way: &Translation) -> io::Result<Vec<(u64, Origin)>> {
-    let mut all = Vec::new();
-    RawMap::new(pin.fd.as_fd())?.for_each(|their_key, theirs| {
-        let (mut socket, mut origin) = (0u64, sys::zeroed::<Origin>());
-        if !way.key.apply(their_key, sys::bytes_mut(&mut socket))
-            || !way.value.apply(theirs, sys::bytes_mut(&mut origin))
-        {
-            return Err(io::Error::other("elements of another size than the translation's"));
-        }
-        all.push((socket, origin));
-        Ok(())
-    })?;
-    Ok(all)
 }

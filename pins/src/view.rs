@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, io, os::fd::AsFd, path::PathBuf};
 
-use evermesh_abi::{Address, Counter, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_abi::{Counter, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 
 use crate::{
     GenerationPins, MapPin, PinDir, Table,
@@ -141,13 +141,9 @@ impl TablesView {
 fn translated(pin: &MapPin, way: &Translation) -> io::Result<Vec<FrontendEntry>> {
     let mut entries = BTreeMap::new();
     RawMap::new(pin.fd.as_fd())?.for_each(|their_key, their_value| {
-        let (mut key, mut value) = (FrontendKey::known_address(Address::default()), 0u64);
-        if !way.key.apply(their_key, sys::bytes_mut(&mut key))
-            || !way.value.apply(their_value, sys::bytes_mut(&mut value))
-        {
-            return Err(io::Error::other("elements of another size than the translation's"));
-        }
-        entries.insert(key, FrontendValue::new(FrontendValue(value).service(), &key));
+        let key: FrontendKey = way.key.read(their_key)?;
+        let value = FrontendValue(way.value.read(their_value)?);
+        entries.insert(key, FrontendValue::new(value.service(), &key));
         Ok(())
     })?;
     Ok(entries.into_iter().map(|(key, value)| FrontendEntry { key, value }).collect())

@@ -85,19 +85,30 @@ impl Carrying {
             self.tables = Table::CARRIED.to_vec();
             self.reason.get_or_insert(format!("{table} of another layout"));
         }
-        if wanted == entries {
-            return;
+        if let Some(why) = self.resized(table, entries, wanted, used, "are in use") {
+            self.tables = Table::CARRIED.to_vec();
+            self.reason.get_or_insert(why);
         }
+    }
+
+    /// Why a map of so many entries, of which some `are` something, is to have another size; a note, where it must keep its own.
+    pub(super) fn resized(
+        &mut self,
+        table: Table,
+        entries: u32,
+        wanted: u32,
+        used: usize,
+        are: &str,
+    ) -> Option<String> {
         if wanted < entries && !holds(wanted, used) {
             self.sizes = self.sizes.with_entries(table, entries);
             self.notes.push(format!(
-                "{table} stays at {entries} entries: {used} are in use, and {wanted} are room for {} only",
+                "{table} stays at {entries} entries: {used} {are}, and {wanted} are room for {} only",
                 room(wanted)
             ));
-            return;
+            return None;
         }
-        self.tables = Table::CARRIED.to_vec();
-        self.reason.get_or_insert(format!("{table} resized from {entries} to {wanted} entries"));
+        (wanted != entries).then(|| format!("{table} resized from {entries} to {wanted} entries"))
     }
 }
 
@@ -107,11 +118,11 @@ fn has_two_layouts(table: Table) -> bool {
 }
 
 /// Sockets that are opened meanwhile need room too.
-pub(super) fn room(entries: u32) -> u32 {
+fn room(entries: u32) -> u32 {
     entries / 4 * 3
 }
 
-pub(super) fn holds(entries: u32, used: usize) -> bool {
+fn holds(entries: u32, used: usize) -> bool {
     u32::try_from(used).is_ok_and(|used| used <= room(entries))
 }
 

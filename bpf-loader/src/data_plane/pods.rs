@@ -2,10 +2,7 @@
 
 use evermesh_pins::{EnrolmentError, PodMap, Table};
 
-use super::{
-    ApplyError, Config,
-    carry::{Carrying, holds, room},
-};
+use super::{ApplyError, Config, carry::Carrying};
 use crate::generation::Direction;
 
 impl Carrying {
@@ -17,7 +14,7 @@ impl Carrying {
             Direction::Up | Direction::Level => Table::Enrolled.description(),
         };
         if !map.is_for(&programs) {
-            self.bring_pods("of another layout".to_owned());
+            self.bring_pods(format!("{} of another layout", Table::Enrolled));
         }
         let (entries, wanted) = (map.room(), config.sizes.pods);
         let used = if wanted < entries { map.list()?.len() } else { 0 };
@@ -26,14 +23,8 @@ impl Carrying {
     }
 
     fn resize_pods(&mut self, entries: u32, used: usize, wanted: u32) {
-        if wanted < entries && !holds(wanted, used) {
-            self.sizes.pods = entries;
-            self.notes.push(format!(
-                "enrolled stays at {entries} entries: {used} pods are enrolled, and {wanted} are room for {} only",
-                room(wanted)
-            ));
-        } else if wanted != entries {
-            self.bring_pods(format!("resized from {entries} to {wanted} entries"));
+        if let Some(why) = self.resized(Table::Enrolled, entries, wanted, used, "pods are enrolled") {
+            self.bring_pods(why);
         }
     }
 
@@ -41,7 +32,7 @@ impl Carrying {
         if !self.tables.contains(&Table::Enrolled) {
             self.tables.push(Table::Enrolled);
         }
-        self.reason.get_or_insert(format!("enrolled {why}"));
+        self.reason.get_or_insert(why);
     }
 }
 

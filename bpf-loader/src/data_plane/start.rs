@@ -147,8 +147,8 @@ impl Standing {
                 DataPlane::fresh(config, lock, journal, number, &steps, made, snapshot)
             }
             Found::Live(adopted) => {
-                let (plane, adoption) = DataPlane::over(config, lock, journal, *adopted)?;
-                plane.take(&adoption, snapshot)
+                let Adopted { adoption, live, state } = *adopted;
+                DataPlane::over(config, lock, journal, live, state)?.take(&adoption, snapshot)
             }
         }
     }
@@ -157,7 +157,8 @@ impl Standing {
     pub fn settle(self) -> Result<Option<DataPlane>, StartError> {
         let Self { config, lock, journal, found } = self;
         let Found::Live(adopted) = found else { return Ok(None) };
-        let (mut plane, adoption) = DataPlane::over(config, lock, journal, *adopted)?;
+        let Adopted { adoption, live, state } = *adopted;
+        let mut plane = DataPlane::over(config, lock, journal, live, state)?;
         plane.finish(&adoption, None, &mut Vec::new())?;
         Ok(Some(plane))
     }
@@ -169,16 +170,17 @@ impl DataPlane {
         Standing::read(config)?.lead_to(snapshot)
     }
 
+    /// Over a generation whose tables say `state`. Nothing was applied yet, and what is free may still be in use.
     fn over(
         config: Config,
         lock: WriterLock,
         journal: JournalFile,
-        adopted: Adopted,
-    ) -> Result<(Self, Adoption), StartError> {
-        let Adopted { adoption, live, state } = adopted;
+        live: Live,
+        state: State,
+    ) -> Result<Self, StartError> {
         let control = Control::open(&config.pins)?;
         control.initialise()?;
-        let plane = Self {
+        Ok(Self {
             config,
             control,
             journal,
@@ -191,8 +193,7 @@ impl DataPlane {
             applied: None,
             barrier_due: true,
             _lock: lock,
-        };
-        Ok((plane, adoption))
+        })
     }
 
     fn fresh(
@@ -216,23 +217,8 @@ impl DataPlane {
         };
         Interpreter::new(&config, &mut journal, config.sizes, &mut fill).with(made).run(steps)?;
         let pins = &config.pins;
-        let control = Control::open(pins)?;
-        control.initialise()?;
         let live = Live::open(pins, number, GenerationPins::read(pins, number)?, &config.object)?;
-        let plane = Self {
-            config,
-            control,
-            journal,
-            trial: None,
-            sentinel_stands: false,
-            live,
-            state,
-            reading: 0,
-            state_known: true,
-            applied,
-            barrier_due: false,
-            _lock: lock,
-        };
+        let plane = Self { applied, barrier_due: false, ..Self::over(config, lock, journal, live, state)? };
         plane.begin_lease()?;
         let applied = plane.counted(writes);
         Ok((plane, Started { generation: number, how: How::Fresh, applied, notes: Vec::new() }))

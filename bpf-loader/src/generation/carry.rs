@@ -9,7 +9,7 @@ use std::{
 use aya::{Ebpf, EbpfLoader};
 use evermesh_pins::{
     BridgeEnd, EnrolmentError, FrozenMap, PinDir, PodMap, Table,
-    layout::{Description, Difference, Kernel},
+    layout::{Description, Kernel},
     sys::{self, Object as Pinned, RawMap},
 };
 
@@ -82,15 +82,8 @@ pub fn sweep(pins: &PinDir, direction: Direction, generation: u32, table: Table)
 /// What a map says of itself, where it was made with types, against what its entries are taken for.
 fn has_layout(table: Table, map: &OwnedFd, layout: &Description) -> io::Result<()> {
     let info = sys::map_info(map.as_fd())?;
-    let other = |what: String| Err(io::Error::other(format!("it is of another layout: {what}")));
-    match Kernel::default().describe_frozen(table, &info) {
-        Ok(found) if found.is_shared_with(layout, table) => Ok(()),
-        Ok(found) => {
-            other(Difference::between(&found, layout, &table.declared()).first().unwrap_or_default())
-        }
-        Err(_) if info.layout.has_bytes_of(&layout.layout()) => Ok(()),
-        Err(error) => other(error.to_string()),
-    }
+    let other = |what| io::Error::other(format!("it is of another layout: {what}"));
+    Kernel::default().is_shared_with(table, &info, layout).map_err(other)
 }
 
 /// Has the `enrolled` that is brought say what the one in use says. Whoever writes that waits.

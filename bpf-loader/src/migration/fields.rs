@@ -19,7 +19,7 @@ impl Fields {
         secondary: &Description,
         declared: &Declared,
     ) -> Result<Self, Untranslatable> {
-        Self::between(primary, secondary, &Declared { lossy: all(secondary), ..declared.clone() })
+        Self::with(Translation::narrowing(primary, secondary, declared)?, primary, secondary, declared)
     }
 
     /// From the primary's layout to the secondary's.
@@ -28,12 +28,18 @@ impl Fields {
         secondary: &Description,
         declared: &Declared,
     ) -> Result<Self, Untranslatable> {
+        Self::with(Translation::between(primary, secondary, declared)?, primary, secondary, declared)
+    }
+
+    fn with(
+        forth: Translation,
+        primary: &Description,
+        secondary: &Description,
+        declared: &Declared,
+    ) -> Result<Self, Untranslatable> {
         // Of the way back only keys are used: what they have more than those of the primary is zero.
-        let back = Declared { lossy: all(primary), merged: true, ..declared.clone() };
-        Ok(Self {
-            forth: Translation::between(primary, secondary, declared)?,
-            key_back: Translation::between(secondary, primary, &back)?.key,
-        })
+        let merged = Declared { merged: true, ..declared.clone() };
+        Ok(Self { forth, key_back: Translation::narrowing(secondary, primary, &merged)?.key })
     }
 }
 
@@ -49,10 +55,6 @@ impl Translate for Fields {
     fn value(&self, primary: &[u8], secondary: &mut [u8]) {
         copy(&self.forth.value, primary, secondary);
     }
-}
-
-fn all(layout: &Description) -> Vec<String> {
-    layout.value.fields.iter().map(|field| field.name.clone()).collect()
 }
 
 fn copy(copies: &Copies, from: &[u8], to: &mut [u8]) {

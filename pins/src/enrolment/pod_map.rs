@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::{AsFd as _, OwnedFd},
     path::{Path, PathBuf},
@@ -8,9 +9,9 @@ use evermesh_abi::Enrolled;
 
 use super::{EnrolmentError, Pod};
 use crate::{
-    FrozenMapError, MapPin, Table,
+    FrozenMapError, MapPin, Table, frozen_map,
     layout::{Copies, Description, Kernel, Translation},
-    sys::{self, Object, RawMap},
+    sys::{self, RawMap},
 };
 
 /// The map `enrolled`, or one that is to take its place: of this release's layout, or of another one, whose entries are read
@@ -32,14 +33,7 @@ struct Ways {
 impl PodMap {
     /// What is pinned there.
     pub fn open(path: &Path) -> Result<Self, FrozenMapError> {
-        let failed = |source| FrozenMapError::Open { path: path.to_owned(), source };
-        match sys::object_get(path).map_err(failed)? {
-            Object::Map(map) => Self::of(map, path),
-            other => {
-                let found = format!("a {}", other.kind());
-                Err(FrozenMapError::Foreign { path: path.to_owned(), found })
-            }
-        }
+        Self::of(frozen_map::open(path)?, path)
     }
 
     /// A map, which errors call by this path.
@@ -59,11 +53,7 @@ impl PodMap {
 
     /// Whether programs that know it in that layout can read it.
     pub fn is_for(&self, layout: &Description) -> bool {
-        let table = Table::Enrolled;
-        match Kernel::default().describe_frozen(table, &self.pin.info) {
-            Ok(own) => own.is_shared_with(layout, table),
-            Err(_) => self.pin.info.layout.has_bytes_of(&layout.layout()),
-        }
+        Kernel::default().is_shared_with(Table::Enrolled, &self.pin.info, layout).is_ok()
     }
 
     /// The kernel's number for it.
@@ -91,8 +81,7 @@ impl PodMap {
 
     /// Takes a pod out, if it is there.
     pub fn delete(&self, pod: &Pod) -> Result<(), EnrolmentError> {
-        let deleted = self.raw().and_then(|map| map.delete(&self.key(pod.cookie.0)?));
-        deleted.map(drop).map_err(|source| self.failed("delete from", source))
+        self.delete_entry(pod.cookie.0)
     }
 
     /// Has it say what another one says, of which nobody else is a writer now. It can be repeated.
@@ -101,18 +90,17 @@ impl PodMap {
         for (cookie, value) in &wanted {
             self.set_entry(*cookie, value)?;
         }
-        let gone =
-            self.list()?.into_iter().filter(|pod| !wanted.iter().any(|(cookie, _)| *cookie == pod.cookie.0));
-        gone.into_iter().try_for_each(|pod| self.delete(&pod))
+        let mut stands = self.entries()?.into_keys();
+        stands.try_for_each(|it| if wanted.contains_key(&it) { Ok(()) } else { self.delete_entry(it) })
     }
 }
 
 impl PodMap {
-    fn entries(&self) -> Result<Vec<(u64, Enrolled)>, EnrolmentError> {
-        let mut entries = Vec::new();
+    fn entries(&self) -> Result<BTreeMap<u64, Enrolled>, EnrolmentError> {
+        let mut entries = BTreeMap::new();
         let read = self.raw().and_then(|map| {
             map.for_each(|key, value| {
-                entries.push(self.read(key, value)?);
+                entries.extend([self.read(key, value)?]);
                 Ok(())
             })
         });
@@ -127,6 +115,11 @@ impl PodMap {
         })
     }
 
+    fn delete_entry(&self, cookie: u64) -> Result<(), EnrolmentError> {
+        let deleted = self.raw().and_then(|map| map.delete(&self.key(cookie)?));
+        deleted.map(drop).map_err(|source| self.failed("delete from", source))
+    }
+
     fn raw(&self) -> io::Result<RawMap<'_>> {
         RawMap::new(self.pin.fd.as_fd())
     }
@@ -134,21 +127,23 @@ impl PodMap {
     fn read(&self, key: &[u8], value: &[u8]) -> io::Result<(u64, Enrolled)> {
         match &self.ways {
             None => Ok((sys::from_bytes(key)?, sys::from_bytes(value)?)),
-            Some(ways) => {
-                let key = translated(&ways.read.key, key)?;
-                Ok((sys::from_bytes(&key)?, sys::from_bytes(&translated(&ways.read.value, value)?)?))
+            Some(Ways { read, .. }) => {
+                is_whole(&read.value, value)?;
+                Ok((read.key.read(key)?, read.value.read(value)?))
             }
         }
     }
 
     fn key(&self, cookie: u64) -> io::Result<Vec<u8>> {
         let own = sys::bytes(&cookie);
-        self.ways.as_ref().map_or_else(|| Ok(own.to_vec()), |ways| translated(&ways.write.key, own))
+        self.ways.as_ref().map_or_else(|| Ok(own.to_vec()), |ways| ways.write.key.record(own))
     }
 
     fn value(&self, value: &Enrolled) -> io::Result<Vec<u8>> {
         let own = sys::bytes(value);
-        self.ways.as_ref().map_or_else(|| Ok(own.to_vec()), |ways| translated(&ways.write.value, own))
+        let Some(Ways { write, .. }) = &self.ways else { return Ok(own.to_vec()) };
+        is_whole(&write.value, own)?;
+        write.value.record(own)
     }
 
     fn failed(&self, step: &'static str, source: io::Error) -> EnrolmentError {
@@ -176,10 +171,10 @@ impl Ways {
     }
 }
 
-fn translated(copies: &Copies, from: &[u8]) -> io::Result<Vec<u8>> {
-    if copies.cuts(from) {
-        return Err(io::Error::other("a field has no room there for what it holds"));
+/// Whether a value keeps everything that it says.
+fn is_whole(copies: &Copies, value: &[u8]) -> io::Result<()> {
+    match copies.cuts(value) {
+        true => Err(io::Error::other("a field has no room there for what it holds")),
+        false => Ok(()),
     }
-    let mut to = vec![0; copies.sizes().1];
-    copies.apply(from, &mut to).then_some(to).ok_or_else(|| io::Error::other("an entry of another size"))
 }

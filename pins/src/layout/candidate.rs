@@ -1,4 +1,6 @@
-use super::{Carried, Declared, Description, Difference, Layouts};
+use std::collections::BTreeMap;
+
+use super::{Carried, Description, Difference, Layouts};
 use crate::Table;
 
 impl Carried {
@@ -13,21 +15,17 @@ impl Carried {
         let Some(theirs) = candidate.current.get(table.name()) else {
             return Self::Refused { reason: "the release has no such map".into() };
         };
-        let declared = declared(table, [Some(candidate), committed]);
+        let declared = table.declared_with([candidate].into_iter().chain(committed));
         let carried = Self::of(table, pinned, theirs, &declared);
         if !Table::CARRIED.contains(&table) || !matches!(carried, Self::Migrated | Self::Refused { .. }) {
             return carried;
         }
-        let is = |known: Option<&Description>, other: &Description| {
-            known.is_some_and(|known| known.is_shared(other, table, &declared))
+        let has = |said: &BTreeMap<String, Description>, other: &Description| {
+            said.get(table.name()).is_some_and(|it| it.is_shared(other, table, &declared))
         };
-        let of = |said: &'_ Layouts| {
-            [said.current.get(table.name()).cloned(), said.before.get(table.name()).cloned()]
-        };
-        let [own, before] = committed.map(of).unwrap_or_default();
-        if is(candidate.before.get(table.name()), pinned) {
+        if has(&candidate.before, pinned) {
             Self::Migrated
-        } else if is(own.as_ref(), pinned) && is(before.as_ref(), theirs) {
+        } else if committed.is_some_and(|own| has(&own.current, pinned) && has(&own.before, theirs)) {
             Self::SteppedDown
         } else {
             let differs = Difference::between(pinned, theirs, &declared).first().unwrap_or_default();
@@ -38,13 +36,6 @@ impl Carried {
             }
         }
     }
-}
-
-/// The later of these releases knows the names of the earlier ones.
-fn declared(table: Table, said: [Option<&Layouts>; 2]) -> Declared {
-    let mut declared = table.declared();
-    declared.renamed.extend(said.into_iter().flatten().flat_map(|said| said.declared(table).renamed));
-    declared
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::{Carried, Change, Declared, Description, Difference, Field, FieldDifference, Kernel};
-use crate::{Layout, Table, sys::MapInfo};
+use crate::{Table, sys::MapInfo};
 
 /// Which of the layouts that this release knows a frozen map has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,35 +16,34 @@ pub enum Known {
 pub struct Unknown(pub String);
 
 impl Kernel {
-    /// Asks for a frozen map's fields. Where the kernel does not tell them, its bytes decide.
+    /// Which layout a frozen map has. The error says what keeps it from being this release's own.
     pub fn known(&mut self, table: Table, info: &MapInfo) -> Result<Known, Unknown> {
-        let own = table.description();
-        let Ok(found) = self.describe_frozen(table, info) else {
-            return by_bytes(table, &info.layout);
+        let Err(differs) = self.is_shared_with(table, info, &table.description()) else {
+            return Ok(Known::Own);
         };
-        if found.is_shared_with(&own, table) {
-            Ok(Known::Own)
-        } else if found.is_shared_with(&table.description_before(), table) {
-            Ok(Known::Before)
-        } else {
-            let difference = Difference::between(&found, &own, &table.declared());
-            Err(Unknown(difference.first().unwrap_or_else(|| bytes(table, &info.layout))))
+        let before = self.is_shared_with(table, info, &table.description_before());
+        before.map(|()| Known::Before).map_err(|_| Unknown(differs))
+    }
+
+    /// Whether programs that know `table` in that layout can use a frozen map, and if not, why. Where the kernel does not tell its
+    /// fields, its bytes decide.
+    pub fn is_shared_with(
+        &mut self,
+        table: Table,
+        info: &MapInfo,
+        layout: &Description,
+    ) -> Result<(), String> {
+        let bytes = || format!("expected a {}; found a {}", layout.layout(), info.layout);
+        match self.describe_frozen(table, info) {
+            Ok(found) if found.is_shared_with(layout, table) => Ok(()),
+            Ok(found) => {
+                let difference = Difference::between(&found, layout, &table.declared());
+                Err(difference.first().unwrap_or_else(bytes))
+            }
+            Err(_) if info.layout.has_bytes_of(&layout.layout()) => Ok(()),
+            Err(_) => Err(bytes()),
         }
     }
-}
-
-fn by_bytes(table: Table, found: &Layout) -> Result<Known, Unknown> {
-    if found.has_bytes_of(&table.layout()) {
-        Ok(Known::Own)
-    } else if found.has_bytes_of(&table.layout_before()) {
-        Ok(Known::Before)
-    } else {
-        Err(Unknown(bytes(table, found)))
-    }
-}
-
-fn bytes(table: Table, found: &Layout) -> String {
-    format!("expected a {}; found a {found}", table.layout())
 }
 
 impl Description {

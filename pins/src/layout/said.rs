@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{Declared, Description};
 use crate::Table;
 
-/// What a release's agent says of its layouts, when it is called with [`Layouts::ARGUMENT`]. Field names stay, and what is
-/// not known is ignored: another release may read it.
+/// What a release's agent says of its layouts, when it is asked. Field names stay, and what is not known is ignored: another
+/// release may read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layouts {
     /// What it makes, by the name of the map.
@@ -30,9 +30,6 @@ pub struct Renamed {
 }
 
 impl Layouts {
-    /// The one argument of an agent that is to say its layouts and end.
-    pub const ARGUMENT: &'static str = "layouts";
-
     /// Those of this release, for objects with these maps.
     pub fn of_release(current: &BTreeMap<Table, Description>, before: &BTreeMap<Table, Description>) -> Self {
         let named = |(table, it): (&Table, &Description)| (table.name().to_owned(), it.clone());
@@ -45,10 +42,18 @@ impl Layouts {
         Self { before, current, renamed: renamed.collect() }
     }
 
-    /// What it declares of a table.
-    pub fn declared(&self, table: Table) -> Declared {
-        let own = self.renamed.iter().filter(|renamed| renamed.table == table.name());
-        let renamed = own.map(|it| (it.before.clone(), it.now.clone())).collect();
-        Declared { renamed, ..Declared::default() }
+    /// Which fields of a table have another name in another release: before, and now.
+    fn renamed(&self, table: Table) -> impl Iterator<Item = (String, String)> {
+        let own = self.renamed.iter().filter(move |renamed| renamed.table == table.name());
+        own.map(|it| (it.before.clone(), it.now.clone()))
+    }
+}
+
+impl Table {
+    /// What is [declared](Self::declared) of it here and by these releases: the later ones know the names of the earlier ones.
+    pub fn declared_with<'a>(self, releases: impl IntoIterator<Item = &'a Layouts>) -> Declared {
+        let mut declared = self.declared();
+        declared.renamed.extend(releases.into_iter().flat_map(|said| said.renamed(self)));
+        declared
     }
 }

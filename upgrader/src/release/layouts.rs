@@ -1,23 +1,21 @@
 use std::path::Path;
 
+use evermesh_handover::errand::SAY_LAYOUTS;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AGENT, Digest, Store, probe::answer};
 
-/// What an agent says of the maps that it makes, when it is called with [`Layouts::ARGUMENT`]. Only agents understand it: here
+/// What an agent says of the maps that it makes, when it is asked ([`SAY_LAYOUTS`]). Only agents understand it: here
 /// it is compared, kept and handed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Layouts(Value);
 
 impl Layouts {
-    /// The one argument of an agent that is to say its layouts and end.
-    pub const ARGUMENT: &'static str = "layouts";
-
     /// Asks an agent; none: it is older than the question.
     pub fn ask(agent: &Path) -> Option<Self> {
-        let said = answer(AGENT, agent, Self::ARGUMENT).ok()?;
+        let said = answer(AGENT, agent, SAY_LAYOUTS).ok()?;
         serde_json::from_str::<Value>(&said).ok().filter(Value::is_object).map(Self)
     }
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use evermesh_handover::errand::STEP_DOWN;
 use nix::{
     errno::Errno,
     sys::{
@@ -27,10 +28,6 @@ use crate::{
 /// Tells an agent that its release is on trial: where its programs cannot take over it ends, and the committed release
 /// takes its place. A variable, because a release that does not know it must not stumble over it.
 const ON_TRIAL: &str = "EVERMESH_CANDIDATE";
-
-/// The first argument of an agent that is to step down and end: its release's maps that programs write come to the layouts of
-/// the release before, where the candidate does not know those that are pinned. The others are an agent's.
-const STEP_DOWN: &str = "step-down";
 
 /// How to start an agent.
 #[derive(Clone, Debug)]

@@ -8,11 +8,13 @@ use std::{
 };
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
 use socket2::{Domain, Socket, Type};
 
-use crate::mesh::{Mesh, TARGET};
+use crate::{
+    figures,
+    mesh::{Mesh, TARGET},
+};
 
 /// What a service may add to the median `connect()`.
 const TARGET_NS: u64 = 1_000;
@@ -73,14 +75,8 @@ fn connect(target: SocketAddr) -> Result<Duration> {
 fn table(settings: &[Setting; 3]) -> String {
     let p50 = |setting: &Setting| setting.took.value_at_quantile(0.5);
     let [baseline, _, service] = settings.each_ref().map(p50);
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
-    for setting in settings {
-        table.add_row(row(setting, p50(setting), baseline));
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let rows = settings.iter().map(|setting| row(setting, p50(setting), baseline));
+    let table = figures::table(HEADER, 1, rows);
     let added = service.saturating_sub(baseline);
     let verdict = if added <= TARGET_NS { "met" } else { "missed" };
     format!(

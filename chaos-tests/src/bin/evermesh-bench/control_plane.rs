@@ -8,7 +8,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use comfy_table::{Table, presets};
 use evermesh_chaos_tests::{
     binaries,
     istiod::{self, Istiod, Release},
@@ -29,7 +28,7 @@ use hdrhistogram::Histogram;
 use prost::Message as _;
 use tokio::sync::{mpsc, watch};
 
-use crate::whole_agent::from_disk;
+use crate::{figures::table, whole_agent::from_disk};
 
 const CHANGES: u32 = 2_000;
 pub const PODS_EACH: u32 = 20;
@@ -50,14 +49,13 @@ const HEADER: [&str; 12] = [
 
 /// A row for each release and number of workloads.
 pub fn measure(workloads: &[u32]) -> Result<String> {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    let mut rows = Vec::new();
     for &count in workloads {
         for release in [Release::V1_30, Release::V1_31] {
-            table.add_row(row(release, count)?);
+            rows.push(row(release, count)?);
         }
     }
-    Ok(table.to_string())
+    Ok(table(HEADER, HEADER.len(), rows).to_string())
 }
 
 fn row(release: Release, workloads: u32) -> Result<Vec<String>> {

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use comfy_table::{CellAlignment, Table, presets};
 use evermesh_chaos_tests::{binaries, sandbox::Sandbox};
 use evermesh_loader::{
     Config, DataPlane, TableSizes,
@@ -16,6 +15,7 @@ use evermesh_model::Snapshot;
 use evermesh_pins::{PinDir, host};
 
 use crate::{
+    figures::table,
     fleet::{ENDPOINTS_EACH, Fleet, LARGE},
     time::{median, ms, timed},
 };
@@ -59,18 +59,14 @@ struct Change {
 
 /// Two rows for each number of services.
 pub fn measure(services: &[u32]) -> Result<String> {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    let mut rows = Vec::new();
     for &count in services {
         let snapshot = Fleet::new(count).snapshot()?;
         for kind in [Kind::Tables, Kind::Frozen] {
-            table.add_row(row(count, kind, &snapshot)?);
+            rows.push(row(count, kind, &snapshot)?);
         }
     }
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    Ok(table.to_string())
+    Ok(table(HEADER, 0, rows).to_string())
 }
 
 fn row(services: u32, kind: Kind, snapshot: &Snapshot) -> Result<Vec<String>> {

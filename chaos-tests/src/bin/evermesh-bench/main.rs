@@ -3,6 +3,7 @@
 mod connect;
 mod control_plane;
 mod established;
+mod figures;
 mod fleet;
 mod generation;
 mod mesh;

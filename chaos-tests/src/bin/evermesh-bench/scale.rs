@@ -3,7 +3,6 @@
 use std::{fs, hint::black_box, os::fd::AsFd as _, time::Duration};
 
 use anyhow::{Context, Result};
-use comfy_table::{CellAlignment, Table, presets};
 use evermesh_agent::source;
 use evermesh_chaos_tests::sandbox::Sandbox;
 use evermesh_loader::{Config, DataPlane, TableSizes, lower_all, tables};
@@ -11,6 +10,7 @@ use evermesh_model::Place;
 use evermesh_pins::{Inventory, PinDir, TablesView, host, probe::charged};
 
 use crate::{
+    figures::table,
     fleet::{ENDPOINTS_EACH, Fleet, LARGE},
     time::{median, ms, timed},
 };
@@ -33,15 +33,8 @@ const HEADER: [&str; 12] = [
 
 /// One row for each number of services.
 pub fn measure(services: &[u32]) -> Result<String> {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
-    for &count in services {
-        table.add_row(row(count)?);
-    }
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    Ok(table.to_string())
+    let rows = services.iter().map(|&count| row(count)).collect::<Result<Vec<_>>>()?;
+    Ok(table(HEADER, 0, rows).to_string())
 }
 
 fn row(count: u32) -> Result<Vec<String>> {

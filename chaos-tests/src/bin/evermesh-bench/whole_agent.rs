@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use comfy_table::{Table, presets};
 use evermesh_chaos_tests::{
     istiod::{Config, Istiod, Seen},
     sandbox::Sandbox,
@@ -25,7 +24,10 @@ use nix::{
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
-use crate::control_plane::{PODS_EACH, service, sizes, workload};
+use crate::{
+    control_plane::{PODS_EACH, service, sizes, workload},
+    figures::table,
+};
 
 /// Changes that a node makes before the next one has its turn.
 const TURN: u32 = 100;
@@ -48,8 +50,7 @@ const HEADER: [&str; 9] = [
 
 /// A row for each agent and number of workloads. The agents run side by side and take turns.
 pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<String> {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    let mut rows = Vec::new();
     for &count in workloads {
         let mut nodes: Vec<_> = agents.iter().map(|agent| Node::new(agent, count)).collect::<Result<_>>()?;
         for first in (0..changes).step_by(TURN as usize) {
@@ -66,10 +67,12 @@ pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<St
             let us = |quantile| latency.value_at_quantile(quantile).to_string();
             let ms = |quantile| format!("{:.0}", starts.value_at_quantile(quantile) as f64 / 1e3);
             let found = [latency.len().to_string(), us(0.5), us(0.99), us(1.0), ms(0.5), ms(1.0)];
-            table.add_row([program.display().to_string()].into_iter().chain(counts).chain(found));
+            rows.push(
+                [program.display().to_string()].into_iter().chain(counts).chain(found).collect::<Vec<_>>(),
+            );
         }
     }
-    Ok(table.to_string())
+    Ok(table(HEADER, HEADER.len(), rows).to_string())
 }
 
 /// An agent that follows a control plane of its own.

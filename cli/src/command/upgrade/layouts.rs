@@ -5,11 +5,10 @@ use std::{fmt, path::Path};
 use evermesh_pins::{
     Inventory, InventoryError, MapPin, PinDir, Table,
     layout::{
-        Carried, Change, Declared, Description, Difference, Field, FieldDifference, Kernel, Layouts,
-        UnknownFields,
+        Carried, Change, Description, Difference, Field, FieldDifference, Kernel, Layouts, UnknownFields,
     },
 };
-use evermesh_upgrader::release::{self, AGENT, Digest, Store, answer};
+use evermesh_upgrader::release::{self, Digest, Store};
 use serde::{Deserialize as _, Serialize};
 
 use crate::output::columns;
@@ -41,9 +40,7 @@ enum Comparison {
 impl LayoutsView {
     /// Asks the agent of a release and the kernel. The `committed` release may step down for it.
     pub fn of(pins: &PinDir, agent: &Path, committed: Option<&Layouts>) -> Result<Self, InventoryError> {
-        // A release without the argument answers with an error, or with what is no description.
-        let said = answer(AGENT, agent, Layouts::ARGUMENT).ok();
-        let said: Option<Layouts> = said.and_then(|said| serde_json::from_str(&said).ok());
+        let said = release::Layouts::ask(agent).and_then(|said| understood(&said));
         let Some(said) = said else { return Ok(Self { said: false, tables: Vec::new() }) };
         let inventory = Inventory::read(pins)?;
         let tables = pinned(&inventory).into_iter();
@@ -68,7 +65,10 @@ impl LayoutsView {
 
 /// What the committed release says, as it was staged or is asked.
 pub fn of_committed(store: &Store, committed: &Digest) -> Option<Layouts> {
-    let said = release::Layouts::of(store, committed)?;
+    release::Layouts::of(store, committed).and_then(|said| understood(&said))
+}
+
+fn understood(said: &release::Layouts) -> Option<Layouts> {
     Layouts::deserialize(said.value()).ok()
 }
 
@@ -97,24 +97,11 @@ impl Comparison {
             (Err(error), _) => unknown(error.to_string()),
             (_, None) => unknown("the release has no such map".into()),
             (Ok(pinned), Some(theirs)) => {
-                let declared = both(table, said);
-                Self::Known {
-                    carried: match Table::FROZEN.contains(&table) {
-                        true => Carried::to_candidate(table, &pinned, said, committed),
-                        false => Carried::of(table, &pinned, theirs, &declared),
-                    },
-                    difference: Difference::between(&pinned, theirs, &declared),
-                }
+                let difference = Difference::between(&pinned, theirs, &table.declared_with([said]));
+                Self::Known { carried: Carried::to_candidate(table, &pinned, said, committed), difference }
             }
         }
     }
-}
-
-/// The later of both releases knows the names of the earlier one.
-fn both(table: Table, said: &Layouts) -> Declared {
-    let mut declared = table.declared();
-    declared.renamed.extend(said.declared(table).renamed);
-    declared
 }
 
 impl fmt::Display for LayoutsView {

@@ -76,9 +76,9 @@ fn look(directories: &Directories, to: &Path) -> Result<PlanView, UpgradeError> 
             ProgramView { name, version: version.ok(), bytes, sha256: digest.to_string(), differs }
         })
         .collect();
-    let steps_down = ledger.as_ref().and_then(|ledger| of_committed(&store, &ledger.committed));
+    let said = ledger.as_ref().and_then(|ledger| of_committed(&store, &ledger.committed));
     let agent = source.dir.join(AGENT);
-    let layouts = LayoutsView::of(&directories.pins(), &agent, steps_down.as_ref())?;
+    let layouts = LayoutsView::of(&directories.pins(), &agent, said.as_ref())?;
     problems.extend(layouts.refused());
     let agent = programs.iter().find(|program| program.name == AGENT);
     Ok(PlanView {

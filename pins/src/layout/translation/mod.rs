@@ -1,7 +1,10 @@
-use std::fmt;
+use std::{fmt, io};
 
 use super::{Change, Description, Difference, Field, FieldDifference, FieldKind, MapChange, Record};
-use crate::MapKind;
+use crate::{
+    MapKind,
+    sys::{self, Plain},
+};
 
 const _: () = assert!(cfg!(target_endian = "little"), "the kernel programs are built for little-endian ones");
 
@@ -205,6 +208,18 @@ impl Copies {
         true
     }
 
+    /// A record after, of one before.
+    pub fn record(&self, from: &[u8]) -> io::Result<Vec<u8>> {
+        let mut to = vec![0; self.to];
+        self.apply(from, &mut to).then_some(to).ok_or_else(other_size)
+    }
+
+    /// The same, of a type of that size.
+    pub fn read<T: Plain>(&self, from: &[u8]) -> io::Result<T> {
+        let mut to = sys::zeroed::<T>();
+        self.apply(from, sys::bytes_mut(&mut to)).then_some(to).ok_or_else(other_size)
+    }
+
     /// Whether a record before has something in a field that has no room for it after.
     pub fn cuts(&self, from: &[u8]) -> bool {
         self.cut.iter().any(|at| from.get(*at).is_some_and(|byte| *byte != 0))
@@ -225,6 +240,10 @@ impl Copies {
     pub fn sizes(&self) -> (usize, usize) {
         (self.from, self.to)
     }
+}
+
+fn other_size() -> io::Error {
+    io::Error::other("elements of another size than the translation's")
 }
 
 fn is_indexed(kind: MapKind) -> bool {
