@@ -6,6 +6,7 @@ use std::{
 
 use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Laid, Report, Standing, StartError, Started};
 use evermesh_model::LastApplied;
+use evermesh_xds_cache::Milestone;
 use tokio::{
     sync::{Mutex, oneshot},
     task::spawn_blocking,
@@ -120,7 +121,11 @@ impl Plane {
 
     /// Leads the tables to it.
     pub async fn apply(&self, wanted: Arc<LastApplied>) -> Result<Result<Applied, String>, Gone> {
-        self.ask(move |plane| plane.apply(&wanted.snapshot)).await
+        self.ask(move |plane| {
+            Milestone::Begun.pass();
+            plane.apply(&wanted.snapshot).inspect(|_| Milestone::Obeyed.pass())
+        })
+        .await
     }
 
     /// What the tables should hold, if they were led to that last.
