@@ -12,7 +12,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::{AgentError, message};
+use crate::{AgentError, message, slice};
 
 /// What the data plane's thread is asked to do.
 type Job = Box<dyn FnOnce(&mut DataPlane) + Send>;
@@ -111,6 +111,7 @@ impl Plane {
                     return;
                 }
             }
+            slice::shorten();
             while let (Some(plane), Ok(job)) = (plane.as_mut(), inbox.recv()) {
                 job(plane);
             }
