@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use evermesh_loader::{DataPlane, How, Standing, StartError, TableSizes};
+use evermesh_loader::{DataPlane, How, Looked, Standing, StartError, TableSizes};
 use evermesh_pins::{Hook, Inventory, Table, TablesView};
 
 use crate::bench::{self, Bench, SIZES};
@@ -84,6 +84,47 @@ fn drift_is_found_and_mended() {
     vandal.execute(&[Store::Service { id: 1, word: ServiceWord::new(0, 900, 7) }]).unwrap();
     assert!(plane.audit().unwrap().writes > 0);
     assert_eq!(plane.audit().unwrap().writes, 0);
+}
+
+/// Whether a look finds nothing that differs; `between` happens when it has begun.
+fn looks_right(plane: &mut DataPlane, between: impl FnOnce(&mut DataPlane)) -> bool {
+    let mut look = plane.look().unwrap().read_keys().unwrap();
+    between(plane);
+    loop {
+        match plane.look_on(look) {
+            Looked::On(rest) => look = rest,
+            Looked::Same => return true,
+            Looked::Differs => return false,
+        }
+    }
+}
+
+#[test]
+fn a_look_finds_drift_in_any_table_and_takes_no_change_for_it() {
+    use evermesh_abi::{Address, FrontendKey, ServiceMeta, ServiceWord};
+    use evermesh_loader::tables::{Store, TableWriter};
+    let bench = Bench::new();
+    let (mut plane, _) = bench.start(Some(&bench.mesh(2)));
+    assert!(looks_right(&mut plane, |_| ()));
+    for mesh in [evermesh_model::Snapshot::default(), bench.mesh(2), bench.mesh(1)] {
+        assert!(looks_right(&mut plane, |plane| drop(plane.apply(&mesh).unwrap())));
+    }
+    let known = Address::from(bench::VIP4.parse::<std::net::IpAddr>().unwrap());
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    for drift in [
+        Store::Service { id: 1, word: ServiceWord::new(0, 900, 7) },
+        Store::ServiceMeta { id: 1, meta: ServiceMeta::default() },
+        Store::Slot { slot: 0, endpoint: 99 },
+        Store::RetireEndpoint { id: 1 },
+        Store::RemoveFrontend { key: FrontendKey::known_address(known) },
+    ] {
+        plane.apply(&bench.mesh(2)).unwrap();
+        let mut vandal = TableWriter::new(|table| inventory.generations[&1].tables.get(&table)).unwrap();
+        vandal.execute(&[drift]).unwrap();
+        assert!(!looks_right(&mut plane, |_| ()), "{drift:?}");
+        plane.audit().unwrap();
+        assert!(looks_right(&mut plane, |_| ()));
+    }
 }
 
 #[test]
