@@ -55,7 +55,7 @@ impl Client {
         Ok(())
     }
 
-    /// A store that is new, or was lost, is given all that is known: also what the control plane says otherwise now, and
+    /// A database that is new, or was lost, is given all that is known: also what the control plane says otherwise now, and
     /// could not be understood.
     fn remember_lost(&mut self) {
         for kind in Kind::ALL.into_iter().filter(|kind| self.whole.contains(*kind)) {
