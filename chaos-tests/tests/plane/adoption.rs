@@ -107,19 +107,28 @@ fn a_look_finds_drift_in_any_table_and_takes_no_change_for_it() {
     let (mut plane, _) = bench.start(Some(&bench.mesh(2)));
     assert!(looks_right(&mut plane, |_| ()));
     for mesh in [evermesh_model::Snapshot::default(), bench.mesh(2), bench.mesh(1)] {
-        assert!(looks_right(&mut plane, |plane| drop(plane.apply(&mesh).unwrap())));
+        assert!(looks_right(&mut plane, |plane| assert!(plane.apply(&mesh).is_ok())));
     }
-    let known = Address::from(bench::VIP4.parse::<std::net::IpAddr>().unwrap());
     let inventory = Inventory::read(&bench.pins()).unwrap();
-    for drift in [
-        Store::Service { id: 1, word: ServiceWord::new(0, 900, 7) },
-        Store::ServiceMeta { id: 1, meta: ServiceMeta::default() },
-        Store::Slot { slot: 0, endpoint: 99 },
-        Store::RetireEndpoint { id: 1 },
-        Store::RemoveFrontend { key: FrontendKey::known_address(known) },
-    ] {
+    let pins = &inventory.generations[&1];
+    let drifts: [fn(u32, u32, u32) -> Store; 5] = [
+        |id, _, _| Store::Service { id, word: ServiceWord::new(0, 900, 7) },
+        |id, _, _| Store::ServiceMeta { id, meta: ServiceMeta::default() },
+        |_, slot, endpoint| Store::Slot { slot, endpoint: endpoint + 1 },
+        |_, _, id| Store::RetireEndpoint { id },
+        |_, _, _| {
+            let known = Address::from(bench::VIP4.parse::<std::net::IpAddr>().unwrap());
+            Store::RemoveFrontend { key: FrontendKey::known_address(known) }
+        },
+    ];
+    for drift in drifts {
         plane.apply(&bench.mesh(2)).unwrap();
-        let mut vandal = TableWriter::new(|table| inventory.generations[&1].tables.get(&table)).unwrap();
+        let view = TablesView::open(&bench.pins(), 1, pins).unwrap();
+        let has_slots = |id: &u32| view.service(*id).unwrap().count() > 0;
+        let id = (1..view.entries().services).find(has_slots).unwrap();
+        let slot = view.service(id).unwrap().offset();
+        let drift = drift(id, slot, u32::try_from(view.slot(slot).unwrap()).unwrap());
+        let mut vandal = TableWriter::new(|table| pins.tables.get(&table)).unwrap();
         vandal.execute(&[drift]).unwrap();
         assert!(!looks_right(&mut plane, |_| ()), "{drift:?}");
         plane.audit().unwrap();
