@@ -1,17 +1,21 @@
 use std::{
     error::Error,
+    mem,
     sync::{Arc, mpsc},
     thread,
 };
 
-use evermesh_loader::{Applied, ApplyError, Config, DataPlane, Laid, Report, Standing, StartError, Started};
+use evermesh_loader::{
+    Applied, ApplyError, Config, DataPlane, Laid, Looked, Report, Standing, StartError, Started,
+};
 use evermesh_model::LastApplied;
+use evermesh_xds_cache::Milestone;
 use tokio::{
     sync::{Mutex, oneshot},
     task::spawn_blocking,
 };
 
-use crate::{AgentError, message};
+use crate::{AgentError, message, slice};
 
 /// What the data plane's thread is asked to do.
 type Job = Box<dyn FnOnce(&mut DataPlane) + Send>;
@@ -21,8 +25,8 @@ type Job = Box<dyn FnOnce(&mut DataPlane) + Send>;
 #[derive(Clone, Debug)]
 pub struct Plane {
     jobs: mpsc::Sender<Job>,
-    /// One waits at a time for programs to end.
-    waiting: Arc<Mutex<()>>,
+    /// One waits at a time for programs to end. Whether one did in vain: what was freed is lost until the tables are read anew.
+    waiting: Arc<Mutex<bool>>,
 }
 
 /// The thread has ended by itself: it panicked.
@@ -110,6 +114,7 @@ impl Plane {
                     return;
                 }
             }
+            slice::shorten();
             while let (Some(plane), Ok(job)) = (plane.as_mut(), inbox.recv()) {
                 job(plane);
             }
@@ -120,7 +125,11 @@ impl Plane {
 
     /// Leads the tables to it.
     pub async fn apply(&self, wanted: Arc<LastApplied>) -> Result<Result<Applied, String>, Gone> {
-        self.ask(move |plane| plane.apply(&wanted.snapshot)).await
+        self.ask(move |plane| {
+            Milestone::Begun.pass();
+            plane.apply(&wanted.snapshot).inspect(|_| Milestone::Obeyed.pass())
+        })
+        .await
     }
 
     /// What the tables should hold, if they were led to that last.
@@ -129,19 +138,41 @@ impl Plane {
         Ok(laid.ok().flatten())
     }
 
-    /// Compares the tables with what was applied and puts right what differs; how much that was.
+    /// Compares the tables with what was applied and puts right what differs; how much that was. They are compared in parts, between
+    /// which a change goes first; only where something differs are they read anew, and all else waits.
     pub async fn audit(&self) -> Result<Result<u64, String>, Gone> {
-        self.ask(|plane| plane.audit().map(|done| done.writes)).await
+        let is_lost = mem::take(&mut *self.waiting.lock().await);
+        match !is_lost && self.says_what_was_applied().await? {
+            true => Ok(Ok(0)),
+            false => self.ask(|plane| plane.audit().map(|done| done.writes)).await,
+        }
+    }
+
+    async fn says_what_was_applied(&self) -> Result<bool, Gone> {
+        let Ok(Some(look)) = self.ask(|plane| Ok::<_, ApplyError>(plane.look())).await? else {
+            return Ok(false);
+        };
+        let Ok(Some(mut look)) = spawn_blocking(move || look.read_keys()).await else { return Ok(false) };
+        loop {
+            let looked = self.ask(move |plane| Ok::<_, ApplyError>(plane.look_on(look))).await?;
+            match looked {
+                Ok(Looked::On(rest)) => look = rest,
+                Ok(Looked::Same) => return Ok(true),
+                Ok(Looked::Differs) | Err(_) => return Ok(false),
+            }
+        }
     }
 
     /// Makes usable again what was freed. The thread does other work while programs still run that may hold some of it, and those
     /// who come meanwhile share the next wait.
     pub async fn reclaim(&self) -> Result<Result<u64, String>, Gone> {
-        let _turn = self.waiting.lock().await;
+        let mut is_lost = self.waiting.lock().await;
         let Ok(Some(freed)) = self.ask(|plane| Ok::<_, ApplyError>(plane.freed())).await? else {
             return Ok(Ok(0));
         };
-        let reusable = match spawn_blocking(move || freed.wait()).await {
+        let waited = spawn_blocking(move || freed.wait()).await;
+        *is_lost |= !matches!(waited, Ok(Ok(_)));
+        let reusable = match waited {
             Ok(Ok(reusable)) => reusable,
             Ok(Err(error)) => return Ok(Err(message::of(&error))),
             Err(panicked) => return Ok(Err(panicked.to_string())),

@@ -27,6 +27,7 @@ mod options;
 mod record;
 mod runtime;
 mod signals;
+mod slice;
 pub mod source;
 mod start;
 mod step_down;

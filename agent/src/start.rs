@@ -30,6 +30,7 @@ use crate::{
     message,
     record::Record,
     runtime::{self, Source, Works},
+    slice,
     source::{self, SourceError},
     supervisor,
     xds::ControlPlane,
@@ -278,6 +279,7 @@ fn bind(run_dir: &Path) -> Option<std::os::unix::net::UnixListener> {
 fn work(works: Works, beginning: Beginning) -> Result<(), AgentError> {
     let failed = |source| AgentError::Runtime { step: "start the runtime", source };
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    slice::shorten();
     let ended = tokio.block_on(runtime::run(works, beginning));
     // What still reads or writes a file is not waited for: every file is replaced at once or not at all.
     tokio.shutdown_background();

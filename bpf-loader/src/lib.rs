@@ -16,8 +16,8 @@ pub mod tables;
 
 pub use barrier::barrier;
 pub use data_plane::{
-    Applied, ApplyError, Config, DataPlane, Flows, Freed, How, Laid, Report, Reusable, Standing, StartError,
-    Started,
+    Applied, ApplyError, Config, DataPlane, Flows, Freed, How, Laid, Look, Looked, Report, Reusable,
+    Standing, StartError, Started,
 };
 pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_loader::{
     Lowered, TableSizes, lower_all,
-    tables::{self, Change, Meaning, MemoryTables, State, Store},
+    tables::{self, At, Change, Meaning, MemoryTables, State, Store, TableRead as _},
 };
 use evermesh_model::{
     Algorithm, Balancing, Delta, Health, Passes, Place, Port, Protocol, Service, ServiceKey, Snapshot,
@@ -147,6 +147,7 @@ proptest! {
             prop_assert_eq!(tables::check(&lowered(mesh), &image), Ok(()));
             prop_assert!(state.contents().is_some());
             prop_assert_eq!(tables::adopt(&image).contents(), state.contents());
+            prop_assert!(says_what_was_planned(&image, &state));
             let retired = state.take_retired();
             state.reuse(retired);
         }
@@ -175,9 +176,9 @@ proptest! {
         prop_assert_eq!(tables::plan(&mut again, everything(&after)).unwrap(), vec![]);
     }
 
-    /// Whatever element of whichever table is another one, so are the contents.
+    /// Whatever element of whichever table is another one, so are the contents, and a look finds it.
     #[test]
-    fn no_drift_leaves_the_contents_as_they_were(mesh in mesh(), which in any::<prop::sample::Index>()) {
+    fn no_drift_leaves_the_contents_as_they_were_or_is_overlooked(mesh in mesh(), which in any::<prop::sample::Index>()) {
         let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
         let stores = tables::plan(&mut state, everything(&mesh)).unwrap();
         prop_assert!(stores.iter().all(|store| image.store(store)));
@@ -187,6 +188,7 @@ proptest! {
             let drift = which.get(&drifts);
             prop_assert!(image.store(drift));
             prop_assert!(tables::adopt(&image).contents() != state.contents(), "{drift:?}");
+            prop_assert!(!says_what_was_planned(&image, &state), "{drift:?}");
         }
     }
 
@@ -217,6 +219,35 @@ proptest! {
         for store in state.as_stores().iter().chain(&later) {
             prop_assert!(image.store(store), "{store:?}");
         }
+    }
+}
+
+/// As a look at the tables finds it, part by part.
+fn says_what_was_planned(tables: &MemoryTables, state: &State) -> bool {
+    let mut at = At::BEGIN;
+    while at != At::End {
+        let Some(next) = state.compare(tables, at) else { return false };
+        at = next;
+    }
+    let keys = tables.frontends();
+    keys.len() == state.key_count() && keys.iter().all(|(key, value)| state.leads(key, *value))
+}
+
+#[test]
+fn a_look_finds_what_belongs_to_nothing_up_to_the_end_of_large_tables() {
+    let large = TableSizes { services: 20_000, endpoints: 20_000, ..TableSizes::DEFAULT };
+    let (mut state, mesh) = (State::empty(large), endpoints(0..5));
+    let stores = tables::plan(&mut state, everything(&mesh)).unwrap();
+    let mut image = MemoryTables::new(large);
+    assert!(stores.iter().all(|store| image.store(store)));
+    assert!(says_what_was_planned(&image, &state));
+    let stray = |id| Store::Endpoint { id, record: Endpoint { service: 1, ..Endpoint::default() } };
+    let named = |id| Store::ServiceMeta { id, meta: ServiceMeta { digest: 7, ..ServiceMeta::default() } };
+    let word = |id| Store::Service { id, word: ServiceWord(1) };
+    for store in [stray(9), stray(20_000), named(9), named(20_000), word(9), word(20_000)] {
+        let mut drifted = image.clone();
+        assert!(drifted.store(&store));
+        assert!(!says_what_was_planned(&drifted, &state), "{store:?}");
     }
 }
 

@@ -34,8 +34,8 @@ pub struct Known {
 pub enum Keeper {
     /// The agent that runs.
     Agent,
-    /// The store in the state directory.
-    Store,
+    /// The database in the state directory.
+    Database,
 }
 
 /// Asks the agent, or looks on the disk.
@@ -64,7 +64,7 @@ pub fn read(directories: &Directories, as_run: &AsRun) -> Result<Known, Failure>
             .map_err(|source| Failure::ForeignResource { name: listed.name.name.to_string(), source })
     });
     Ok(Known {
-        from: Keeper::Store,
+        from: Keeper::Database,
         resources: encoded.collect::<Result<_, _>>()?,
         refused: kept.mesh.listed_refused().collect(),
     })
@@ -217,7 +217,7 @@ mod tests {
         drop(opened);
 
         let known = known(&dir).unwrap();
-        assert_eq!((known.from, known.resources[0].name.as_str()), (Keeper::Store, uid.as_str()));
+        assert_eq!((known.from, known.resources[0].name.as_str()), (Keeper::Database, uid.as_str()));
         assert_eq!(known.snapshot().unwrap().workloads().next().unwrap().uid.as_str(), uid);
     }
 }

@@ -7,6 +7,7 @@ mod demand;
 mod kind;
 mod mesh;
 pub mod message;
+mod milestone;
 pub mod names;
 #[cfg(test)]
 mod samples;
@@ -17,5 +18,6 @@ pub use convert::{Conversion, InvalidResource, Meaning, OnUnsupported, Understoo
 pub use demand::{Demand, Demands};
 pub use kind::Kind;
 pub use mesh::{Heard, Listed, Mesh, Name, Refused, Rejected, Said, Says, Taken};
+pub use milestone::Milestone;
 pub use session::{Nonsense, Receipt, Received, Session, reasons};
 pub use whole::Whole;

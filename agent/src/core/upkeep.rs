@@ -50,7 +50,7 @@ impl Core {
         }
     }
 
-    /// For a quicker start. What a control plane says is read from its store by then, which no source vouches for.
+    /// For a quicker start. What a control plane says is read from its database by then, which no source vouches for.
     pub(super) fn note(&self) -> Option<Action> {
         self.applied.clone().filter(|_| self.feed == Feed::Files).map(Action::Note)
     }

@@ -12,7 +12,7 @@ use evermesh_xds_cache::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock;
+use crate::{clock, slice};
 pub use options::{Unsupported, XdsOptions};
 
 /// Answers of name servers that wait to be heard.
@@ -89,6 +89,7 @@ impl ControlPlane {
         let client = Client::new(config, mesh, whole, keeper, ports);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || {
+            slice::shorten();
             let names = async move { names::look_up(&resolv_conf, asked, answer).await };
             let names = runtime.spawn(names);
             runtime.block_on(client.run());

@@ -5,6 +5,7 @@ mod error;
 mod freed;
 mod laid;
 mod live;
+mod look;
 mod pods;
 mod start;
 mod trial;
@@ -23,6 +24,7 @@ use tracing::warn;
 pub use error::{ApplyError, StartError};
 pub use freed::{Freed, Reusable};
 pub use laid::Laid;
+pub use look::{Look, Looked};
 pub use start::{How, Standing, Started};
 pub use trial::{Flows, Report};
 

@@ -1,6 +1,7 @@
 //! The configuration tables of one generation: what stands in them, what should, and the stores between.
 
 mod adopt;
+mod compare;
 mod contents;
 mod id_pool;
 mod invariant;
@@ -15,6 +16,7 @@ mod store;
 mod writer;
 
 pub use adopt::adopt;
+pub use compare::At;
 pub use contents::Contents;
 pub use invariant::{Violation, check};
 pub use meaning::{Meaning, Target};

@@ -70,16 +70,16 @@ fn a_node_whose_kernel_knows_nothing_starts_from_its_disk() {
     }
 }
 
-/// Without the store the record of everything serves; without both the kernel's tables stay as they are.
+/// Without the database the record of everything serves; without both the kernel's tables stay as they are.
 #[test]
-fn a_store_that_is_damaged_is_moved_away_and_traffic_goes_on() {
+fn a_database_that_is_damaged_is_moved_away_and_traffic_goes_on() {
     with_rig(Config::default(), &[], |rig| {
         rig.istiod.stop();
         rig.mesh.interrupt().unwrap();
-        let store = rig.sandbox.state_dir().join("xds").join("db");
-        let mut bytes = fs::read(&store).unwrap();
+        let database = rig.sandbox.state_dir().join("xds").join("db");
+        let mut bytes = fs::read(&database).unwrap();
         bytes.iter_mut().for_each(|byte| *byte ^= 0xaa);
-        fs::write(&store, &bytes).unwrap();
+        fs::write(&database, &bytes).unwrap();
         rig.mesh.restart().unwrap();
         rig.await_members(&[0, 1, 2]);
         assert_eq!(rig.writes(), 0);

@@ -20,7 +20,7 @@ use evermesh_proto::workload::{ADDRESS, Workload};
 
 use crate::rig::{Rig, uid, with_sandbox, workload};
 
-/// Enough for a store and a record, not for the programs of a release.
+/// Enough for a database and a record, not for the programs of a release.
 const DISK: u64 = 16 << 20;
 const BALLAST: u32 = 500;
 /// The disk is tried again every 5 seconds.
@@ -64,7 +64,7 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
     });
 }
 
-/// The agent says so as soon as something has no room; until then the store has some left.
+/// The agent says so as soon as something has no room; until then the database has some left.
 fn fill_up(rig: &Rig<'_>, filler: &Filler) {
     filler.fill();
     rig.istiod.put_all((0..BALLAST).map(ballast));

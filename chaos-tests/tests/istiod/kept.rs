@@ -1,4 +1,4 @@
-//! What a client knows and its store has lost is kept again.
+//! What a client knows and its database has lost is kept again.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ fn follow(istiod: &Istiod, known: Opened, act: impl FnOnce(&Istiod)) {
 }
 
 #[test]
-fn the_last_good_version_of_a_refused_resource_outlives_a_lost_store() {
+fn the_last_good_version_of_a_refused_resource_outlives_a_lost_database() {
     let istiod = Istiod::start(Config::default()).unwrap();
     let web = service_name("demo", "web");
     istiod.put(service("demo", "web", [[10, 96, 0, 1]], [(80, 8080)]));
@@ -56,7 +56,7 @@ fn the_last_good_version_of_a_refused_resource_outlives_a_lost_store() {
         istiod.wait_for("all of it", |seen| seen.acks(ADDRESS) == 1).unwrap();
     });
 
-    // It knows what was said, and has a store that knows nothing.
+    // It knows what was said, and has a database that knows nothing.
     let known = cache::open(first.path(), Conversion::default());
     let Opened { keeper, .. } = cache::open(second.path(), Conversion::default());
     istiod.lie(Lie::Garbage.on(GOOD));

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use evermesh_loader::{DataPlane, How, Standing, StartError, TableSizes};
+use evermesh_loader::{DataPlane, How, Looked, Standing, StartError, TableSizes};
 use evermesh_pins::{Hook, Inventory, Table, TablesView};
 
 use crate::bench::{self, Bench, SIZES};
@@ -84,6 +84,56 @@ fn drift_is_found_and_mended() {
     vandal.execute(&[Store::Service { id: 1, word: ServiceWord::new(0, 900, 7) }]).unwrap();
     assert!(plane.audit().unwrap().writes > 0);
     assert_eq!(plane.audit().unwrap().writes, 0);
+}
+
+/// Whether a look finds nothing that differs; `between` happens when it has begun.
+fn looks_right(plane: &mut DataPlane, between: impl FnOnce(&mut DataPlane)) -> bool {
+    let mut look = plane.look().unwrap().read_keys().unwrap();
+    between(plane);
+    loop {
+        match plane.look_on(look) {
+            Looked::On(rest) => look = rest,
+            Looked::Same => return true,
+            Looked::Differs => return false,
+        }
+    }
+}
+
+#[test]
+fn a_look_finds_drift_in_any_table_and_takes_no_change_for_it() {
+    use evermesh_abi::{Address, FrontendKey, ServiceMeta, ServiceWord};
+    use evermesh_loader::tables::{Store, TableWriter};
+    let bench = Bench::new();
+    let (mut plane, _) = bench.start(Some(&bench.mesh(2)));
+    assert!(looks_right(&mut plane, |_| ()));
+    for mesh in [evermesh_model::Snapshot::default(), bench.mesh(2), bench.mesh(1)] {
+        assert!(looks_right(&mut plane, |plane| assert!(plane.apply(&mesh).is_ok())));
+    }
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    let pins = &inventory.generations[&1];
+    let drifts: [fn(u32, u32, u32) -> Store; 5] = [
+        |id, _, _| Store::Service { id, word: ServiceWord::new(0, 900, 7) },
+        |id, _, _| Store::ServiceMeta { id, meta: ServiceMeta::default() },
+        |_, slot, endpoint| Store::Slot { slot, endpoint: endpoint + 1 },
+        |_, _, id| Store::RetireEndpoint { id },
+        |_, _, _| {
+            let known = Address::from(bench::VIP4.parse::<std::net::IpAddr>().unwrap());
+            Store::RemoveFrontend { key: FrontendKey::known_address(known) }
+        },
+    ];
+    for drift in drifts {
+        plane.apply(&bench.mesh(2)).unwrap();
+        let view = TablesView::open(&bench.pins(), 1, pins).unwrap();
+        let has_slots = |id: &u32| view.service(*id).unwrap().count() > 0;
+        let id = (1..view.entries().services).find(has_slots).unwrap();
+        let slot = view.service(id).unwrap().offset();
+        let drift = drift(id, slot, u32::try_from(view.slot(slot).unwrap()).unwrap());
+        let mut vandal = TableWriter::new(|table| pins.tables.get(&table)).unwrap();
+        vandal.execute(&[drift]).unwrap();
+        assert!(!looks_right(&mut plane, |_| ()), "{drift:?}");
+        plane.audit().unwrap();
+        assert!(looks_right(&mut plane, |_| ()));
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Disk {
         fs::remove_file(self.filler()).ok();
     }
 
-    /// Waits until nobody has a file open for writing: sled closes its files a moment after a store was dropped.
+    /// Waits until nobody has a file open for writing: sled closes its files a moment after a database was dropped.
     pub fn set_read_only(&self, read_only: bool) {
         let flags = if read_only { MsFlags::MS_RDONLY } else { MsFlags::empty() };
         let nothing = None::<&str>;

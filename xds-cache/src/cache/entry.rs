@@ -1,4 +1,4 @@
-//! Keys and values of the store.
+//! Keys and values of the database.
 //!
 //! | key | value |
 //! |---|---|
@@ -24,10 +24,10 @@ const SYNCED: &[u8] = b"msynced";
 const WARN: u8 = b'w';
 const REFUSE: u8 = b'r';
 
-/// A change of the store.
+/// A change of the database.
 pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
 
-/// A part of what a store holds.
+/// A part of what a database holds.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     pub heard: Vec<Heard>,
@@ -68,7 +68,7 @@ pub(super) fn synced(unix_ms: u64) -> Change {
     (SYNCED.to_vec(), Some(unix_ms.to_le_bytes().to_vec()))
 }
 
-/// Sorts what a store holds. An answer to a question that nobody asks any more is of no harm.
+/// Sorts what a database holds. An answer to a question that nobody asks any more is of no harm.
 pub(super) fn read(entries: impl Iterator<Item = (Bytes, Bytes)>, conversion: &Conversion) -> Stored {
     let mut stored = Stored::default();
     for (key, value) in entries {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use evermesh_proto::discovery::Resource;
-use evermesh_state::local::{Store, StoreError};
+use evermesh_state::local::{Database, DatabaseError};
 use prost::Message as _;
 use tracing::warn;
 
@@ -21,7 +21,7 @@ const AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// That everything is still as it was said is written that often.
 const SYNCED_EVERY_MS: u64 = 60_000;
 
-/// Writes to the store what traffic obeys, on a thread of its own: nobody waits for the disk. What comes faster than the disk
+/// Writes to the database what traffic obeys, on a thread of its own: nobody waits for the disk. What comes faster than the disk
 /// takes it is written together.
 #[derive(Debug)]
 pub struct Keeper {
@@ -51,21 +51,21 @@ struct State {
     ended: bool,
     /// Why it could not be written last.
     failure: Option<String>,
-    /// Which kinds the store knows completely.
+    /// Which kinds the database knows completely.
     holds: Whole,
 }
 
 impl Keeper {
     pub(super) fn new(
         directory: PathBuf,
-        store: Option<Store>,
+        database: Option<Database>,
         holds: Whole,
         synced_unix_ms: Option<u64>,
         conversion: Conversion,
     ) -> Self {
         let desk = Arc::new(Desk::default());
         desk.lock().holds = holds;
-        let work = Work { directory, store, conversion, desk: desk.clone() };
+        let work = Work { directory, database, conversion, desk: desk.clone() };
         let spawned = thread::Builder::new().name("keeper".into()).spawn(|| work.run());
         if let Err(error) = &spawned {
             desk.lock().failure = Some(format!("no thread for it: {error}"));
@@ -91,7 +91,7 @@ impl Keeper {
         self.synced_unix_ms
     }
 
-    /// Which kinds the store knows completely. Of others it may lack what the mesh knows.
+    /// Which kinds the database knows completely. Of others it may lack what the mesh knows.
     pub fn holds(&self) -> Whole {
         self.desk.lock().holds
     }
@@ -111,7 +111,7 @@ impl Keeper {
         self.staged.extend([entry::answer(hostname, addresses)]);
     }
 
-    /// All that the mesh knows of a kind, to be kept once it is applied, where the store does not hold all of it.
+    /// All that the mesh knows of a kind, to be kept once it is applied, where the database does not hold all of it.
     pub fn remember_all(&mut self, kind: Kind, mesh: &Mesh) {
         if self.staged_kinds.contains(kind) || self.holds().contains(kind) {
             return;
@@ -188,7 +188,7 @@ impl Desk {
 
 struct Work {
     directory: PathBuf,
-    store: Option<Store>,
+    database: Option<Database>,
     conversion: Conversion,
     desk: Arc<Desk>,
 }
@@ -235,28 +235,28 @@ impl Work {
         }
     }
 
-    /// A store that failed is opened anew, since nobody knows what it holds.
+    /// A database that failed is opened anew, since nobody knows what it holds.
     fn write(&mut self, mut batch: Batch) -> Result<(), String> {
-        let mut store = match self.store.take() {
-            Some(store) => store,
+        let mut database = match self.database.take() {
+            Some(database) => database,
             None => self.open(&mut batch).map_err(|error| error.to_string())?,
         };
-        store.write(batch).map_err(|error| error.to_string())?;
-        self.store = Some(store);
+        database.write(batch).map_err(|error| error.to_string())?;
+        self.database = Some(database);
         Ok(())
     }
 
     /// One that is new holds nothing yet, whatever it is to be told.
-    fn open(&self, batch: &mut Batch) -> Result<Store, StoreError> {
+    fn open(&self, batch: &mut Batch) -> Result<Database, DatabaseError> {
         let open = || {
             let mut entries = 0;
-            Ok((Store::open_each(&self.directory, |_, _| entries += 1)?, entries))
+            Ok((Database::open_each(&self.directory, |_, _| entries += 1)?, entries))
         };
-        let (store, entries) = usable(&self.directory, open, |note| warn!("{note}"))?;
+        let (database, entries) = usable(&self.directory, open, |note| warn!("{note}"))?;
         if entries == 0 {
             self.desk.lock().holds = Whole::default();
             batch.extend([entry::whole(Whole::default()), entry::conversion(&self.conversion)]);
         }
-        Ok(store)
+        Ok(database)
     }
 }

@@ -7,14 +7,14 @@ mod recall;
 
 use std::path::{Path, PathBuf};
 
-use evermesh_state::local::{Store, StoreError};
+use evermesh_state::local::{Database, DatabaseError};
 
 use crate::{Conversion, Mesh, Rejected, Whole};
 pub use keeper::Keeper;
 pub use reading::{Kept, ReadError, read};
 use recall::{Recalled, recall};
 
-/// Name of the store in the state directory.
+/// Name of the database in the state directory.
 pub const DIRECTORY: &str = "xds";
 
 /// What was found on disk.
@@ -30,13 +30,13 @@ pub struct Opened {
     pub notes: Vec<String>,
 }
 
-/// Reads what is kept in the state directory. A store that is of no use is moved away, and a start never fails for it.
+/// Reads what is kept in the state directory. A database that is of no use is moved away, and a start never fails for it.
 pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
     let directory = state_dir.join(DIRECTORY);
     let mut notes = Vec::new();
     let opened = usable(&directory, || recall(&directory, &conversion), |note| notes.push(note));
-    let (store, recalled) = match opened {
-        Ok((store, recalled)) => (Some(store), recalled),
+    let (database, recalled) = match opened {
+        Ok((database, recalled)) => (Some(database), recalled),
         Err(error) => {
             notes.push(format!("what the control plane says is not kept: {error}"));
             (None, Recalled::nothing(conversion.clone()))
@@ -46,9 +46,9 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
     let Recalled { mesh, whole, synced_unix_ms, rejected, unreadable, .. } = recalled;
     notes.extend(rejected.iter().map(no_longer_understood));
     if unreadable > 0 {
-        notes.push(format!("{unreadable} entries of the store {} could not be read", directory.display()));
+        notes.push(format!("{unreadable} entries of the database {} could not be read", directory.display()));
     }
-    let keeper = Keeper::new(directory, store, whole, synced_unix_ms, conversion.clone());
+    let keeper = Keeper::new(directory, database, whole, synced_unix_ms, conversion.clone());
     if is_new {
         keeper.keep_conversion(&conversion);
     }
@@ -59,12 +59,12 @@ fn no_longer_understood(rejected: &Rejected) -> String {
     format!("{} was kept and is not understood by this release: {}", rejected.name.name, rejected.reason)
 }
 
-/// Opens the store; one that is of no use is moved away, which is told, and a new one begun.
+/// Opens the database; one that is of no use is moved away, which is told, and a new one begun.
 fn usable<T>(
     directory: &Path,
-    open: impl Fn() -> Result<T, StoreError>,
+    open: impl Fn() -> Result<T, DatabaseError>,
     tell: impl FnOnce(String),
-) -> Result<T, StoreError> {
+) -> Result<T, DatabaseError> {
     match open() {
         Err(error) if !error.may_pass() => {
             tell(set_aside(directory, &error));
@@ -74,9 +74,9 @@ fn usable<T>(
     }
 }
 
-fn set_aside(directory: &Path, error: &StoreError) -> String {
+fn set_aside(directory: &Path, error: &DatabaseError) -> String {
     let place = |path: PathBuf| format!("; it was moved to {}", path.display());
-    match Store::set_aside(directory) {
+    match Database::set_aside(directory) {
         Ok(moved) => format!("{error}{}", moved.map(place).unwrap_or_default()),
         Err(failed) => format!("{error}; {failed}"),
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_damaged_is_moved_away_and_a_new_one_begun() {
+    fn a_database_that_is_damaged_is_moved_away_and_a_new_one_begun() {
         let dir = tempfile::tempdir().unwrap();
         drop(keep(dir.path(), all()));
         let db = dir.path().join(DIRECTORY).join("db");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_cannot_be_written_is_tried_again() {
+    fn a_database_that_cannot_be_written_is_tried_again() {
         let dir = tempfile::tempdir().unwrap();
         let in_the_way = dir.path().join(DIRECTORY);
         std::fs::write(&in_the_way, b"a file").unwrap();

@@ -1,4 +1,4 @@
-//! The store as those see it who only look.
+//! The database as those see it who only look.
 
 use std::{
     fs, io,
@@ -6,7 +6,7 @@ use std::{
     time::SystemTime,
 };
 
-use evermesh_state::local::{Store, StoreError};
+use evermesh_state::local::{Database, DatabaseError};
 use tempfile::TempDir;
 
 use super::{
@@ -18,7 +18,7 @@ use crate::{Conversion, Mesh};
 /// A writer writes now and then: a copy that was made in between is whole.
 const ATTEMPTS: usize = 5;
 
-/// What a store holds.
+/// What a database holds.
 #[derive(Debug)]
 pub struct Kept {
     /// The mesh that follows from it.
@@ -27,17 +27,17 @@ pub struct Kept {
     pub synced_unix_ms: Option<u64>,
 }
 
-/// Why a store could not be looked at. Nothing was changed in it.
+/// Why a database could not be looked at. Nothing was changed in it.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Somebody writes to it.
-    #[error("the store {} is being written to, by an agent that does not answer: try again", path.display())]
+    #[error("the database {} is being written to, by an agent that does not answer: try again", path.display())]
     Changing {
         /// The directory.
         path: PathBuf,
     },
     /// It could not be looked at.
-    #[error("cannot copy the store {} to look at it: {source}", path.display())]
+    #[error("cannot copy the database {} to look at it: {source}", path.display())]
     Copy {
         /// The directory.
         path: PathBuf,
@@ -50,13 +50,13 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
         /// The same of the copy that was opened.
-        source: StoreError,
+        source: DatabaseError,
     },
 }
 
-/// Reads what is kept in the state directory and changes nothing there: what is opened is a copy, since opening a store
+/// Reads what is kept in the state directory and changes nothing there: what is opened is a copy, since opening a database
 /// writes to it, and keeps an agent that starts from having it. It is converted as `conversion` says, which is told how the
-/// agent did. `None`: there is no store.
+/// agent did. `None`: there is no database.
 pub fn read(
     state_dir: &Path,
     conversion: impl FnOnce(Conversion) -> Conversion,
@@ -67,15 +67,15 @@ pub fn read(
     }
     let place = TempDir::new().map_err(|source| ReadError::Copy { path: path.clone(), source })?;
     let copy = copied(&path, place.path())?;
-    let unusable = |source: StoreError| {
+    let unusable = |source: DatabaseError| {
         let reason = source.to_string().replace(&copy.display().to_string(), &path.display().to_string());
         ReadError::Unusable { reason, source }
     };
     let mut told = None;
     let as_told = |key: &[u8], value: &[u8]| told = entry::conversion_of(key, value).or(told.take());
-    drop(Store::open_each(&copy, as_told).map_err(unusable)?);
+    drop(Database::open_each(&copy, as_told).map_err(unusable)?);
     let conversion = conversion(told.unwrap_or_default());
-    let (_store, recalled) = recall(&copy, &conversion).map_err(unusable)?;
+    let (_database, recalled) = recall(&copy, &conversion).map_err(unusable)?;
     let Recalled { mesh, synced_unix_ms, .. } = recalled;
     Ok(Some(Kept { mesh, synced_unix_ms }))
 }
@@ -97,7 +97,7 @@ fn copied(path: &Path, place: &Path) -> Result<PathBuf, ReadError> {
     Err(ReadError::Changing { path: path.to_owned() })
 }
 
-/// What changes when a file of the store does.
+/// What changes when a file of the database does.
 #[derive(PartialEq, Eq)]
 struct Stamp(Vec<(PathBuf, u64, SystemTime)>);
 
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_an_agent_has_open_is_read_too() {
+    fn a_database_that_an_agent_has_open_is_read_too() {
         let dir = kept();
         let _open = open(dir.path(), Conversion::default());
         let kept = read(dir.path(), |as_kept| as_kept).unwrap().unwrap();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_store_is_told_by_its_own_name_and_left_alone() {
+    fn a_damaged_database_is_told_by_its_own_name_and_left_alone() {
         let dir = kept();
         let db = dir.path().join(DIRECTORY).join("db");
         let mut damaged = fs::read(&db).unwrap();

@@ -1,4 +1,4 @@
-//! From a store to the mesh, by three at once: one reads, one understands, one puts together.
+//! From a database to the mesh, by three at once: one reads, one understands, one puts together.
 
 use std::{
     mem,
@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use evermesh_state::local::{Store, StoreError};
+use evermesh_state::local::{Database, DatabaseError};
 
 use super::entry::{self, Stored};
 use crate::{Conversion, Mesh, Rejected, Whole};
@@ -20,7 +20,7 @@ const PAGE_BYTES: usize = 64 << 10;
 /// Whoever is faster waits for the others.
 const AHEAD: usize = 4;
 
-/// What follows from what a store holds.
+/// What follows from what a database holds.
 #[derive(Debug)]
 pub(super) struct Recalled {
     pub mesh: Mesh,
@@ -67,14 +67,17 @@ impl Recalled {
     }
 }
 
-/// Opens a store and makes a mesh of what it holds. A store that is refused counts as a whole: nothing of it is left.
-pub(super) fn recall(directory: &Path, conversion: &Conversion) -> Result<(Store, Recalled), StoreError> {
+/// Opens a database and makes a mesh of what it holds. A database that is refused counts as a whole: nothing of it is left.
+pub(super) fn recall(
+    directory: &Path,
+    conversion: &Conversion,
+) -> Result<(Database, Recalled), DatabaseError> {
     let (pages, written) = mpsc::sync_channel::<Page>(AHEAD);
     let (parts, understood) = mpsc::sync_channel(AHEAD);
     thread::scope(|scope| {
         let reading = scope.spawn(move || {
             let mut book = Book { page: Page::default(), pages };
-            Store::open_each(directory, |key, value| book.add(key, value)).inspect(|_| book.turn())
+            Database::open_each(directory, |key, value| book.add(key, value)).inspect(|_| book.turn())
         });
         scope.spawn(move || {
             for page in written {
@@ -85,8 +88,8 @@ pub(super) fn recall(directory: &Path, conversion: &Conversion) -> Result<(Store
         });
         let mut recalled = Recalled::nothing(conversion.clone());
         understood.into_iter().for_each(|part| recalled.add(part));
-        let store = reading.join().unwrap_or_else(|panic| resume_unwind(panic))?;
-        Ok((store, recalled.resolved()))
+        let database = reading.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        Ok((database, recalled.resolved()))
     })
 }
 

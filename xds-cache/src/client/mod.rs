@@ -24,7 +24,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use crate::{Mesh, Whole, cache::Keeper};
+use crate::{Mesh, Milestone, Whole, cache::Keeper};
 use backoff::Backoff;
 pub use connect::{Address, AddressError, ConnectError, Roots};
 use link::Links;
@@ -184,6 +184,7 @@ impl Client {
                 Ok(Ok(None)) => return Ok(End::Closed),
                 Ok(Ok(Some(response))) => response,
             };
+            Milestone::Heard.pass();
             match stream.session.receive(response) {
                 Ok(received) => {
                     let (said, receipt) = received.into_parts();

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::{Answer, Client, Ended, Offer, Stream};
-use crate::{Kind, Receipt, Rejected, Said, reasons};
+use crate::{Kind, Milestone, Receipt, Rejected, Said, reasons};
 
 /// Responses that are answered when everything was said: how, and what of each could not be understood.
 pub(super) type Owed = Vec<(Receipt, Vec<Rejected>)>;
@@ -50,11 +50,12 @@ impl Client {
             };
             self.links.answered(&answer);
             stream.send(answer);
+            Milestone::Answered.pass();
         }
         Ok(())
     }
 
-    /// A store that is new, or was lost, is given all that is known: also what the control plane says otherwise now, and
+    /// A database that is new, or was lost, is given all that is known: also what the control plane says otherwise now, and
     /// could not be understood.
     fn remember_lost(&mut self) {
         for kind in Kind::ALL.into_iter().filter(|kind| self.whole.contains(*kind)) {
@@ -99,6 +100,7 @@ impl Client {
             warnings: self.mesh.warnings(),
             done,
         };
+        Milestone::Offered.pass();
         self.ports.offers.send(offer).await.map_err(|_| Ended)?;
         let applied = told.await.map_err(|_| Ended)?;
         self.behind = applied.is_err();

@@ -149,7 +149,7 @@ impl Mesh {
         taken
     }
 
-    /// Takes in a part of what a store held, and says what of it could not be understood.
+    /// Takes in a part of what a database held, and says what of it could not be understood.
     pub fn recall(&mut self, heard: Vec<Heard>) -> Vec<Rejected> {
         let mut touched = Touched::default();
         let rejected = heard.into_iter().filter_map(|heard| self.admit(heard, &mut touched).err()).collect();

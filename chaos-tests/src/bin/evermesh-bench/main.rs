@@ -7,6 +7,7 @@ mod figures;
 mod fleet;
 mod generation;
 mod mesh;
+mod milestones;
 mod scale;
 mod time;
 mod whole_agent;

@@ -1,7 +1,7 @@
 //! What it costs a whole agent to follow a control plane: from the wire to what traffic obeys and back, and a start without it.
 
 use std::{
-    fs,
+    fs::{self, File},
     ops::Range,
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
@@ -27,8 +27,11 @@ use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 use crate::{
     control_plane::{PODS_EACH, service, sizes, workload},
     figures::table,
+    milestones::{self, Way, histogram},
 };
 
+/// An agent's log, in its sandbox.
+const LOG: &str = "agent.log";
 /// Changes that a node makes before the next one has its turn.
 const TURN: u32 = 100;
 /// Between two changes, by chance: shorter and longer than what an agent does after one.
@@ -36,21 +39,28 @@ const PAUSE_US: Range<u64> = 500..60_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Starts of each agent from what is on its disk.
 const STARTS: u32 = 9;
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 12] = [
     "agent",
     "services",
     "workloads",
     "changes",
+    "wire to kernel p50 us",
+    "p99 us",
+    "max us",
     "wire to ACK p50 us",
     "p99 us",
     "max us",
     "start from disk p50 ms",
     "max ms",
 ];
+const OF_LEGS: [&str; 7] =
+    ["agent", "workloads", "leg", "p50 us", "p99 us", "share %", "of the slowest hundredth %"];
+/// What an agent that follows changes tells.
+const MILESTONES: &str = "error,milestone=trace";
 
 /// A row for each agent and number of workloads. The agents run side by side and take turns.
 pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<String> {
-    let mut rows = Vec::new();
+    let (mut rows, mut of_legs) = (Vec::new(), Vec::new());
     for &count in workloads {
         let mut nodes: Vec<_> = agents.iter().map(|agent| Node::new(agent, count)).collect::<Result<_>>()?;
         for first in (0..changes).step_by(TURN as usize) {
@@ -61,18 +71,24 @@ pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<St
         for start in 0..STARTS {
             left.iter_mut().try_for_each(|node| node.start(start))?;
         }
-        for Left { program, latency, starts, sandbox, .. } in left {
+        for Left { program, ways, starts, sandbox, .. } in left {
             sandbox.close()?;
-            let counts = [count / PODS_EACH, count].map(|count| count.to_string());
-            let us = |quantile| latency.value_at_quantile(quantile).to_string();
+            let program = program.display().to_string();
+            for leg in milestones::rows(&ways)? {
+                of_legs.push([program.clone(), count.to_string()].into_iter().chain(leg).collect::<Vec<_>>());
+            }
+            let (to_kernel, to_ack) =
+                (histogram(ways.iter().map(Way::to_kernel))?, histogram(ways.iter().map(Way::to_ack))?);
+            let us =
+                |took: &Histogram<u64>| [0.5, 0.99, 1.0].map(|it| took.value_at_quantile(it).to_string());
             let ms = |quantile| format!("{:.0}", starts.value_at_quantile(quantile) as f64 / 1e3);
-            let found = [latency.len().to_string(), us(0.5), us(0.99), us(1.0), ms(0.5), ms(1.0)];
-            rows.push(
-                [program.display().to_string()].into_iter().chain(counts).chain(found).collect::<Vec<_>>(),
-            );
+            let mut row = vec![program];
+            row.extend([(count / PODS_EACH).to_string(), count.to_string(), ways.len().to_string()]);
+            row.extend(us(&to_kernel).into_iter().chain(us(&to_ack)).chain([ms(0.5), ms(1.0)]));
+            rows.push(row);
         }
     }
-    Ok(table(HEADER, HEADER.len(), rows).to_string())
+    Ok(format!("{}\n{}", table(HEADER, HEADER.len(), rows), table(OF_LEGS, 3, of_legs)))
 }
 
 /// An agent that follows a control plane of its own.
@@ -94,7 +110,8 @@ impl Node {
         istiod.put_all((0..workloads / PODS_EACH).map(service));
         istiod.put_all((0..workloads).map(|n| workload(n, 0)));
         let address = format!("http://{}", istiod.address());
-        let (agent, _) = Agent::start(program, &sandbox, &sandbox.bpffs(), &address, sizes(workloads))?;
+        let (agent, _) =
+            Agent::start(program, &sandbox, &sandbox.bpffs(), &address, sizes(workloads), MILESTONES)?;
         let obeyed = |seen: &Seen| seen.until_accepted(ADDRESS).len();
         let seen = istiod.wait_for("everything to be obeyed", |seen| obeyed(seen) > 0)?;
         let (everything, pauses) = (obeyed(&seen), ChaCha8Rng::seed_from_u64(workloads.into()));
@@ -115,19 +132,20 @@ impl Node {
 
     fn end(self) -> Result<Left> {
         let Self { agent, program, istiod, sandbox, .. } = self;
-        let (mut latency, starts) = (Histogram::new(3)?, Histogram::new(3)?);
-        for took in istiod.seen().until_accepted(ADDRESS).into_iter().skip(self.everything) {
-            latency.record(us(took)?)?;
-        }
+        let seen = istiod.seen();
+        let accepted = seen.until_accepted(ADDRESS).len() - self.everything;
         agent.end()?;
-        Ok(Left { program, latency, starts, sandbox, workloads: self.workloads })
+        let log = fs::read_to_string(sandbox.dir().join(LOG))?;
+        let mut ways = milestones::ways(&seen, &log)?;
+        ways.drain(..ways.len().saturating_sub(accepted));
+        Ok(Left { program, ways, starts: Histogram::new(3)?, sandbox, workloads: self.workloads })
     }
 }
 
 /// What is left of a node when its agent has ended and its control plane is gone.
 struct Left {
     program: PathBuf,
-    latency: Histogram<u64>,
+    ways: Vec<Way>,
     starts: Histogram<u64>,
     sandbox: Sandbox,
     workloads: u32,
@@ -148,7 +166,7 @@ fn us(time: Duration) -> Result<u64> {
 /// An agent that starts over an empty bpffs and finds no control plane, with what an earlier one left on the disk: from its first
 /// moment until it is ready, which is when all tables are full.
 pub fn from_disk(program: &Path, sandbox: &Sandbox, bpffs: &Path, sizes: TableSizes) -> Result<Duration> {
-    let (agent, took) = Agent::start(program, sandbox, bpffs, "http://127.0.0.1:1", sizes)?;
+    let (agent, took) = Agent::start(program, sandbox, bpffs, "http://127.0.0.1:1", sizes, "error")?;
     agent.end()?;
     Ok(took)
 }
@@ -164,6 +182,7 @@ impl Agent {
         bpffs: &Path,
         address: &str,
         sizes: TableSizes,
+        log: &str,
     ) -> Result<(Self, Duration)> {
         let notify = sandbox.dir().join("notify");
         let heard = UnixDatagram::bind(&notify)?;
@@ -174,10 +193,12 @@ impl Agent {
         command.arg("--cgroup").arg(sandbox.pods_cgroup().path());
         command.args(["--max-services", &sizes.services.to_string()]);
         command.args(["--max-endpoints", &sizes.endpoints.to_string()]);
-        command.env("NOTIFY_SOCKET", &notify).env("RUST_LOG", "error");
+        command.env("NOTIFY_SOCKET", &notify).env("RUST_LOG", log);
+        let told = sandbox.dir().join(LOG);
+        command.stderr(File::create(&told)?);
         let began = Instant::now();
         let agent = Self(command.spawn().with_context(|| format!("start {}", program.display()))?);
-        until_ready(&heard)?;
+        until_ready(&heard).with_context(|| fs::read_to_string(told).unwrap_or_default())?;
         let took = began.elapsed();
         fs::remove_file(notify)?;
         Ok((agent, took))

@@ -128,7 +128,7 @@ impl fmt::Display for Resources {
         if self.resources.is_empty() && self.refused.is_empty() {
             return f.write_str("nothing of that name is known of the control plane");
         }
-        if self.from == Keeper::Store {
+        if self.from == Keeper::Database {
             writeln!(f, "No agent answers: this is what is kept on disk.\n")?;
         }
         let row = |r: &ResourceView| {
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn everything_that_is_known_is_listed() {
         insta::assert_snapshot!(Resources::of(known(), None).unwrap());
-        let kept = Known { from: Keeper::Store, ..known() };
+        let kept = Known { from: Keeper::Database, ..known() };
         insta::assert_snapshot!("from_the_disk", Resources::of(kept, None).unwrap());
     }
 

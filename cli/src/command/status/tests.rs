@@ -330,7 +330,7 @@ fn what_is_refused_unkept_or_unresolved_is_told() {
         nacks: 1,
         last_nack: Some("demo/odd: lacks uid".into()),
         refused: vec![refused],
-        unkept: Some("cannot open the store `/var/lib/evermesh/xds`: no space left".into()),
+        unkept: Some("cannot open the database `/var/lib/evermesh/xds`: no space left".into()),
         unresolved: (1..=5).map(|n| format!("db-{n}.example.com")).collect(),
         ..connected()
     };

@@ -13,12 +13,12 @@ fn texts(entries: &[Entry]) -> Vec<(&str, &str)> {
 fn what_was_written_is_read_in_the_order_of_the_keys() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("xds");
-    let (mut store, entries) = Store::open(&path).unwrap();
+    let (mut database, entries) = Database::open(&path).unwrap();
     assert!(entries.is_empty());
-    store.write(batch(&[("b", Some("2")), ("a", Some("1")), ("c", Some("3"))])).unwrap();
-    store.write(batch(&[("b", Some("4")), ("c", None), ("d", None)])).unwrap();
-    drop(store);
-    let (_, entries) = Store::open(&path).unwrap();
+    database.write(batch(&[("b", Some("2")), ("a", Some("1")), ("c", Some("3"))])).unwrap();
+    database.write(batch(&[("b", Some("4")), ("c", None), ("d", None)])).unwrap();
+    drop(database);
+    let (_, entries) = Database::open(&path).unwrap();
     assert_eq!(texts(&entries), [("a", "1"), ("b", "4")]);
 }
 
@@ -26,37 +26,37 @@ fn what_was_written_is_read_in_the_order_of_the_keys() {
 fn a_value_that_another_key_had_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("xds");
-    let (mut store, _) = Store::open(&path).unwrap();
-    store.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
-    let of_b = store.db.get(b"rb").unwrap().unwrap();
-    store.db.insert(b"ra", of_b).unwrap();
-    drop(store);
-    assert!(matches!(Store::open(&path), Err(StoreError::Damaged { damage: Damage::Checksum, .. })));
+    let (mut database, _) = Database::open(&path).unwrap();
+    database.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
+    let of_b = database.db.get(b"rb").unwrap().unwrap();
+    database.db.insert(b"ra", of_b).unwrap();
+    drop(database);
+    assert!(matches!(Database::open(&path), Err(DatabaseError::Damaged { damage: Damage::Checksum, .. })));
 }
 
 #[test]
 fn a_record_that_is_missing_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("xds");
-    let (mut store, _) = Store::open(&path).unwrap();
-    store.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
-    store.db.remove(b"ra").unwrap();
-    drop(store);
-    assert!(matches!(Store::open(&path), Err(StoreError::Damaged { damage: Damage::Sum, .. })));
+    let (mut database, _) = Database::open(&path).unwrap();
+    database.write(batch(&[("a", Some("1")), ("b", Some("2"))])).unwrap();
+    database.db.remove(b"ra").unwrap();
+    drop(database);
+    assert!(matches!(Database::open(&path), Err(DatabaseError::Damaged { damage: Damage::Sum, .. })));
 }
 
 /// One that a release before or after this one wrote.
 fn of_format(path: &Path, format: u32) {
-    let (mut store, _) = Store::open(path).unwrap();
-    store.write(batch(&[("a", Some("1"))])).unwrap();
-    store.db.insert(FORMAT_KEY, format.to_le_bytes().as_slice()).unwrap();
+    let (mut database, _) = Database::open(path).unwrap();
+    database.write(batch(&[("a", Some("1"))])).unwrap();
+    database.db.insert(FORMAT_KEY, format.to_le_bytes().as_slice()).unwrap();
 }
 
 /// The same of the file beside it, which may be of any length then.
 fn mark_of_format(path: &Path, format: u32) {
-    let (mut store, _) = Store::open(path).unwrap();
-    store.write(batch(&[("a", Some("1"))])).unwrap();
-    drop(store);
+    let (mut database, _) = Database::open(path).unwrap();
+    database.write(batch(&[("a", Some("1"))])).unwrap();
+    drop(database);
     let mark = path.with_added_extension("mark");
     let mut bytes = fs::read(&mark).unwrap();
     bytes[8..12].copy_from_slice(&format.to_le_bytes());
@@ -66,20 +66,23 @@ fn mark_of_format(path: &Path, format: u32) {
 
 #[test]
 fn another_format_is_refused_by_its_age_and_moved_away_as_it_is() {
-    for (make, what) in [(of_format as fn(&Path, u32), "store"), (mark_of_format, "mark")] {
+    for (make, what) in [(of_format as fn(&Path, u32), "database"), (mark_of_format, "mark")] {
         for (format, age) in [(0, "an older release"), (FORMAT + 1, "a newer release"), (u32::MAX, "a newer")]
         {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("xds");
             make(&path, format);
-            let error = Store::open(&path).unwrap_err();
-            assert!(matches!(error, StoreError::Format { found, .. } if found == format), "{what}: {error}");
-            assert!(!error.may_pass() && error.to_string().starts_with(age), "{what}: {error}");
-            let moved = Store::set_aside(&path).unwrap().unwrap();
-            assert!(moved.exists() && !path.exists());
-            assert!(Store::open(&path).unwrap().1.is_empty(), "{what}");
+            let error = Database::open(&path).unwrap_err();
             assert!(
-                Store::open(&path).unwrap().1.is_empty(),
+                matches!(error, DatabaseError::Format { found, .. } if found == format),
+                "{what}: {error}"
+            );
+            assert!(!error.may_pass() && error.to_string().starts_with(age), "{what}: {error}");
+            let moved = Database::set_aside(&path).unwrap().unwrap();
+            assert!(moved.exists() && !path.exists());
+            assert!(Database::open(&path).unwrap().1.is_empty(), "{what}");
+            assert!(
+                Database::open(&path).unwrap().1.is_empty(),
                 "{what}: its mark says nothing of the next one"
             );
         }
@@ -90,6 +93,6 @@ fn another_format_is_refused_by_its_age_and_moved_away_as_it_is() {
 fn what_is_open_is_not_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("xds");
-    let _open = Store::open(&path).unwrap();
-    assert!(matches!(Store::open(&path), Err(StoreError::Open { .. })));
+    let _open = Database::open(&path).unwrap();
+    assert!(matches!(Database::open(&path), Err(DatabaseError::Open { .. })));
 }

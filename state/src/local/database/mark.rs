@@ -8,12 +8,12 @@ use std::{
 use rand::random;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How far a store has come. It stands in the store and, when that is on the disk, in a file beside it: a store that has
+/// How far a database has come. It stands in the database and, when that is on the disk, in a file beside it: a database that has
 /// lost what was written last, or that is another one, does not pass for what was there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Mark {
-    /// Of this store, by chance.
-    pub store: u64,
+    /// Of this database, by chance.
+    pub database: u64,
     /// Writes so far.
     pub writes: u64,
 }
@@ -26,12 +26,12 @@ const NUMBER: usize = size_of::<u64>();
 const HEAD: usize = MAGIC.len() + size_of::<u32>();
 const LENGTH: usize = HEAD + 3 * NUMBER;
 
-/// What the file beside a store says.
+/// What the file beside a database says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beside {
     /// Nothing, or there is none.
     Nothing,
-    /// How far the store has come.
+    /// How far the database has come.
     Mark(Mark),
     /// Something that only another release understands.
     Format {
@@ -56,9 +56,9 @@ impl Beside {
 }
 
 impl Mark {
-    /// Of a new store.
+    /// Of a new database.
     pub fn new() -> Self {
-        Self { store: random(), writes: 0 }
+        Self { database: random(), writes: 0 }
     }
 
     pub fn next(self) -> Self {
@@ -66,7 +66,7 @@ impl Mark {
     }
 
     pub fn to_bytes(self) -> Vec<u8> {
-        let numbers = [self.store.to_le_bytes(), self.writes.to_le_bytes()].concat();
+        let numbers = [self.database.to_le_bytes(), self.writes.to_le_bytes()].concat();
         [&numbers[..], &xxh3_64(&numbers).to_le_bytes()].concat()
     }
 
@@ -74,11 +74,11 @@ impl Mark {
         let (numbers, sum) = bytes.split_at_checked(2 * NUMBER)?;
         let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).ok();
         (number(sum)? == xxh3_64(numbers)).then_some(())?;
-        Some(Self { store: number(&numbers[..NUMBER])?, writes: number(&numbers[NUMBER..])? })
+        Some(Self { database: number(&numbers[..NUMBER])?, writes: number(&numbers[NUMBER..])? })
     }
 }
 
-/// The file beside the store. Its few bytes are written in place: they fit into one sector.
+/// The file beside the database. Its few bytes are written in place: they fit into one sector.
 #[derive(Debug)]
 pub(super) struct MarkFile {
     path: PathBuf,
@@ -111,7 +111,7 @@ impl MarkFile {
         file.sync_data()
     }
 
-    /// So that it says nothing of the next store.
+    /// So that it says nothing of the next database.
     pub fn remove(&mut self) -> io::Result<()> {
         self.file = None;
         match fs::remove_file(&self.path) {

@@ -1,8 +1,8 @@
 //! Many small records in one directory, changed together or not at all.
 //!
 //! [`sled`](https://docs.rs/sled) keeps them, and is treated as expendable: whatever it says, a record counts only with
-//! its checksum, and all of them only with their sum. A store that is not whole is refused as a whole, so that nobody
-//! works with half of what was written; [`Store::set_aside`] moves it away.
+//! its checksum, and all of them only with their sum. A database that is not whole is refused as a whole, so that nobody
+//! works with half of what was written; [`Database::set_aside`] moves it away.
 
 mod checksum;
 mod error;
@@ -24,10 +24,10 @@ use sled::{Batch, Config, Db};
 
 use super::quarantine::Quarantine;
 use checksum::{Sum, seal, unseal};
-pub use error::{Damage, StoreError};
+pub use error::{Damage, DatabaseError};
 use mark::{Beside, Mark, MarkFile};
 
-/// Layout of keys and values; a store of another one is refused.
+/// Layout of keys and values; a database of another one is refused.
 const FORMAT: u32 = 1;
 /// Keys of our own. Those of records begin with [`RECORD`].
 const FORMAT_KEY: &[u8] = b"\0format";
@@ -38,12 +38,12 @@ const RECORD: u8 = b'r';
 /// What is kept of what was read; more is read again.
 const CACHE_BYTES: u64 = 16 << 20;
 
-/// How long a store that was closed may still be held.
+/// How long a database that was closed may still be held.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
 
-/// An open store. One process has it at a time.
+/// An open database. One process has it at a time.
 #[derive(Debug)]
-pub struct Store {
+pub struct Database {
     db: Db,
     directory: PathBuf,
     sum: Sum,
@@ -54,35 +54,35 @@ pub struct Store {
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
-impl Store {
-    /// Opens the store in `directory`, or makes an empty one, and reads all of it in the order of the keys. No record is
+impl Database {
+    /// Opens the database in `directory`, or makes an empty one, and reads all of it in the order of the keys. No record is
     /// changed in one that is refused.
-    pub fn open(directory: &Path) -> Result<(Self, Vec<Entry>), StoreError> {
+    pub fn open(directory: &Path) -> Result<(Self, Vec<Entry>), DatabaseError> {
         let mut entries = Vec::new();
-        let store = Self::open_each(directory, |key, value| entries.push((key.to_vec(), value.to_vec())))?;
-        Ok((store, entries))
+        let database = Self::open_each(directory, |key, value| entries.push((key.to_vec(), value.to_vec())))?;
+        Ok((database, entries))
     }
 
-    /// The same, with each key and its value as it is read. What was read counts only if this returns a store.
-    pub fn open_each(directory: &Path, each: impl FnMut(&[u8], &[u8])) -> Result<Self, StoreError> {
+    /// The same, with each key and its value as it is read. What was read counts only if this returns a database.
+    pub fn open_each(directory: &Path, each: impl FnMut(&[u8], &[u8])) -> Result<Self, DatabaseError> {
         guarded(directory, || {
             let is_new = !directory.exists();
             let db = open_free(directory)
-                .map_err(|source| StoreError::Open { path: directory.to_owned(), source })?;
+                .map_err(|source| DatabaseError::Open { path: directory.to_owned(), source })?;
             let mark_file = MarkFile::beside(directory);
             let (sum, mark) = (Sum::default(), Mark::new());
-            let mut store = Self { db, directory: directory.to_owned(), sum, mark, mark_file };
+            let mut database = Self { db, directory: directory.to_owned(), sum, mark, mark_file };
             if is_new {
-                store.begin()?;
+                database.begin()?;
             }
-            store.read(each)?;
-            Ok(store)
+            database.read(each)?;
+            Ok(database)
         })
     }
 
     /// Sets the values of keys, and removes those of `None`. When this returns, all of it will outlast a loss of power; if
     /// it fails, all or nothing of it was done, and which is told by the next [`open`](Self::open).
-    pub fn write(&mut self, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), StoreError> {
+    pub fn write(&mut self, changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), DatabaseError> {
         let directory = self.directory.clone();
         guarded(&directory, || {
             let mut sum = self.sum;
@@ -107,14 +107,14 @@ impl Store {
     }
 
     /// Bytes on the disk. What was overwritten is reclaimed, so it stays within a few times of what is in use.
-    pub fn size_on_disk(&self) -> Result<u64, StoreError> {
+    pub fn size_on_disk(&self) -> Result<u64, DatabaseError> {
         self.db.size_on_disk().map_err(|source| self.failed(source))
     }
 
-    /// Moves the store in `directory` away, so that the next one finds no trace of it, and says where it is now; nothing
+    /// Moves the database in `directory` away, so that the next one finds no trace of it, and says where it is now; nothing
     /// where there is none. Keeps the last four that were moved away.
-    pub fn set_aside(directory: &Path) -> Result<Option<PathBuf>, StoreError> {
-        let failed = |source| StoreError::SetAside { path: directory.to_owned(), source };
+    pub fn set_aside(directory: &Path) -> Result<Option<PathBuf>, DatabaseError> {
+        let failed = |source| DatabaseError::SetAside { path: directory.to_owned(), source };
         let unnamed = || failed(io::ErrorKind::InvalidInput.into());
         let parent = directory.parent().ok_or_else(unnamed)?;
         let name = directory.file_name().and_then(|name| name.to_str()).ok_or_else(unnamed)?;
@@ -128,7 +128,7 @@ impl Store {
         Ok(Some(target))
     }
 
-    fn begin(&mut self) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<(), DatabaseError> {
         self.mark_file.remove().map_err(|source| self.failed(source.into()))?;
         let mut batch = Batch::default();
         batch.insert(FORMAT_KEY, FORMAT.to_le_bytes().as_slice());
@@ -136,8 +136,8 @@ impl Store {
         self.commit(batch)
     }
 
-    /// The file beside the store is written last: it never says more than what is on the disk.
-    fn commit(&mut self, mut batch: Batch) -> Result<(), StoreError> {
+    /// The file beside the database is written last: it never says more than what is on the disk.
+    fn commit(&mut self, mut batch: Batch) -> Result<(), DatabaseError> {
         self.mark = self.mark.next();
         batch.insert(MARK_KEY, self.mark.to_bytes());
         let flushed = self.db.apply_batch(batch).and_then(|()| self.db.flush());
@@ -145,7 +145,7 @@ impl Store {
         self.mark_file.write(self.mark).map_err(|source| self.failed(source.into()))
     }
 
-    fn read(&mut self, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+    fn read(&mut self, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), DatabaseError> {
         self.require_format()?;
         let wanted = self.own(SUM_KEY)?.and_then(|bytes| Sum::from_bytes(&bytes));
         for pair in self.db.scan_prefix([RECORD]) {
@@ -160,18 +160,18 @@ impl Store {
         self.require_mark()
     }
 
-    fn require_mark(&mut self) -> Result<(), StoreError> {
+    fn require_mark(&mut self) -> Result<(), DatabaseError> {
         let own = self.own(MARK_KEY)?.and_then(|bytes| Mark::from_bytes(&bytes));
         self.mark = own.ok_or_else(|| self.damaged(Damage::NoFormat))?;
         match self.mark_file.read().map_err(|source| self.failed(source.into()))? {
-            Beside::Mark(mark) if mark.store != self.mark.store => Err(self.damaged(Damage::Another)),
+            Beside::Mark(mark) if mark.database != self.mark.database => Err(self.damaged(Damage::Another)),
             Beside::Mark(mark) if mark.writes > self.mark.writes => Err(self.damaged(Damage::Older)),
             Beside::Mark(_) | Beside::Nothing => Ok(()),
             Beside::Format { found, known } => Err(self.format(found, known)),
         }
     }
 
-    fn require_format(&self) -> Result<(), StoreError> {
+    fn require_format(&self) -> Result<(), DatabaseError> {
         let bytes = self.own(FORMAT_KEY)?.ok_or_else(|| self.damaged(Damage::NoFormat))?;
         match bytes.as_ref().try_into().map(u32::from_le_bytes) {
             Ok(FORMAT) => Ok(()),
@@ -180,20 +180,20 @@ impl Store {
         }
     }
 
-    fn own(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+    fn own(&self, key: &[u8]) -> Result<Option<sled::IVec>, DatabaseError> {
         self.db.get(key).map_err(|source| self.failed(source))
     }
 
-    fn failed(&self, source: sled::Error) -> StoreError {
-        StoreError::Access { path: self.directory.clone(), source }
+    fn failed(&self, source: sled::Error) -> DatabaseError {
+        DatabaseError::Access { path: self.directory.clone(), source }
     }
 
-    fn format(&self, found: u32, known: u32) -> StoreError {
-        StoreError::Format { path: self.directory.clone(), found, known }
+    fn format(&self, found: u32, known: u32) -> DatabaseError {
+        DatabaseError::Format { path: self.directory.clone(), found, known }
     }
 
-    fn damaged(&self, damage: Damage) -> StoreError {
-        StoreError::Damaged { path: self.directory.clone(), damage }
+    fn damaged(&self, damage: Damage) -> DatabaseError {
+        DatabaseError::Damaged { path: self.directory.clone(), damage }
     }
 }
 
@@ -234,10 +234,10 @@ fn record_key(key: &[u8]) -> Vec<u8> {
 }
 
 /// A panic below is an error like any other.
-fn guarded<T>(directory: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn guarded<T>(directory: &Path, work: impl FnOnce() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let reason = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it said nothing").to_owned();
-        Err(StoreError::Panicked { path: directory.to_owned(), reason })
+        Err(DatabaseError::Panicked { path: directory.to_owned(), reason })
     })
 }

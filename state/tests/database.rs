@@ -1,4 +1,4 @@
-//! A store whose files were damaged in every way is whole or refused, and never something else.
+//! A database whose files were damaged in every way is whole or refused, and never something else.
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::{
@@ -7,13 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use evermesh_state::local::{Entry, Store, StoreError};
+use evermesh_state::local::{Database, DatabaseError, Entry};
 use tempfile::TempDir;
 
 const RECORDS: u32 = 300;
 const BATCHES: u32 = 6;
 
-/// What became of a store.
+/// What became of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     /// All that was written is there.
@@ -30,18 +30,18 @@ struct Sample {
 fn written() -> Sample {
     let dir = TempDir::new().unwrap();
     write(&dir.path().join("xds"), 0);
-    let (store, entries) = Store::open(&dir.path().join("xds")).unwrap();
-    drop(store);
+    let (database, entries) = Database::open(&dir.path().join("xds")).unwrap();
+    drop(database);
     Sample { dir, entries }
 }
 
 fn write(path: &Path, salt: u32) {
-    let (mut store, _) = Store::open(path).unwrap();
+    let (mut database, _) = Database::open(path).unwrap();
     for batch in 0..BATCHES {
         let records = (0..RECORDS).filter(|n| (n + batch) % 3 != 0);
         let change = records.map(|n| (key(n), Some(format!("{salt}-{batch}-{n}").repeat(9).into_bytes())));
         let gone = (0..RECORDS).filter(|n| (n + batch) % 50 == 0).map(|n| (key(n), None));
-        store.write(change.chain(gone).collect::<BTreeMap<_, _>>()).unwrap();
+        database.write(change.chain(gone).collect::<BTreeMap<_, _>>()).unwrap();
     }
 }
 
@@ -80,16 +80,16 @@ fn after(original: &Sample, damage: impl FnOnce(&Path)) -> Outcome {
     copy(original.dir.path(), dir.path());
     damage(dir.path());
     let path = dir.path().join("xds");
-    match Store::open(&path) {
+    match Database::open(&path) {
         Ok((_, entries)) if entries == original.entries => Outcome::Whole,
-        // Nothing at all is what a new store says.
+        // Nothing at all is what a new database says.
         Ok((_, entries)) if entries.is_empty() => Outcome::Refused,
         Ok((_, entries)) => panic!("{} of {} records, and no word", entries.len(), original.entries.len()),
         Err(error) => {
-            assert!(!matches!(error, StoreError::SetAside { .. }), "{error}");
-            Store::set_aside(&path).unwrap();
+            assert!(!matches!(error, DatabaseError::SetAside { .. }), "{error}");
+            Database::set_aside(&path).unwrap();
             write(&path, 7);
-            assert!(!Store::open(&path).unwrap().1.is_empty());
+            assert!(!Database::open(&path).unwrap().1.is_empty());
             Outcome::Refused
         }
     }
@@ -180,12 +180,12 @@ fn writes_that_were_not_synced_are_lost_in_part() {
     write(&path, 0);
     let (before, later) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     copy(dir.path(), before.path());
-    let first = Store::open(&path).unwrap().1;
-    let (mut store, _) = Store::open(&path).unwrap();
-    store.write((0..200).map(|n| (key(n), Some(b"later".repeat(40)))).collect()).unwrap();
-    drop(store);
+    let first = Database::open(&path).unwrap().1;
+    let (mut database, _) = Database::open(&path).unwrap();
+    database.write((0..200).map(|n| (key(n), Some(b"later".repeat(40)))).collect()).unwrap();
+    drop(database);
     copy(dir.path(), later.path());
-    let second = Store::open(&path).unwrap().1;
+    let second = Database::open(&path).unwrap().1;
     let mut outcomes = BTreeMap::new();
     for seed in 0..60u64 {
         let mixed = TempDir::new().unwrap();
@@ -209,7 +209,7 @@ fn writes_that_were_not_synced_are_lost_in_part() {
             }
             fs::write(mixed.path().join(name), bytes).unwrap();
         }
-        let outcome = match Store::open(&mixed.path().join("xds")) {
+        let outcome = match Database::open(&mixed.path().join("xds")) {
             Ok((_, entries)) if entries == first => "the state before",
             Ok((_, entries)) if entries == second => "the state after",
             Ok((_, entries)) => panic!("seed {seed}: {} records that never were together", entries.len()),
@@ -222,27 +222,27 @@ fn writes_that_were_not_synced_are_lost_in_part() {
 
 /// The same mixtures, when somebody was told: then only the later state is right.
 #[test]
-fn a_store_that_lost_what_was_synced_is_refused() {
+fn a_database_that_lost_what_was_synced_is_refused() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("xds");
     write(&path, 0);
     let before = TempDir::new().unwrap();
     copy(dir.path(), before.path());
-    let (mut store, _) = Store::open(&path).unwrap();
-    store.write([(key(1), Some(b"later".to_vec()))].into()).unwrap();
-    drop(store);
+    let (mut database, _) = Database::open(&path).unwrap();
+    database.write([(key(1), Some(b"later".to_vec()))].into()).unwrap();
+    drop(database);
     fs::remove_dir_all(&path).unwrap();
     copy(&before.path().join("xds"), &path);
-    let error = Store::open(&path).unwrap_err().to_string();
+    let error = Database::open(&path).unwrap_err().to_string();
     assert!(error.contains("lost what was written last"), "{error}");
 }
 
 #[test]
-fn a_store_that_somebody_holds_is_told_and_may_be_tried_again() {
+fn a_database_that_somebody_holds_is_told_and_may_be_tried_again() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("xds");
     write(&path, 0);
-    let (_held, _) = Store::open(&path).unwrap();
-    let error = Store::open(&path).unwrap_err();
+    let (_held, _) = Database::open(&path).unwrap();
+    let error = Database::open(&path).unwrap_err();
     assert!(error.may_pass() && error.to_string().contains("could not acquire lock"), "{error}");
 }

@@ -1,18 +1,18 @@
 use std::{io, path::PathBuf};
 
-/// Why a store could not be opened, read, written or moved away.
+/// Why a database could not be opened, read, written or moved away.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum DatabaseError {
     /// The files are not there for us, or make no sense to sled.
-    #[error("cannot open the store `{path}`: {source}")]
+    #[error("cannot open the database `{path}`: {source}")]
     Open {
         /// The directory.
         path: PathBuf,
         /// What sled says.
         source: sled::Error,
     },
-    /// A store that was open fails.
-    #[error("the store `{path}` fails: {source}; check the disk and the space left on it")]
+    /// A database that was open fails.
+    #[error("the database `{path}` fails: {source}; check the disk and the space left on it")]
     Access {
         /// The directory.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum StoreError {
         source: sled::Error,
     },
     /// sled gave up.
-    #[error("the store `{path}` cannot be used: {reason}")]
+    #[error("the database `{path}` cannot be used: {reason}")]
     Panicked {
         /// The directory.
         path: PathBuf,
@@ -28,7 +28,7 @@ pub enum StoreError {
         reason: String,
     },
     /// It opens, and is not what was written.
-    #[error("the store `{path}` is damaged: {damage}")]
+    #[error("the database `{path}` is damaged: {damage}")]
     Damaged {
         /// The directory.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum StoreError {
     },
     /// Another release wrote it.
     #[error(
-        "{} release wrote the store `{path}`: it is of format {found}, and this one knows format {known}",
+        "{} release wrote the database `{path}`: it is of format {found}, and this one knows format {known}",
         if found > known { "a newer" } else { "an older" }
     )]
     Format {
@@ -49,7 +49,7 @@ pub enum StoreError {
         known: u32,
     },
     /// It could not be moved away.
-    #[error("cannot move the store `{path}` away: {source}")]
+    #[error("cannot move the database `{path}` away: {source}")]
     SetAside {
         /// The directory.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
+impl DatabaseError {
     /// Whether another attempt may do: the files are held by another process, or the disk was full or away.
     pub fn may_pass(&self) -> bool {
         let of_disk = |source: &sled::Error| matches!(source, sled::Error::Io(_));
@@ -70,7 +70,7 @@ impl StoreError {
     }
 }
 
-/// How it shows that a store is not what was written.
+/// How it shows that a database is not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// A value.
