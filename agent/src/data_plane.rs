@@ -184,6 +184,11 @@ impl Plane {
         .await
     }
 
+    /// Brings to the disk what generations before have counted, where that failed.
+    pub async fn keep_tally(&self) -> Result<Result<u64, String>, Gone> {
+        self.ask(|plane| plane.keep_tally().map(|()| 0)).await
+    }
+
     /// Says in the kernel that the agent is alive.
     pub async fn beat(&self) -> Result<Result<u64, String>, Gone> {
         self.ask(|plane| plane.beat().map(|()| 0)).await

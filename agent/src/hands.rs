@@ -177,6 +177,7 @@ async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> 
             plane.reclaim().await
         }
         Chore::Heartbeat => plane.beat().await,
+        Chore::Tally => plane.keep_tally().await,
         Chore::Orphans => return Ok(Event::OrphansDestroyed(destroyed(pins).await)),
     };
     result.map(|result| Event::Done(chore, result))

@@ -6,6 +6,7 @@
 //! (*adopted*), so what is already right is never written.
 
 mod barrier;
+mod boot;
 mod data_plane;
 pub mod generation;
 mod lower;
@@ -13,6 +14,7 @@ pub mod migration;
 mod object;
 mod size;
 pub mod tables;
+pub mod tally;
 
 pub use barrier::barrier;
 pub use data_plane::{

@@ -22,6 +22,8 @@ pub struct Manifest {
     pub tables: BTreeMap<Table, TableEntry>,
     /// Its programs.
     pub hooks: BTreeMap<Hook, HookEntry>,
+    /// Names of the elements of its `counters`, by index; none: it was made by a release that did not say them.
+    pub counters: Vec<String>,
 }
 
 /// A table as a manifest records it.
@@ -81,9 +83,11 @@ pub enum ManifestError {
 const MAGIC: u64 = u64::from_be_bytes(*b"evermesh");
 const REVISION: u64 = 1;
 const WORDS: u32 = 128;
-/// Magic, revision, generation, four words of digest; then three words a table, then two a hook.
+/// Magic, revision, generation, four words of digest; then three words a table, then two a hook, then the names of counters: text,
+/// separated by spaces, up to the first zero.
 const TABLES_AT: u32 = 7;
 const HOOKS_AT: u32 = TABLES_AT + 3 * 16;
+const COUNTERS_AT: u32 = HOOKS_AT + 2 * 16;
 
 impl Manifest {
     /// Pins the manifest at `path`. When this returns, the generation is complete.
@@ -119,7 +123,14 @@ impl Manifest {
         });
         let hooks =
             Hook::ALL.iter().flat_map(|hook| self.hooks.get(hook).map_or([0; 2], |e| [e.id.into(), e.tag]));
-        (0..).zip(head).chain((TABLES_AT..).zip(tables)).chain((HOOKS_AT..).zip(hooks)).collect()
+        let names = self.counters.join(" ").into_bytes();
+        let names = names.chunks(8).map(|bytes| {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_be_bytes(word)
+        });
+        let names = (COUNTERS_AT..WORDS).zip(names);
+        (0..).zip(head).chain((TABLES_AT..).zip(tables)).chain((HOOKS_AT..).zip(hooks)).chain(names).collect()
     }
 
     fn from_words(words: &[u64]) -> Result<Self, String> {
@@ -137,17 +148,23 @@ impl Manifest {
         });
         let hooks = Hook::ALL.into_iter().zip(words[HOOKS_AT as usize..].chunks_exact(2));
         let hooks = hooks.map(|(hook, word)| Ok((hook, HookEntry { id: small(word[0])?, tag: word[1] })));
+        let names = words[COUNTERS_AT as usize..].iter().flat_map(|word| word.to_be_bytes());
+        let names = names.take_while(|byte| *byte != 0).collect();
+        let names = String::from_utf8(names).map_err(|_| "counters without names".to_owned())?;
         Ok(Self {
             generation: small(words[2])?,
             object,
             tables: tables.collect::<Result<_, String>>()?,
             hooks: hooks.collect::<Result<_, String>>()?,
+            counters: names.split_whitespace().map(str::to_owned).collect(),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use evermesh_abi::Counter;
+
     use super::*;
 
     #[test]
@@ -174,11 +191,21 @@ mod tests {
             object: std::array::from_fn(|i| u8::try_from(i * 7).unwrap()),
             tables: (1..).zip(Table::OF_GENERATION).map(|(n, table)| (table, entry(n))).collect(),
             hooks: (1..).zip(Hook::ALL).map(|(n, hook)| (hook, HookEntry { id: n, tag: n.into() })).collect(),
+            counters: Counter::ALL.map(|(_, name)| name.to_owned()).into(),
         };
         let mut words = vec![0; WORDS as usize];
         for (index, word) in manifest.words() {
             words[index as usize] = word;
         }
-        assert_eq!(Manifest::from_words(&words), Ok(manifest));
+        assert_eq!(Manifest::from_words(&words), Ok(manifest.clone()));
+        words[COUNTERS_AT as usize..].fill(0);
+        assert_eq!(Manifest::from_words(&words), Ok(Manifest { counters: Vec::new(), ..manifest }));
+    }
+
+    #[test]
+    fn every_counter_has_a_name_at_its_index() {
+        let indices = Counter::ALL.map(|(counter, _)| counter as usize);
+        assert!(indices.into_iter().eq(0..Counter::ALL.len()));
+        assert!(Counter::ALL.iter().all(|(_, name)| !name.contains(char::is_whitespace)));
     }
 }

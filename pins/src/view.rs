@@ -126,12 +126,12 @@ impl TablesView {
         }
     }
 
-    /// The sums over all CPUs of the generation's counters, by [`Counter`].
+    /// The sums over all CPUs of the generation's counters, under the names that the release has given them that made it.
     pub fn counters(
         pins: &PinDir,
         number: u32,
         generation: &GenerationPins,
-    ) -> Result<Vec<(&'static str, u64)>, ViewError> {
+    ) -> Result<Vec<(String, u64)>, ViewError> {
         Source { pins, number, generation }.counters()
     }
 }
@@ -178,7 +178,7 @@ impl Source<'_> {
         }
     }
 
-    fn counters(&self) -> Result<Vec<(&'static str, u64)>, ViewError> {
+    fn counters(&self) -> Result<Vec<(String, u64)>, ViewError> {
         let failed = self.failed("read", Table::Counters);
         let pin = self.pin(Table::Counters)?;
         if !pin.info.layout.has_bytes_of(&Table::Counters.layout()) {
@@ -186,8 +186,16 @@ impl Source<'_> {
         }
         let map = pin.fd.try_clone().map_err(&failed)?;
         let words = WordArray::new(map);
-        let named = |(counter, name): (Counter, _)| Ok((name, words.sum_per_cpu(counter as u32)?));
-        Counter::ALL.into_iter().map(named).collect::<io::Result<_>>().map_err(failed)
+        let named = (0..pin.info.max_entries).zip(self.names_of_counters());
+        let summed = named.map(|(index, name)| Ok((name, words.sum_per_cpu(index)?)));
+        summed.collect::<io::Result<_>>().map_err(failed)
+    }
+
+    /// Releases that did not say their names had those that this one knows.
+    fn names_of_counters(&self) -> Vec<String> {
+        let said = self.generation.manifest.as_ref().map(|manifest| manifest.counters.clone());
+        said.filter(|names| !names.is_empty())
+            .unwrap_or_else(|| Counter::ALL.map(|(_, name)| name.to_owned()).into())
     }
 
     fn failed(&self, step: &'static str, table: Table) -> impl Fn(io::Error) -> ViewError + use<> {

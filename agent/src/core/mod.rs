@@ -100,6 +100,8 @@ pub enum Chore {
     Reclaim,
     /// Say in the kernel's control map that the agent is alive.
     Heartbeat,
+    /// Bring to the disk what generations before have counted, where that failed.
+    Tally,
     /// Destroy the connected UDP sockets whose endpoint is gone, so that their applications connect again.
     Orphans,
 }
@@ -252,7 +254,7 @@ impl Core {
             true => actions.extend(self.note()),
             false => actions.extend(self.keep_found()),
         }
-        actions.push(Action::Do(Chore::Reclaim));
+        actions.extend([Action::Do(Chore::Reclaim), Action::Do(Chore::Tally)]);
         // Endpoints may have gone while no agent ran.
         actions.extend(self.look_for_orphans());
         actions.push(self.ready_or_on_trial());

@@ -85,7 +85,13 @@ fn a_start_that_found_everything_in_place_only_cleans_up() {
     let (core, actions) = Core::new(beginning());
     assert_eq!(
         deeds(actions),
-        [Action::Note(record(1)), Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans), Action::Ready]
+        [
+            Action::Note(record(1)),
+            Action::Do(Chore::Reclaim),
+            Action::Do(Chore::Tally),
+            Action::Do(Chore::Orphans),
+            Action::Ready
+        ]
     );
     assert_eq!(core.status().refused, None);
 }
@@ -93,8 +99,13 @@ fn a_start_that_found_everything_in_place_only_cleans_up() {
 #[test]
 fn a_start_with_something_new_keeps_it_on_disk() {
     let (_, actions) = Core::new(Beginning { saved: false, ..beginning() });
-    let expected =
-        [Action::Save(record(1)), Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans), Action::Ready];
+    let expected = [
+        Action::Save(record(1)),
+        Action::Do(Chore::Reclaim),
+        Action::Do(Chore::Tally),
+        Action::Do(Chore::Orphans),
+        Action::Ready,
+    ];
     assert_eq!(deeds(actions), expected);
 }
 
@@ -229,6 +240,17 @@ fn drift_is_counted_and_cleaned_up_after() {
 }
 
 #[test]
+fn counts_that_are_not_on_disk_are_written_when_all_else_is_looked_at() {
+    let mut core = settled();
+    let mut again = |result| {
+        core.on(Event::Done(Chore::Tally, result), NOW);
+        core.on(Event::Audit, NOW).contains(&Action::Do(Chore::Tally))
+    };
+    assert!(again(Err("disk full".into())));
+    assert!(!again(Ok(0)));
+}
+
+#[test]
 fn trouble_with_a_chore_is_told_once_and_ends_when_it_is_done() {
     let mut core = settled();
     let mut fail = || core.on(Event::Done(Chore::Heartbeat, Err("gone".into())), NOW).len();
@@ -328,7 +350,7 @@ fn a_generation_on_trial_is_judged_until_it_stays() {
     assert!(core.summary().contains("on trial"));
     assert_eq!(core.on(Event::Judged(Verdict::Wait), NOW), [Action::Judge]);
     assert_eq!(core.on(Event::Judged(Verdict::Commit), NOW), [Action::Commit]);
-    assert_eq!(deeds(core.on(Event::Committed(Ok(())), NOW)), [Action::Ready]);
+    assert_eq!(deeds(core.on(Event::Committed(Ok(())), NOW)), [Action::Ready, Action::Do(Chore::Tally)]);
     assert!(!core.summary().contains("on trial"));
 }
 
@@ -341,7 +363,7 @@ fn an_agent_goes_on_with_the_generation_before_and_one_on_trial_itself_ends() {
         let mut core = on_trial(candidate);
         let judged = core.on(Event::Judged(Verdict::RollBack { reason: reason() }), NOW);
         assert_eq!(deeds(judged), [Action::RollBack(reason())]);
-        assert_eq!(deeds(core.on(Event::RolledBack(reason(), Ok(())), NOW)), [told]);
+        assert_eq!(deeds(core.on(Event::RolledBack(reason(), Ok(())), NOW))[0], told);
         let data_plane = core.status().data_plane.unwrap();
         if !candidate {
             assert_eq!((data_plane.generation, data_plane.how.as_str()), (1, "adopted"));

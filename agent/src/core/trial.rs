@@ -3,7 +3,7 @@
 use evermesh_handover::gate::Verdict;
 use evermesh_loader::{How, Started};
 
-use super::{Action, Core};
+use super::{Action, Chore, Core};
 
 impl Core {
     /// Whoever waits for a node that is ready waits for a generation that has proven itself.
@@ -28,7 +28,10 @@ impl Core {
         self.on_trial = false;
         let generation = self.started.generation;
         match result {
-            Ok(()) => vec![Action::Info(format!("generation {generation} stays")), Action::Ready],
+            Ok(()) => {
+                let told = Action::Info(format!("generation {generation} stays"));
+                vec![told, Action::Ready, Action::Do(Chore::Tally)]
+            }
             Err(error) => {
                 vec![Action::End(format!("generation {generation} could not be committed: {error}"))]
             }
@@ -45,7 +48,7 @@ impl Core {
             (Ok(()), &How::Changed { from, .. }) if !self.candidate => {
                 self.started = Started { generation: from, how: How::Adopted, ..self.started.clone() };
                 self.notes.push(told);
-                vec![Action::Ready]
+                vec![Action::Ready, Action::Do(Chore::Tally)]
             }
             (Ok(()), _) => vec![Action::End(told)],
         }

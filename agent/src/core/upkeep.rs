@@ -102,6 +102,7 @@ impl Core {
         if self.saving.failed.is_some() && self.saving.now.is_none() {
             actions.extend(self.applied.clone().and_then(|applied| self.save(applied)));
         }
+        actions.extend(self.troubles.contains_key(&Chore::Tally).then_some(Action::Do(Chore::Tally)));
         actions.extend(self.look_again_for_orphans());
         actions
     }
@@ -151,6 +152,7 @@ impl Chore {
             Self::Audit => "the kernel's tables cannot be compared with what was applied",
             Self::Reclaim => "what a change has freed cannot be used again",
             Self::Heartbeat => "the heartbeat cannot be written",
+            Self::Tally => "what is counted is not on disk, and lost when the agent ends",
             Self::Orphans => "sockets whose endpoint is gone are not destroyed",
         }
     }

@@ -31,11 +31,12 @@ pub use trial::{Flows, Report};
 use crate::{
     Object, TableSizes, barrier,
     generation::{
-        self, Adoption, ChangeError, Direction, Interpreter, JournalFile, Observed, Recovery, Stage, Step,
+        self, Adoption, ChangeError, Direction, Interpreter, Observed, Records, Recovery, Stage, Step,
         Wanted, Watch, plan, recover,
     },
     lower::lower_all,
     tables::{self, Change, State, Store, TableWriter},
+    tally::TallyError,
 };
 use carry::Carrying;
 use live::Live;
@@ -56,7 +57,7 @@ pub struct Config {
     pub sizes: TableSizes,
     /// The kernel programs.
     pub object: Object,
-    /// Where the journal of changes of generation is kept.
+    /// Where the journal of changes of generation is kept, and what generations before have counted.
     pub state_dir: PathBuf,
     /// This release is on trial: where its programs cannot take over, it does not go on with what stands.
     pub candidate: bool,
@@ -100,7 +101,7 @@ pub struct Applied {
 pub struct DataPlane {
     config: Config,
     control: Control,
-    journal: JournalFile,
+    records: Records,
     /// The live generation follows another one, which stands by until this one is committed.
     trial: Option<Trial>,
     /// The tables hold the sentinel's service beside the mesh.
@@ -151,6 +152,11 @@ impl DataPlane {
         let Some((snapshot, place)) = self.applied.clone() else { return Ok(self.counted(0)) };
         let writes = self.rewrite(&snapshot, &place)?;
         self.settled(&snapshot, place, writes)
+    }
+
+    /// Brings to the disk what generations before have counted, where that failed.
+    pub fn keep_tally(&mut self) -> Result<(), TallyError> {
+        self.records.tally.keep()
     }
 
     /// Says in `control` that the agent is alive.
@@ -266,7 +272,7 @@ impl DataPlane {
         let links = self.observed()?.links;
         let stores = state.as_stores();
         let mut fill = |writer: &mut TableWriter| Ok(writer.execute(&stores).map(drop)?);
-        let tried = Interpreter::new(&self.config, &mut self.journal, sizes, &mut fill)
+        let tried = Interpreter::new(&self.config, &mut self.records, sizes, &mut fill)
             .toward(direction)
             .run(&plan::trying(&change, &links, &carried));
         match tried.and_then(|()| self.take_over(change, carried, state)) {
@@ -325,7 +331,7 @@ impl DataPlane {
     fn undo(&mut self, error: &ChangeError) {
         self.sentinel_stands = false;
         let undone = self.observed().map_err(ChangeError::from).and_then(|observed| {
-            match recover(self.journal.now(), &observed, &error.to_string()) {
+            match recover(self.records.journal.now(), &observed, &error.to_string()) {
                 Recovery::Adopt(adoption) => self.run(&adoption.steps),
                 Recovery::Fresh { .. } => Ok(()),
             }
@@ -342,7 +348,7 @@ impl DataPlane {
     /// Steps that fill no tables.
     fn run(&mut self, steps: &[Step]) -> Result<(), ChangeError> {
         let mut nothing = |_: &mut TableWriter| Ok(());
-        Interpreter::new(&self.config, &mut self.journal, self.config.sizes, &mut nothing).run(steps)
+        Interpreter::new(&self.config, &mut self.records, self.config.sizes, &mut nothing).run(steps)
     }
 
     /// Plans and executes; the state is known again only if this succeeds.

@@ -56,7 +56,7 @@ impl fmt::Display for How {
 pub struct Standing {
     pub(super) config: Config,
     lock: WriterLock,
-    journal: JournalFile,
+    records: Records,
     found: Found,
 }
 
@@ -101,8 +101,8 @@ impl Standing {
         if !findings.is_empty() {
             return Err(StartError::Findings(findings));
         }
-        let journal = JournalFile::open(&config.state_dir);
-        let found = match recover(journal.now(), &Observed::of(&inventory), "its agent ended") {
+        let records = Records::open(&config.state_dir);
+        let found = match recover(records.journal.now(), &Observed::of(&inventory), "its agent ended") {
             Recovery::Fresh { number, remove, suspended } => {
                 Found::Nothing { number, steps: plan::first(number, &remove, suspended), made: None }
             }
@@ -113,7 +113,7 @@ impl Standing {
                 Found::Live(Box::new(Adopted { adoption, live, state }))
             }
         };
-        Ok(Self { config, lock, journal, found })
+        Ok(Self { config, lock, records, found })
     }
 
     pub(super) fn live(&self) -> Option<&Adopted> {
@@ -129,8 +129,8 @@ impl Standing {
         if let Found::Nothing { steps, made, .. } = &mut self.found {
             let (first, rest) = plan::ahead(steps);
             let mut nothing = |_: &mut TableWriter| Ok(());
-            let (config, journal) = (&self.config, &mut self.journal);
-            let mut interpreter = Interpreter::new(config, journal, config.sizes, &mut nothing);
+            let (config, records) = (&self.config, &mut self.records);
+            let mut interpreter = Interpreter::new(config, records, config.sizes, &mut nothing);
             interpreter.run(first)?;
             *made = interpreter.into_made();
             *steps = rest.to_vec();
@@ -141,24 +141,24 @@ impl Standing {
     /// Undoes or finishes a change of generation that was interrupted, and leads the tables to `snapshot`; `None`: nothing
     /// is known yet, and they stay as they are. No failure here detaches anything.
     pub fn lead_to(self, snapshot: Option<&Snapshot>) -> Result<(DataPlane, Started), StartError> {
-        let Self { config, lock, journal, found } = self;
+        let Self { config, lock, records, found } = self;
         match found {
             Found::Nothing { number, steps, made } => {
-                DataPlane::fresh(config, lock, journal, number, &steps, made, snapshot)
+                DataPlane::fresh(config, lock, records, number, &steps, made, snapshot)
             }
             Found::Live(adopted) => {
                 let Adopted { adoption, live, state } = *adopted;
-                DataPlane::over(config, lock, journal, live, state)?.take(&adoption, snapshot)
+                DataPlane::over(config, lock, records, live, state)?.take(&adoption, snapshot)
             }
         }
     }
 
     /// Undoes or finishes a change of generation that was interrupted, and changes nothing else; none: nothing is live.
     pub fn settle(self) -> Result<Option<DataPlane>, StartError> {
-        let Self { config, lock, journal, found } = self;
+        let Self { config, lock, records, found } = self;
         let Found::Live(adopted) = found else { return Ok(None) };
         let Adopted { adoption, live, state } = *adopted;
-        let mut plane = DataPlane::over(config, lock, journal, live, state)?;
+        let mut plane = DataPlane::over(config, lock, records, live, state)?;
         plane.finish(&adoption, None, &mut Vec::new())?;
         Ok(Some(plane))
     }
@@ -174,7 +174,7 @@ impl DataPlane {
     fn over(
         config: Config,
         lock: WriterLock,
-        journal: JournalFile,
+        records: Records,
         live: Live,
         state: State,
     ) -> Result<Self, StartError> {
@@ -183,7 +183,7 @@ impl DataPlane {
         Ok(Self {
             config,
             control,
-            journal,
+            records,
             trial: None,
             sentinel_stands: false,
             live,
@@ -199,7 +199,7 @@ impl DataPlane {
     fn fresh(
         config: Config,
         lock: WriterLock,
-        mut journal: JournalFile,
+        mut records: Records,
         number: u32,
         steps: &[Step],
         made: Option<Ebpf>,
@@ -215,13 +215,15 @@ impl DataPlane {
                 Ok::<_, ApplyError>(())
             })
         };
-        Interpreter::new(&config, &mut journal, config.sizes, &mut fill).with(made).run(steps)?;
+        Interpreter::new(&config, &mut records, config.sizes, &mut fill).with(made).run(steps)?;
         let pins = &config.pins;
         let live = Live::open(pins, number, GenerationPins::read(pins, number)?, &config.object)?;
-        let plane = Self { applied, barrier_due: false, ..Self::over(config, lock, journal, live, state)? };
+        let mut plane =
+            Self { applied, barrier_due: false, ..Self::over(config, lock, records, live, state)? };
         plane.begin_lease()?;
         let applied = plane.counted(writes);
-        Ok((plane, Started { generation: number, how: How::Fresh, applied, notes: Vec::new() }))
+        let notes = plane.records.tally.take_note().into_iter().collect();
+        Ok((plane, Started { generation: number, how: How::Fresh, applied, notes }))
     }
 
     fn take(
@@ -243,6 +245,7 @@ impl DataPlane {
             None => (How::Adopted, self.reconcile(snapshot, &mut notes)?),
         };
         self.begin_lease()?;
+        notes.extend(self.records.tally.take_note());
         let generation = self.generation();
         Ok((self, Started { generation, how, applied, notes }))
     }
@@ -278,8 +281,12 @@ impl DataPlane {
             notes.push(format!("generation {from} stays, although it was to change ({reason}): its tables cannot be read, and nothing else is known"));
             return Ok(None);
         }
-        if let Some(failures) =
-            self.journal.now().holds(&self.wanted(carrying.direction)).filter(|_| !self.config.candidate)
+        if let Some(failures) = self
+            .records
+            .journal
+            .now()
+            .holds(&self.wanted(carrying.direction))
+            .filter(|_| !self.config.candidate)
         {
             let (count, last) = (failures.count, &failures.reason);
             notes.push(format!("generation {from} stays, although it was to change ({reason}): a change was undone {count} times, last because {last}"));

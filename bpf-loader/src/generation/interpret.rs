@@ -10,12 +10,13 @@ use evermesh_sentinel::SentinelError;
 use tracing::{debug, warn};
 
 use super::{
-    BuildError, CarryError, Direction, JournalError, JournalFile, Moment, Programs, RehearsalError, Step,
+    BuildError, CarryError, Direction, JournalError, Moment, Programs, Records, RehearsalError, Step,
     SwitchError, carry, make, rehearse::rehearse, switch,
 };
 use crate::{
     ApplyError, Config, TableSizes, barrier,
     tables::{TableWriter, WriteError},
+    tally::Counts,
 };
 
 /// Why a step failed. What was done before stays done; the next start finishes or undoes it.
@@ -102,7 +103,7 @@ pub type Fill<'a> = &'a mut dyn FnMut(&mut TableWriter) -> Result<(), ApplyError
 /// Does steps, one after the other. The one place that changes a generation, a link or `live`.
 pub struct Interpreter<'a> {
     config: &'a Config,
-    journal: &'a mut JournalFile,
+    records: &'a mut Records,
     sizes: TableSizes,
     direction: Direction,
     fill: Fill<'a>,
@@ -123,8 +124,8 @@ impl fmt::Debug for Interpreter<'_> {
 
 impl<'a> Interpreter<'a> {
     /// New generations get tables of these sizes, filled by `fill`, and are rehearsed if the configuration names a sentinel.
-    pub fn new(config: &'a Config, journal: &'a mut JournalFile, sizes: TableSizes, fill: Fill<'a>) -> Self {
-        Self { config, journal, sizes, direction: Direction::Up, fill, made: None, bridge: None }
+    pub fn new(config: &'a Config, records: &'a mut Records, sizes: TableSizes, fill: Fill<'a>) -> Self {
+        Self { config, records, sizes, direction: Direction::Up, fill, made: None, bridge: None }
     }
 
     /// The same, and frozen maps are brought in that direction.
@@ -157,7 +158,7 @@ impl<'a> Interpreter<'a> {
     fn perform(&mut self, step: &Step) -> Result<(), ChangeError> {
         let (pins, direction) = (&self.config.pins, self.direction);
         match *step {
-            Step::Record(ref entry) => self.journal.write(entry)?,
+            Step::Record(ref entry) => self.records.journal.write(entry)?,
             Step::MakeRoom { generation } => make::room(pins, generation)?,
             Step::MakeMaps { ref carried, .. } => {
                 self.made = Some(make::maps(Some(pins), &self.config.object, direction, self.sizes, carried)?)
@@ -195,9 +196,22 @@ impl<'a> Interpreter<'a> {
             Step::Replace { generation, table } => carry::replace(pins, generation, table)?,
             Step::RemoveBridge { generation } => remove_bridge(pins, generation)?,
             Step::MakeLive { generation } => switch::make_live(pins, generation)?,
+            Step::BeginTally => self.records.tally.begin(),
+            Step::Count { generation } => self.count(generation),
             Step::Remove { generation } => remove_generation(pins, generation)?,
         }
         Ok(())
+    }
+
+    /// What cannot be read is lost, and keeps nothing from going on.
+    fn count(&mut self, generation: u32) {
+        let pins = &self.config.pins;
+        let read = GenerationPins::read(pins, generation).map_err(|error| error.to_string());
+        let counts = read.and_then(|found| Counts::of(pins, generation, &found).map_err(|e| e.to_string()));
+        match counts {
+            Ok(counts) => counts.into_iter().for_each(|counts| self.records.tally.add(counts)),
+            Err(reason) => warn!(reason, "what generation {generation} has counted is lost"),
+        }
     }
 
     /// Where a sentinel cannot stand, traffic is the first to meet the new programs, and the gate sees how it fares.

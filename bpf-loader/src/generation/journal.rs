@@ -1,10 +1,10 @@
-use std::{fmt, fs, io, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 use evermesh_state::local::{SnapshotError, SnapshotFile};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::TableSizes;
+use crate::{TableSizes, boot::boot_id};
 
 /// How far a change of generation has come, and which ones failed. It speaks of the kernel's objects, so it is of no
 /// account after a reboot.
@@ -175,10 +175,4 @@ impl JournalFile {
         self.now = next;
         Ok(())
     }
-}
-
-/// The kernel's name for this boot; empty where it tells none.
-fn boot_id() -> String {
-    let read: io::Result<String> = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    read.map(|text| text.trim().to_owned()).unwrap_or_default()
 }

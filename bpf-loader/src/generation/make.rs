@@ -11,6 +11,7 @@ use aya::{
     maps::Map,
     programs::{Program, ProgramError},
 };
+use evermesh_abi::Counter;
 use evermesh_pins::{
     GenerationPins, Hook, HookEntry, InventoryError, Manifest, ManifestError, MapPin, PinDir, ProgramPin,
     Table, TableEntry, sys,
@@ -168,6 +169,7 @@ pub fn manifest(pins: &PinDir, object: [u8; 32], generation: u32) -> Result<(), 
         object,
         tables: built.tables.iter().map(table).collect(),
         hooks: built.programs.iter().map(hook).collect(),
+        counters: Counter::ALL.map(|(_, name)| name.to_owned()).into(),
     };
     Ok(manifest.write(&pins.manifest(generation))?)
 }

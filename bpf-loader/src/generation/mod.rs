@@ -5,7 +5,7 @@
 //!    |
 //!  Interpreter         does them, one after the other
 //!    |
-//!  make, carry, switch, journal     what a step does
+//!  make, carry, switch, records     what a step does
 //! ```
 
 mod carry;
@@ -17,6 +17,7 @@ pub mod plan;
 mod programs;
 #[cfg(test)]
 mod properties;
+mod records;
 mod recover;
 mod rehearse;
 mod step;
@@ -28,6 +29,7 @@ pub use interpret::{ChangeError, Fill, Interpreter, Watch};
 pub use journal::{Change, Entry, Failures, Journal, JournalError, JournalFile, Stage, Wanted};
 pub use make::BuildError;
 pub use programs::Programs;
+pub use records::Records;
 pub use recover::{Adoption, Observed, Recovery, recover};
 pub use rehearse::RehearsalError;
 pub use step::{Moment, Step};

@@ -43,16 +43,23 @@ fn programs(of: Programs) -> impl Iterator<Item = Step> {
 }
 
 /// The first generation. `live` names it before the first hook is attached, so that a start that is interrupted is told
-/// apart from a foreign hook.
+/// apart from a foreign hook. What was counted before went with what stood before.
 pub fn first(generation: u32, unfinished: &[u32], suspended: bool) -> Vec<Step> {
     let remove = unfinished.iter().map(|&generation| Step::Remove { generation });
     let attach = Hook::ALL.map(|hook| Step::Attach { hook, generation });
-    remove
+    [Step::BeginTally]
+        .into_iter()
+        .chain(remove)
         .chain(making(generation, &[]))
         .chain([Step::MakeLive { generation }])
         .chain(attach)
         .chain(suspended.then_some(Step::Resume))
         .collect()
+}
+
+/// A generation goes whose programs run no more: what it has counted is kept first.
+pub fn leaving(generation: u32) -> [Step; 2] {
+    [Step::Count { generation }, Step::Remove { generation }]
 }
 
 /// Those of a list that can be done before it is known what the tables will hold, and the others.
@@ -90,7 +97,7 @@ pub fn committing(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step
         steps.extend(crossing(links, generation));
         steps.push(Step::Barrier);
     }
-    steps.push(Step::Remove { generation: change.from });
+    steps.extend(leaving(change.from));
     steps.extend(settling(generation, carried, is_bridged(carried)));
     steps.extend(resuming(carried));
     steps.push(Step::Record(Entry::Done));
@@ -110,7 +117,7 @@ pub fn rolling_back(change: &Change, links: &Links, carried: &[Table], reason: &
     steps.extend(switching(links, Programs::Of(change.from)));
     steps.push(Step::Barrier);
     steps.push(Step::Record(Entry::Undone { reason: reason.to_owned() }));
-    steps.push(Step::Remove { generation: change.to });
+    steps.extend(leaving(change.to));
     steps.extend(resuming(carried));
     steps
 }

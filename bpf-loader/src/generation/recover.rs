@@ -125,7 +125,7 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
     }
     steps.extend(change.map(|change| Step::Record(outcome(change.to == generation, change.stage, why))));
     for generation in others {
-        steps.push(Step::Remove { generation });
+        steps.extend(plan::leaving(generation));
         notes.push(format!("generation {generation} was removed: it was not live"));
     }
     steps.extend(plan::settling(generation, carried, observed.bridges.contains(&generation)));

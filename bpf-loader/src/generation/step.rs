@@ -118,6 +118,13 @@ pub enum Step {
         /// The generation.
         generation: u32,
     },
+    /// Begins the tally anew: of those that were added to it, none is left.
+    BeginTally,
+    /// Adds what a generation has counted to the tally. Its programs run no more.
+    Count {
+        /// The generation.
+        generation: u32,
+    },
     /// Removes a generation that hooks nothing, its manifest first.
     Remove {
         /// The generation.
@@ -163,6 +170,10 @@ impl fmt::Display for Step {
             }
             Self::RemoveBridge { generation } => write!(f, "remove the bridge to generation {generation}"),
             Self::MakeLive { generation } => write!(f, "make generation {generation} live"),
+            Self::BeginTally => f.write_str("begin the tally anew"),
+            Self::Count { generation } => {
+                write!(f, "add what generation {generation} has counted to the tally")
+            }
             Self::Remove { generation } => write!(f, "remove generation {generation}"),
         }
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 mod calls;
+mod counts;
 mod kills;
 mod layouts;
 mod plane;

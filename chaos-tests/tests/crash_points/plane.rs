@@ -112,7 +112,7 @@ impl Plane {
         for hook in Hook::ALL {
             assert_eq!(inventory.links[&hook].info.program_id, generation.programs[&hook].info.id, "{hook}");
         }
-        let journal = JournalFile::open(self.sandbox.state_dir());
+        let journal = JournalFile::open(self.state_dir());
         assert_eq!(journal.now().change, None);
         assert_eq!((generation.carried.len(), generation.bridge.len()), (0, 0));
         assert_eq!(inventory.phase, PHASE_STEADY);
@@ -138,7 +138,7 @@ impl Plane {
 
     /// The file of the journal.
     pub fn journal(&self) -> PathBuf {
-        self.sandbox.state_dir().join("journal")
+        self.state_dir().join("journal")
     }
 
     pub fn command(&self, task: Task) -> Command {
@@ -166,6 +166,16 @@ impl Plane {
         &self.stage.web
     }
 
+    /// The pod from which attempts come.
+    pub fn client(&self) -> &Pod {
+        &self.stage.client
+    }
+
+    /// Where records are kept.
+    pub fn state_dir(&self) -> PathBuf {
+        self.sandbox.state_dir()
+    }
+
     fn command_of(&self, program: &str, task: Task) -> Command {
         let mut command = Command::new(binaries::find(program).unwrap());
         command.args(self.directories()).arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
@@ -183,7 +193,7 @@ impl Plane {
 
     /// Where its pins and its journal are, as flags.
     pub fn directories(&self) -> [PathBuf; 4] {
-        ["--bpffs".into(), self.pins().root().to_owned(), "--state-dir".into(), self.sandbox.state_dir()]
+        ["--bpffs".into(), self.pins().root().to_owned(), "--state-dir".into(), self.state_dir()]
     }
 
     pub fn pins(&self) -> PinDir {

@@ -1,5 +1,6 @@
 //! Every list of steps, interrupted before and after each of them, and its recovery interrupted in turn.
 
+mod counting;
 mod maps;
 mod migration;
 mod pods;
@@ -10,6 +11,7 @@ use evermesh_pins::{BridgeEnd, Hook, Table};
 
 use super::{plan::Links, *};
 use crate::TableSizes;
+use counting::Counting;
 use maps::{Contents, Version};
 use pods::Pods;
 
@@ -29,6 +31,8 @@ struct World {
     contents: BTreeMap<Table, Contents>,
     /// What stands in `enrolled`.
     pods: Pods,
+    /// What programs count.
+    counting: Counting,
 }
 
 impl World {
@@ -39,7 +43,9 @@ impl World {
             links: on(Programs::Of(OLD)),
             ..Observed::default()
         };
-        Self { kernel, ..Self::bare() }
+        let mut counting = Counting::default();
+        counting.make(OLD);
+        Self { kernel, counting, ..Self::bare() }
     }
 
     fn bare() -> Self {
@@ -50,6 +56,7 @@ impl World {
             frozen: Table::BROUGHT.map(|table| (table, Version::Old)).into(),
             contents: Table::CARRIED.map(|table| (table, Contents::default())).into(),
             pods: Pods::default(),
+            counting: Counting::default(),
         }
     }
 
@@ -71,6 +78,7 @@ impl World {
             Step::Switch { hook, from, to } if kernel.stand(*to) && kernel.links.get(hook) == Some(from) => {
                 kernel.links.insert(*hook, *to);
                 self.contents.values_mut().for_each(|contents| contents.left(*hook, *from));
+                self.counting.left(*from);
             }
             Step::PinCarried { generation, table } => {
                 kernel.carried.entry(*generation).or_default().push(*table);
@@ -86,7 +94,13 @@ impl World {
             Step::Suspend => kernel.suspended = true,
             Step::Resume => kernel.suspended = false,
             Step::Sweep { table: Table::Enrolled, .. } => self.pods.copy(),
-            Step::Barrier => self.contents.values_mut().for_each(Contents::barrier),
+            Step::Barrier => {
+                self.contents.values_mut().for_each(Contents::barrier);
+                self.counting.barrier();
+            }
+            Step::MakeMaps { generation, .. } => self.counting.make(*generation),
+            Step::BeginTally => self.counting.begin(),
+            Step::Count { generation } if finished(generation) => self.counting.add(*generation),
             Step::Sweep { table, .. } => self.contents.get_mut(table).ok_or("no such map")?.sweep(),
             Step::Replace { generation, table } if kernel.has_carried(*generation, *table) => {
                 kernel.take_carried(*generation, *table);
@@ -103,6 +117,7 @@ impl World {
                     && kernel.links.values().all(|at| at.generation() != *generation) =>
             {
                 kernel.generations.remove(generation);
+                self.counting.remove(*generation);
                 kernel.carried.remove(generation);
                 kernel.bridges.remove(generation);
                 if *generation == NEW {
@@ -130,6 +145,9 @@ impl World {
     /// Traffic goes on, after each step.
     fn run(&mut self) -> Result<(), String> {
         let links = &self.kernel.links;
+        self.counting.run(links);
+        self.counting
+            .check(|generation| self.kernel.generations.get(&generation).is_some_and(Option::is_some))?;
         self.pods.run(links, self.frozen[&Table::Enrolled], self.kernel.suspended)?;
         let mut contents = self.contents.iter_mut();
         contents.try_for_each(|(table, it)| it.run(links).map_err(|why| format!("{table}: {why}")))

@@ -35,10 +35,10 @@ impl StatusView {
 }
 
 /// What the kernel has counted, and the agent.
-fn counters(facts: &Facts) -> Vec<(&'static str, u64)> {
+fn counters(facts: &Facts) -> Vec<(String, u64)> {
     let told = facts.agent.word.as_ref().and_then(|word| word.data_plane.as_ref());
-    let destroyed = told.map(|it| ("destroyed", it.destroyed));
-    facts.data_path.counters.iter().copied().chain(destroyed).collect()
+    let destroyed = told.map(|it| ("destroyed".to_owned(), it.destroyed));
+    facts.data_path.counters.iter().cloned().chain(destroyed).collect()
 }
 
 fn health(facts: &Facts, problems: &[String]) -> Health {

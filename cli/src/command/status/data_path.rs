@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use evermesh_pins::{Control, Enrolment, Hook, Inventory, PinDir, TablesView, probe::PodOutside, verify};
+use evermesh_abi::Counter;
+use evermesh_loader::tally::{Counts, TallyError, TallyFile};
+use evermesh_pins::{Control, Enrolment, Hook, Inventory, PinDir, probe::PodOutside, verify};
 
 use crate::{Failure, args::Directories, command::pod::PodView, heartbeat, hooked};
 
@@ -27,8 +29,8 @@ pub struct DataPath {
     pub pods: Vec<PodView>,
     /// Enrolled pods with processes that the hooks do not cover.
     pub pods_outside: Vec<PodOutside>,
-    /// How often what happened in the live generation.
-    pub counters: Vec<(&'static str, u64)>,
+    /// How often what happened since the first generation was made.
+    pub counters: Vec<(String, u64)>,
 }
 
 impl DataPath {
@@ -38,7 +40,7 @@ impl DataPath {
         let mut seen = Self::default();
         match Inventory::read(&pins) {
             Ok(inventory) if inventory.is_empty() => {}
-            Ok(inventory) => seen.look_at(&pins, &inventory, directories.cgroup.as_deref()),
+            Ok(inventory) => seen.look_at(&pins, &inventory, directories),
             Err(error) => {
                 seen.stands = true;
                 seen.findings.push(error.to_string());
@@ -47,21 +49,15 @@ impl DataPath {
         seen
     }
 
-    fn look_at(&mut self, pins: &PinDir, inventory: &Inventory, named: Option<&Path>) {
+    fn look_at(&mut self, pins: &PinDir, inventory: &Inventory, directories: &Directories) {
         self.stands = true;
         self.generation = inventory.live;
         self.hooks = inventory.links.values().filter(|link| link.hooks()).count();
-        self.look_at_hooks(pins, inventory, named);
+        self.look_at_hooks(pins, inventory, directories.cgroup.as_deref());
         if let Err(error) = self.look_at_maps(pins) {
             self.findings.push(error.to_string());
         }
-        let live = inventory.live.and_then(|number| Some((number, inventory.generations.get(&number)?)));
-        if let Some((number, generation)) = live {
-            match TablesView::counters(pins, number, generation) {
-                Ok(counters) => self.counters = counters,
-                Err(error) => self.findings.push(error.to_string()),
-            }
-        }
+        self.look_at_counters(pins, inventory, &directories.state_dir);
     }
 
     fn look_at_hooks(&mut self, pins: &PinDir, inventory: &Inventory, named: Option<&Path>) {
@@ -72,6 +68,18 @@ impl DataPath {
             }
             Err(error) => self.findings.push(error.to_string()),
         }
+    }
+
+    /// What stands is read before the tally: a generation that is left meanwhile is then found in one of both.
+    fn look_at_counters(&mut self, pins: &PinDir, inventory: &Inventory, state_dir: &Path) {
+        let (standing, failed) = Counts::standing(pins, inventory);
+        self.findings.extend(failed.iter().map(ToString::to_string));
+        let tally = TallyFile::read(state_dir);
+        self.findings.extend(tally.as_ref().err().map(TallyError::in_full));
+        let mut sums = tally.unwrap_or_default().with(&standing);
+        let known = Counter::ALL.into_iter().filter_map(|(_, name)| sums.remove_entry(name));
+        self.counters = known.collect();
+        self.counters.extend(sums);
     }
 
     fn look_at_maps(&mut self, pins: &PinDir) -> Result<(), Failure> {

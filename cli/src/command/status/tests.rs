@@ -98,7 +98,7 @@ fn data_path() -> DataPath {
         lease_ms: Some(30_000),
         pods: vec![pod(1), pod(2)],
         pods_outside: vec![],
-        counters: vec![("translated", 4242), ("refused_no_endpoints", 1)],
+        counters: vec![("translated".into(), 4242), ("refused_no_endpoints".into(), 1)],
     }
 }
 

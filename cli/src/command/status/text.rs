@@ -157,7 +157,7 @@ fn pods(view: &StatusView) -> String {
 }
 
 fn counters(view: &StatusView) -> String {
-    let shown = |(name, value): &(&str, u64)| Some(format!("{} {value}", name.replace('_', " ")));
+    let shown = |(name, value): &(String, u64)| Some(format!("{} {value}", name.replace('_', " ")));
     match view.counters.as_slice() {
         [] => "none".into(),
         counters => joined(counters.iter().map(shown)),

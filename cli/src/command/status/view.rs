@@ -22,7 +22,7 @@ pub struct StatusView {
     pub pods: Vec<PodView>,
     pub pods_outside: Vec<PodOutsideView>,
     #[serde(serialize_with = "as_object")]
-    pub counters: Vec<(&'static str, u64)>,
+    pub counters: Vec<(String, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -100,6 +100,6 @@ pub struct RefusedView {
     pub age_ms: u64,
 }
 
-fn as_object<S: Serializer>(pairs: &[(&'static str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(pairs.iter().copied())
+fn as_object<S: Serializer>(pairs: &[(String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
 }
