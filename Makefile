@@ -46,7 +46,8 @@ test: root bootstrap-tests test-binaries ## run all tests but those of `make e2e
 	@$(tools) $(nextest) --profile $(PROFILE) $(ARGS)
 
 crash-points: root bootstrap-tests test-binaries ## cut off changes of what runs at every moment and every call, needs root; hours
-	@$(tools) EVERMESH_CRASH_POINTS=all $(nextest) --profile long -E 'binary(crash_points)' $(ARGS)
+	@$(tools) EVERMESH_CRASH_POINTS=all $(nextest) --profile long \
+		-E 'binary(crash_points) | (binary(later) & test(/^kills::/))' $(ARGS)
 
 chaos: root bootstrap-tests test-binaries ## five rounds of changes and kills and 1,000 cycles, needs root; goes on where it was stopped
 	@$(tools) NEXTEST="$(nextest)" chaos-tests/chaos $(target)/debug $(target)/chaos

@@ -127,11 +127,17 @@ impl Client {
         }
     }
 
-    /// Asks a supervisor to yield to this process, which will say commit or rollback within that time.
-    /// Returns when the old agent has ended and lock and sockets are free.
-    pub fn ask(mut self, release: &str, commit_within: Duration) -> Result<Predecessor, ClientError> {
+    /// Asks a supervisor to yield to this process, which will start the agent of the staged release `digest` and say commit
+    /// or rollback within that time. Returns when the old agent has ended, its release has stepped down where the new agent
+    /// needs that, and lock and sockets are free.
+    pub fn ask(
+        mut self,
+        release: &str,
+        digest: Option<String>,
+        commit_within: Duration,
+    ) -> Result<Predecessor, ClientError> {
         let commit_within_ms = Some(u64::try_from(commit_within.as_millis()).unwrap_or(u64::MAX));
-        let ask = Request::Ask { release: release.into(), pid: process::id(), commit_within_ms };
+        let ask = Request::Ask { release: release.into(), pid: process::id(), commit_within_ms, digest };
         match self.request(&ask)? {
             Answer::Yielded => Predecessor::new(self.stream, self.lines),
             answer => Err(unexpected(answer)),

@@ -130,7 +130,7 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
     let mut kernel = Kernel::default();
     let unknown = |(&table, pin): (&Table, &MapPin)| {
         let unknown = kernel.known(table, &pin.info).err()?;
-        if is_carried(inventory, table, pin) {
+        if is_carried(table, pin) {
             return None;
         }
         Some(Finding::Unknown { path: pins.frozen_map(table), unknown })
@@ -147,9 +147,9 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
     findings
 }
 
-/// Whoever finds `enrolled` in any layout that can be read brings it anew, in the next generation.
-fn is_carried(inventory: &Inventory, table: Table, pin: &MapPin) -> bool {
-    table == Table::Enrolled && inventory.live.is_some() && PodMap::reads(pin)
+/// Whoever finds `enrolled` in any layout that can be read brings it anew, in the next generation or the first.
+fn is_carried(table: Table, pin: &MapPin) -> bool {
+    table == Table::Enrolled && PodMap::reads(pin)
 }
 
 fn verify_live(pins: &PinDir, inventory: &Inventory) -> Vec<Finding> {

@@ -1,7 +1,10 @@
 use std::fmt;
 
 use aya::Ebpf;
-use evermesh_pins::{GenerationPins, Table};
+use evermesh_pins::{
+    GenerationPins, Table,
+    layout::{Kernel, Known},
+};
 
 use super::*;
 
@@ -104,7 +107,8 @@ impl Standing {
         let records = Records::open(&config.state_dir);
         let found = match recover(records.journal.now(), &Observed::of(&inventory), "its agent ended") {
             Recovery::Fresh { number, remove, suspended } => {
-                Found::Nothing { number, steps: plan::first(number, &remove, suspended), made: None }
+                let steps = plan::first(number, &remove, suspended, &left_behind(&inventory));
+                Found::Nothing { number, steps, made: None }
             }
             Recovery::Adopt(adoption) => {
                 let pins = inventory.generations.remove(&adoption.generation).unwrap_or_default();
@@ -222,7 +226,8 @@ impl DataPlane {
             Self { applied, barrier_due: false, ..Self::over(config, lock, records, live, state)? };
         plane.begin_lease()?;
         let applied = plane.counted(writes);
-        let notes = plane.records.tally.take_note().into_iter().collect();
+        let left = steps.iter().filter_map(note_of_what_was_left);
+        let notes = plane.records.tally.take_note().into_iter().chain(left).collect();
         Ok((plane, Started { generation: number, how: How::Fresh, applied, notes }))
     }
 
@@ -323,6 +328,21 @@ impl DataPlane {
             applied => applied,
         }
     }
+}
+
+/// Frozen maps of other layouts than this release's own, without a generation that uses them: a removal was interrupted.
+fn left_behind(inventory: &Inventory) -> Vec<Table> {
+    let mut kernel = Kernel::default();
+    let mut is_other = |table: &Table| {
+        let pin = inventory.frozen.get(table);
+        pin.is_some_and(|pin| kernel.known(*table, &pin.info) != Ok(Known::Own))
+    };
+    Table::BROUGHT.into_iter().filter(|table| is_other(table)).collect()
+}
+
+fn note_of_what_was_left(step: &Step) -> Option<String> {
+    let Step::Replace { table, .. } = step else { return None };
+    Some(format!("{table} was left in another layout by a removal that was interrupted, and came over"))
 }
 
 /// Why the live generation does not do, if so. Tables shrink no further than what is in use allows.

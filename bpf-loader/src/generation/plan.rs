@@ -20,14 +20,14 @@ use super::{Change, Entry, Programs, Stage, Step};
 /// Which programs each link attaches.
 pub type Links = BTreeMap<Hook, Programs>;
 
-/// Makes a generation aside.
-pub fn making(generation: u32, carried: &[Table]) -> Vec<Step> {
+/// Makes a generation aside, and the bridge to it.
+fn making(generation: u32, carried: &[Table], bridged: bool) -> Vec<Step> {
     let maps = Step::MakeMaps { generation, carried: carried.to_vec() };
     let mut steps = vec![Step::MakeRoom { generation }, maps];
     steps.extend(Table::OF_GENERATION.map(|table| Step::PinTable { generation, table }));
     steps.extend(carried.iter().map(|&table| Step::PinCarried { generation, table }));
     steps.extend(programs(Programs::Of(generation)));
-    if is_bridged(carried) {
+    if bridged {
         for end in BridgeEnd::ALL {
             steps.push(Step::MakeBridge { generation, end });
             steps.extend(programs(Programs::Bridge(generation, end)));
@@ -43,23 +43,32 @@ fn programs(of: Programs) -> impl Iterator<Item = Step> {
 }
 
 /// The first generation. `live` names it before the first hook is attached, so that a start that is interrupted is told
-/// apart from a foreign hook. What was counted before went with what stood before.
-pub fn first(generation: u32, unfinished: &[u32], suspended: bool) -> Vec<Step> {
+/// apart from a foreign hook. What was counted before went with what stood before. What stands in frozen maps of other layouts, `left`
+/// by a removal that was interrupted, comes over: no program writes them.
+pub fn first(generation: u32, unfinished: &[u32], suspended: bool, left: &[Table]) -> Vec<Step> {
     let remove = unfinished.iter().map(|&generation| Step::Remove { generation });
     let attach = Hook::ALL.map(|hook| Step::Attach { hook, generation });
     [Step::BeginTally]
         .into_iter()
         .chain(remove)
-        .chain(making(generation, &[]))
+        .chain(making(generation, left, false))
+        .chain(moving_in(generation, left))
         .chain([Step::MakeLive { generation }])
         .chain(attach)
-        .chain(suspended.then_some(Step::Resume))
+        .chain(suspended.then_some(Step::Resume).or(resuming(left)))
         .collect()
 }
 
 /// A generation goes whose programs run no more: what it has counted is kept first.
 pub fn leaving(generation: u32) -> [Step; 2] {
     [Step::Count { generation }, Step::Remove { generation }]
+}
+
+/// Frozen maps take the place of those that are left. Whoever writes `enrolled` waits.
+fn moving_in(generation: u32, left: &[Table]) -> impl Iterator<Item = Step> {
+    let waits = left.contains(&Table::Enrolled).then_some([Step::Suspend, Step::Barrier]);
+    let sweep = left.iter().map(move |&table| Step::Sweep { generation, table });
+    waits.into_iter().flatten().chain(sweep).chain(settling(generation, left, false))
 }
 
 /// Those of a list that can be done before it is known what the tables will hold, and the others.
@@ -76,7 +85,7 @@ pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
     let near = Programs::Bridge(generation, BridgeEnd::Near);
     let to = if is_bridged(carried) { near } else { Programs::Of(generation) };
     let mut steps = vec![Step::Record(Entry::Begin(Change { stage: Stage::Making, ..change.clone() }))];
-    steps.extend(making(generation, carried));
+    steps.extend(making(generation, carried, is_bridged(carried)));
     steps.push(Step::Rehearse { generation });
     if carried.contains(&Table::Enrolled) {
         let table = Table::Enrolled;

@@ -63,7 +63,8 @@ pub enum SwitchError {
     },
 }
 
-/// Attaches a generation's program and pins the link, in place of one that hooks nothing, if there is one.
+/// Attaches a generation's program and pins the link, in place of one that hooks nothing, if there is one. A removal that was
+/// interrupted may have taken their directory.
 pub fn attach(pins: &PinDir, cgroup: &Cgroup, hook: Hook, generation: u32) -> Result<(), SwitchError> {
     let path = cgroup.path.clone();
     let directory = File::open(&path).map_err(|source| SwitchError::Cgroup { path, source })?;
@@ -72,6 +73,7 @@ pub fn attach(pins: &PinDir, cgroup: &Cgroup, hook: Hook, generation: u32) -> Re
     let link = sys::link_create(program.as_fd(), directory.as_fd(), hook.attach_type()).map_err(attach)?;
     let path = pins.link(hook);
     let failed = |source| SwitchError::Pin { path: path.clone(), source };
+    fs::create_dir_all(pins.links()).map_err(failed)?;
     if stands(&path) {
         fs::remove_file(&path).map_err(failed)?;
     }

@@ -1,6 +1,7 @@
 //! Evermesh itself, as a user runs it: through the command line, in a sandbox.
 
 mod command;
+mod takeover;
 mod view;
 mod wall_clock;
 
@@ -121,20 +122,24 @@ impl<'a> Mesh<'a> {
 
     /// Runs the supervisor again, after it has ended, and waits until its agent is ready.
     pub fn restart(&mut self) -> Result<Pid> {
+        self.supervisor = Some(self.spawn(&[])?);
+        self.await_first_agent()
+    }
+
+    /// Starts a supervisor, with these flags besides.
+    fn spawn(&mut self, besides: &[&str]) -> Result<Process> {
         let mut command = Command::new(&self.program);
         command.arg("run").args(self.directories());
         match &self.source {
             Source::File => command.arg("--config").arg(self.config()),
             Source::ControlPlane(address) => command.arg("--xds-address").arg(address),
         };
-        command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path()).args(&self.flags);
+        command.arg("--cgroup").arg(self.sandbox.pods_cgroup().path()).args(&self.flags).args(besides);
         command.envs(self.programs.as_ref().map(|programs| ("EVERMESH_PROGRAMS", programs)));
         self.starts += 1;
         self.wall_clock.iter().for_each(|clock| clock.give(&mut command));
         let (what, log_dir) = (format!("evermesh-{}", self.starts), self.sandbox.log_dir());
-        let process = Process::spawn(&what, command, self.sandbox.mesh_placement()?, &log_dir)?;
-        self.supervisor = Some(process);
-        self.await_first_agent()
+        Process::spawn(&what, command, self.sandbox.mesh_placement()?, &log_dir)
     }
 
     fn directories(&self) -> [PathBuf; 6] {
@@ -169,13 +174,24 @@ impl<'a> Mesh<'a> {
 
     /// Waits until the supervisor is in that phase with a process, and tells which that is.
     pub fn await_phase(&self, phase: &str) -> Result<Pid> {
-        let found = || self.state().filter(|state| state.phase == phase).and_then(|state| state.agent_pid);
+        self.await_phase_of(self.supervisor_pid(), phase)
+    }
+
+    /// The same of another supervisor than the one that was there first.
+    pub fn await_phase_of(&self, supervisor: Option<Pid>, phase: &str) -> Result<Pid> {
+        let state = || self.state_of(supervisor).filter(|state| state.phase == phase);
+        let found = || state().and_then(|state| state.agent_pid);
         wait::until(&format!("the phase {phase}"), PATIENCE, || found().map(Pid::from_raw))
     }
 
     /// What it has pinned.
     pub fn pins(&self) -> PinDir {
         PinDir::new(self.sandbox.bpffs())
+    }
+
+    /// Whether the supervisor has a ready agent now.
+    pub fn serves(&self) -> bool {
+        self.ready_agent().is_some()
     }
 
     fn ready_agent(&self) -> Option<Pid> {
@@ -185,8 +201,12 @@ impl<'a> Mesh<'a> {
 
     /// The file may be one of an earlier supervisor: only that of the one that runs counts.
     fn state(&self) -> Option<State> {
+        self.state_of(self.supervisor_pid())
+    }
+
+    fn state_of(&self, supervisor: Option<Pid>) -> Option<State> {
         let state = State::read(&self.sandbox.run_dir())?;
-        Some(state).filter(|state| Some(Pid::from_raw(state.pid)) == self.supervisor_pid())
+        Some(state).filter(|state| Some(Pid::from_raw(state.pid)) == supervisor)
     }
 
     /// Kills the agent, and tells which process it was.

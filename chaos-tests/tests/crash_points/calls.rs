@@ -9,7 +9,7 @@ use rand::RngExt;
 use crate::{
     all,
     plane::{Kind, Plane, Task, event},
-    strace::{CALLS, calls, traced},
+    strace::{Call, calls, traced},
 };
 
 const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
@@ -55,28 +55,29 @@ fn errors() -> [String; 5] {
     ERRORS.map(|error| format!("error={error}"))
 }
 
-/// What is done to the call of that number, by one of these faults; or each of them to all calls.
+/// One of these faults is done to some calls; or each of them to all.
 fn survive(kind: Kind, faults: &[&str]) {
     let plane = Plane::new(kind);
-    let calls = calls(&plane, plane.command(plane.change()));
+    let calls = calls(&plane, &plane.command(plane.change()));
     let mut random = random(11);
-    let chosen: Vec<(usize, &str)> = match all() {
-        true => (1..=calls).flat_map(|call| faults.iter().map(move |fault| (call, *fault))).collect(),
-        false => (0..sample(kind))
-            .map(|_| (random.random_range(1..=calls), faults[random.random_range(0..faults.len())]))
-            .collect(),
+    let mut one_of = |all: usize| random.random_range(0..all);
+    let chosen: Vec<(&Call, &str)> = match all() {
+        true => calls.iter().flat_map(|call| faults.iter().map(move |fault| (call, *fault))).collect(),
+        false => {
+            (0..sample(kind)).map(|_| (&calls[one_of(calls.len())], faults[one_of(faults.len())])).collect()
+        }
     };
     for some in chosen.chunks(AT_ONCE) {
         let report =
-            plane.under_traffic(|| some.iter().map(|(call, fault)| disturb(&plane, *call, fault)).collect());
+            plane.under_traffic(|| some.iter().map(|(call, fault)| disturb(&plane, call, fault)).collect());
         println!("{report}");
         assert_eq!(report.verdict(), Verdict::Clean, "{report}");
     }
     println!("survived {0} of {0}", chosen.len());
 }
 
-fn disturb(plane: &Plane, call: usize, fault: &str) -> Event {
-    let what = format!("inject={CALLS}:{fault}:when={call}");
+fn disturb(plane: &Plane, call: &Call, fault: &str) -> Event {
+    let what = call.inject(fault);
     event(fault, || {
         traced(plane, &["-e", &what], &plane.command(plane.change()));
         let (_, room) = plane.recovered();

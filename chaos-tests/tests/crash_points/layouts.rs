@@ -13,8 +13,8 @@ use std::{
 
 use evermesh_chaos_tests::{binaries, oracle::Verdict, stage::config};
 use evermesh_pins::{
-    Inventory, Table, TablesView,
-    layout::{Carried, Change, Difference, Kernel, Ways},
+    Inventory, MapKind, Table, TablesView,
+    layout::{Carried, Change, Difference, Kernel, MapChange, Ways},
 };
 
 use crate::plane::{Kind, Plane, Run, Task, event};
@@ -184,6 +184,9 @@ fn the_other_layouts_are_others_in_every_way() {
         let theirs = kernel.describe_frozen(table, &inventory.frozen[&table].info).unwrap();
         let carried = Carried::of(table, &table.description(), &theirs, &table.declared());
         assert_eq!(carried, Carried::Migrated, "{table}");
+        let map = Difference::between(&table.description(), &theirs, &table.declared()).map;
+        let kind = MapChange::Kind { from: MapKind::Hash, to: MapKind::LruHash };
+        assert_eq!(map.contains(&kind), table == Table::UdpOrigins, "{table}: {map:?}");
     }
     for change in [Change::Added, Change::Removed, Change::Moved, Change::Widened] {
         assert!(changes.contains(&change), "{change:?}");

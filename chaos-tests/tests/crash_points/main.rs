@@ -7,8 +7,10 @@ mod calls;
 mod counts;
 mod kills;
 mod layouts;
+mod left_behind;
 mod plane;
 mod strace;
+mod take_back;
 mod uninstall;
 
 /// Every moment is asked for, not a part of them.

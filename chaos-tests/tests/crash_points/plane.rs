@@ -85,8 +85,13 @@ impl Plane {
         fs::write(&mesh, config::with(&stage.web)).unwrap();
         let plane = Self { kind, mesh, stage, sandbox };
         plane.run(Task { room: kind.sizes()[0], then: "commit", end_at: None }).finished();
-        plane.stage.enrol(&plane.pins()).unwrap();
+        plane.enrol();
         plane
+    }
+
+    /// Every pod that is to be.
+    pub fn enrol(&self) {
+        self.stage.enrol(&self.pins()).unwrap();
     }
 
     pub fn run(&self, task: Task) -> Run {

@@ -1,6 +1,18 @@
 //! Processes whose system calls are counted and disturbed.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use evermesh_chaos_tests::{Result, wait};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::plane::Plane;
 
@@ -8,10 +20,41 @@ use crate::plane::Plane;
 pub const CALLS: &str =
     "bpf,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat,fsync,membarrier";
 
-/// How many there are in a run that nothing disturbs.
-pub fn calls(plane: &Plane, command: Command) -> usize {
-    let trace = traced(plane, &["-e", &format!("trace={CALLS}")], &command);
-    fs::read_to_string(trace).unwrap().lines().filter(|line| line.contains('(')).count()
+/// Longer than anything takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One of the calls of a run. Strace counts those of each name for themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    name: String,
+    /// Among those of its name, from 1.
+    number: usize,
+    /// As strace writes it.
+    pub line: String,
+}
+
+impl Call {
+    /// What has strace do that to it.
+    pub fn inject(&self, fault: &str) -> String {
+        format!("inject={}:{fault}:when={}", self.name, self.number)
+    }
+}
+
+/// Those of a run that nothing disturbs.
+pub fn calls(plane: &Plane, command: &Command) -> Vec<Call> {
+    listed(&traced(plane, &["-e", &format!("trace={CALLS}")], command))
+}
+
+/// Those in a file of strace's.
+pub fn listed(trace: &Path) -> Vec<Call> {
+    let mut numbers = BTreeMap::new();
+    let text = fs::read_to_string(trace).unwrap();
+    let named = text.lines().filter_map(|line| Some((line, line.split_once('(')?.0)));
+    let call = |(line, name): (&str, &str)| {
+        let number = numbers.entry(name.to_owned()).and_modify(|number| *number += 1).or_insert(1);
+        Call { name: name.to_owned(), number: *number, line: line.to_owned() }
+    };
+    named.map(call).collect()
 }
 
 /// Runs it with strace, which writes into a file.
@@ -21,4 +64,41 @@ pub fn traced(plane: &Plane, options: &[&str], command: &Command) -> PathBuf {
     strace.arg("-o").arg(&file).args(options).arg(command.get_program()).args(command.get_args());
     strace.output().unwrap();
     file
+}
+
+/// Strace, attached to a process that runs, but not to those that it starts. It lets go when this is dropped.
+pub struct Attached {
+    strace: Child,
+    process: Pid,
+}
+
+impl Attached {
+    /// Counts and disturbs by that expression, and writes into that file.
+    pub fn to(process: Pid, expression: &str, file: &Path) -> Result<Self> {
+        let mut strace = Command::new("strace");
+        strace.arg("-o").arg(file).args(["-e", expression, "-p", &process.to_string()]);
+        let strace = strace.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let attached = Self { strace, process };
+        wait::until("strace to be attached", PATIENCE, || attached.holds().then_some(attached.process))?;
+        Ok(attached)
+    }
+
+    /// The process has ended, or nearly so.
+    pub fn has_let_go(&self) -> bool {
+        !self.holds()
+    }
+
+    fn holds(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap_or_default();
+        let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+        tracer.is_some_and(|pid| pid.trim() == self.strace.id().to_string())
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        // It may have ended with the process.
+        kill(Pid::from_raw(self.strace.id().cast_signed()), Signal::SIGTERM).ok();
+        self.strace.wait().unwrap();
+    }
 }

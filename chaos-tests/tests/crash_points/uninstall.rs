@@ -8,7 +8,7 @@ use rand::RngExt;
 use crate::{
     all,
     plane::{Kind, Plane, Task},
-    strace::{CALLS, calls, traced},
+    strace::{Call, calls, traced},
 };
 
 /// How many calls are tried where not all are asked for.
@@ -17,42 +17,38 @@ const SAMPLE: usize = 8;
 #[test]
 fn a_removal_that_is_killed_at_any_call_goes_on_or_is_made_up_for() {
     let plane = Plane::new(Kind::Table);
-    let count = calls(&plane, plane.uninstall());
+    let calls = calls(&plane, &plane.uninstall());
     assert_eq!(plane.pinned(), Objects::default());
     let mut random = random(13);
-    let chosen: Vec<usize> = match all() {
-        true => (1..=count).collect(),
-        false => (0..SAMPLE).map(|_| random.random_range(1..=count)).collect(),
+    let chosen: Vec<&Call> = match all() {
+        true => calls.iter().collect(),
+        false => (0..SAMPLE).map(|_| &calls[random.random_range(0..calls.len())]).collect(),
     };
     let survived = 2 * chosen.len();
     for call in chosen {
         for again in [false, true] {
             plane.start();
-            traced(
-                &plane,
-                &["-e", &format!("inject={CALLS}:signal=SIGKILL:when={call}")],
-                &plane.uninstall(),
-            );
+            traced(&plane, &["-e", &call.inject("signal=SIGKILL")], &plane.uninstall());
             if again {
                 plane.start();
                 plane.settled();
             }
             let done = plane.uninstall().output().unwrap();
-            assert!(done.status.success(), "{call}: {}", String::from_utf8_lossy(&done.stderr));
-            assert_eq!(plane.pinned(), Objects::default(), "{call}");
+            assert!(done.status.success(), "{call:?}: {}", String::from_utf8_lossy(&done.stderr));
+            assert_eq!(plane.pinned(), Objects::default(), "{call:?}");
         }
     }
     println!("survived {survived} of {survived}");
 }
 
 impl Plane {
-    fn uninstall(&self) -> Command {
+    pub fn uninstall(&self) -> Command {
         let mut command = Command::new(binaries::find("evermesh").unwrap());
         command.arg("uninstall").args(self.directories()).arg("--run-dir").arg(self.directory().join("run"));
         command
     }
 
-    fn start(&self) {
+    pub fn start(&self) {
         self.run(Task { room: self.kind.sizes()[0], then: "commit", end_at: None }).finished();
     }
 

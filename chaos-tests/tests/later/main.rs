@@ -5,9 +5,11 @@
 mod kills;
 mod refusals;
 mod sockets;
+mod takeover;
 mod there_and_back;
+mod trial;
 
-use std::{ffi::OsStr, path::Path};
+use std::{ffi::OsStr, path::Path, time::Duration};
 
 use evermesh_chaos_tests::{Error, Result, clock::now_ns, mesh::Mesh, oracle::Event};
 use evermesh_pins::{
@@ -17,6 +19,8 @@ use evermesh_pins::{
 
 /// So long that no agent is replaced because the machine is slow.
 const FLAGS: [&str; 4] = ["--watchdog-ms", "20000", "--gate-ms", "500"];
+/// Longer than anything takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The release of `variants/releases/layouts.patch`.
 const LATER: &str = "layouts";
 

@@ -9,6 +9,7 @@ use std::{
 use evermesh_pins::host;
 use evermesh_upgrader::release::{Digest, LAUNCHED_BY, Launch, SUPERVISOR, launch};
 
+use super::upgrade::refuse_takeover;
 use crate::{Exit, Failure, args::Directories, args::Run};
 
 /// Becomes the supervisor; returns only if that fails.
@@ -16,7 +17,11 @@ pub fn run(directories: &Directories, asked: &Run) -> Result<Exit, Failure> {
     host::require_root()?;
     let own = beside(&std::env::current_exe().map_err(|source| Failure::OwnPath { source })?)?;
     let arguments = arguments(directories, asked).map_err(|source| Failure::WorkingDirectory { source })?;
+    let dir = own.parent().unwrap_or(Path::new("/")).to_owned();
     let (supervisor, launcher) = launched(&directories.state_dir, own);
+    if asked.takeover && launcher.is_none() {
+        refuse_takeover(directories, &dir)?;
+    }
     let mut command = Command::new(&supervisor);
     command.envs(launcher.map(|launcher| (LAUNCHED_BY, launcher.to_string())));
     command.args(arguments).envs(asked.log.as_ref().map(|filter| ("RUST_LOG", filter)));

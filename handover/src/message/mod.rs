@@ -10,8 +10,8 @@
 //! -> {"version":0,"message":{"kind":"commit"}}
 //! ```
 //!
-//! A takeover goes: the new supervisor says [`Request::Ask`]; the old one stops its agent, gives up lock and
-//! sockets, says [`Answer::Yielded`] and stays alive; the new one takes them and starts its agent, then says
+//! A takeover goes: the new supervisor says [`Request::Ask`]; the old one stops its agent, has its release step down
+//! where the new one's agent needs that, gives up lock and sockets, says [`Answer::Yielded`] and stays alive; the new one takes them and starts its agent, then says
 //! [`Request::Commit`], at which the old one ends, or [`Request::Rollback`]. The old one takes everything back
 //! at a rollback, when the connection closes, or when nothing was said in time; it says [`Answer::TakenBack`] then.
 //! **The lock decides**: neither side runs an agent without holding it, so a `commit` that crosses a `taken_back`
@@ -54,7 +54,7 @@ use crate::{
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Request {
     /// A new supervisor wants to take over. Answered by [`Answer::Yielded`] once the agent has ended, or by
-    /// [`Answer::Refused`].
+    /// [`Answer::Refused`], at once or when stepping down has failed.
     Ask {
         /// The asking release, for the log.
         release: String,
@@ -64,6 +64,10 @@ pub enum Request {
         /// Absent: two minutes. More than an hour counts as an hour.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit_within_ms: Option<u64>,
+        /// The digest of the release whose agent it will start, which is staged in the state directory that both have: the
+        /// old supervisor has the committed release step down first, if that agent needs it. Absent: nothing steps down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
     },
     /// The new supervisor has proven itself; the old one ends. Not answered: the connection closes.
     Commit,

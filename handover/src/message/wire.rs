@@ -94,8 +94,10 @@ mod tests {
             assert_eq!(decode::<Request>(&encode(&request).unwrap()).unwrap(), request);
             String::from_utf8(encode(&request).unwrap()).unwrap()
         };
-        let ask = Request::Ask { release: "0.1.0".into(), pid: 7, commit_within_ms: Some(9) };
-        insta::assert_snapshot!(line(ask), @r#"{"version":0,"message":{"kind":"ask","release":"0.1.0","pid":7,"commit_within_ms":9}}"#);
+        let ask =
+            |digest| Request::Ask { release: "0.1.0".into(), pid: 7, commit_within_ms: Some(9), digest };
+        insta::assert_snapshot!(line(ask(None)), @r#"{"version":0,"message":{"kind":"ask","release":"0.1.0","pid":7,"commit_within_ms":9}}"#);
+        insta::assert_snapshot!(line(ask(Some("ab".into()))), @r#"{"version":0,"message":{"kind":"ask","release":"0.1.0","pid":7,"commit_within_ms":9,"digest":"ab"}}"#);
         insta::assert_snapshot!(line(Request::Commit), @r#"{"version":0,"message":{"kind":"commit"}}"#);
         insta::assert_snapshot!(line(Request::Rollback), @r#"{"version":0,"message":{"kind":"rollback"}}"#);
         let stop = Request::Stop { intent: Intent::Uninstall };
@@ -159,7 +161,7 @@ mod tests {
     #[test]
     fn fields_and_words_of_later_releases_are_no_obstacle() {
         let line = br#"{"version":0,"new":1,"message":{"kind":"ask","release":"9","pid":7,"new":2}}"#;
-        let ask = Request::Ask { release: "9".into(), pid: 7, commit_within_ms: None };
+        let ask = Request::Ask { release: "9".into(), pid: 7, commit_within_ms: None, digest: None };
         assert_eq!(decode::<Request>(line).unwrap(), ask);
         let line = br#"{"version":0,"message":{"kind":"stop","intent":"hibernate"}}"#;
         assert_eq!(decode::<Request>(line).unwrap(), Request::Stop { intent: Intent::Restart });

@@ -23,7 +23,7 @@ impl Carried {
         let has = |said: &BTreeMap<String, Description>, other: &Description| {
             said.get(table.name()).is_some_and(|it| it.is_shared(other, table, &declared))
         };
-        if has(&candidate.before, pinned) {
+        if has(&candidate.before, pinned) && carried == Self::Migrated {
             Self::Migrated
         } else if committed.is_some_and(|own| has(&own.current, pinned) && has(&own.before, theirs)) {
             Self::SteppedDown
@@ -41,7 +41,10 @@ impl Carried {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Field, FieldKind};
+    use crate::{
+        MapKind,
+        layout::{Field, FieldKind},
+    };
 
     const TABLE: Table = Table::Origins;
 
@@ -72,6 +75,21 @@ mod tests {
         assert_eq!(carried(1, said(2, 1), Some(said(1, 0))), Carried::Migrated);
         assert_eq!(carried(1, said(0, 0), Some(said(1, 0))), Carried::SteppedDown);
         assert_eq!(carried(0, said(0, 0), Some(said(1, 0))), Carried::Shared);
+    }
+
+    /// What it says of the release before is not enough: nobody could copy what stands in it.
+    #[test]
+    fn a_hash_becomes_an_lru_hash_and_never_an_array() {
+        let becomes = |kind| {
+            let mut said = said(1, 1);
+            said.before.get_mut(TABLE.name()).unwrap().kind = MapKind::Hash;
+            said.current.get_mut(TABLE.name()).unwrap().kind = kind;
+            let pinned = Description { kind: MapKind::Hash, ..layout(1) };
+            Carried::to_candidate(TABLE, &pinned, &said, None)
+        };
+        assert_eq!(becomes(MapKind::LruHash), Carried::Migrated);
+        let Carried::Refused { reason } = becomes(MapKind::Array) else { panic!("not refused") };
+        assert!(reason.starts_with("Hash map becomes Array map"), "{reason}");
     }
 
     #[test]

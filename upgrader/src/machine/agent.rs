@@ -38,10 +38,10 @@ impl Machine {
 
     pub(super) fn exited(&mut self, status: ExitStatus, now: Instant) -> Vec<Action> {
         self.last_exit = Some(status.to_string());
-        match self.phase {
-            Phase::Stopping { why: Why::Useless(cause), .. } => self.fell(cause, now),
-            Phase::Stopping { why: Why::End(exit), .. } => self.end(exit),
-            Phase::Stopping { why: Why::Yield { peer, within }, .. } => self.yield_to(peer, within, now),
+        match &self.phase {
+            Phase::Stopping { why: Why::Useless(cause), .. } => self.fell(*cause, now),
+            Phase::Stopping { why: Why::End(exit), .. } => self.end(*exit),
+            Phase::Stopping { why: Why::Yield(newcomer), .. } => self.make_way_for(newcomer.clone(), now),
             Phase::Stopping { why: Why::Unasked | Why::Trial, .. } => self.back_off_until(now),
             Phase::SteppingDown { .. } if status.success() => self.stepped_down(now),
             _ if self.phase.has_agent() => self.fell(Cause::of(status), now),
@@ -99,7 +99,13 @@ impl Machine {
     }
 
     pub(super) fn kill(&mut self, cause: Cause) -> Vec<Action> {
-        match self.phase {
+        match &self.phase {
+            Phase::SteppingDown { newcomer: Some(newcomer), .. } => {
+                let mut actions = self.turn_away(newcomer, cause);
+                self.phase = Phase::Stopping { why: Why::Unasked, kill_at: None };
+                actions.push(Action::Signal(Signal::SIGKILL));
+                actions
+            }
             Phase::Starting { .. } | Phase::Running { .. } | Phase::SteppingDown { .. } => {
                 self.phase = Phase::Stopping { why: Why::Useless(cause), kill_at: None };
                 vec![Action::Signal(Signal::SIGKILL)]
@@ -125,6 +131,11 @@ impl Machine {
     /// Before any agent was ready, somebody may sit at the terminal and wants to see what is unusable; afterwards
     /// the supervisor stays, whatever happens. For a candidate's agent the committed release's is started at once.
     fn fell(&mut self, cause: Cause, now: Instant) -> Vec<Action> {
+        if let Phase::SteppingDown { newcomer: Some(newcomer), .. } = &self.phase {
+            let mut actions = self.turn_away(newcomer, cause);
+            actions.extend(self.back_off_until(now));
+            return actions;
+        }
         if self.try_is_under_way() {
             let mut actions = self.try_failed(cause, now);
             actions.extend(self.back_off_until(now));

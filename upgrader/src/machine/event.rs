@@ -41,7 +41,7 @@ pub enum Event {
     Recorded,
     /// It could not be written down, for this reason. Follows [`Record::Try`] and [`Record::Commit`] only.
     NotRecorded(String),
-    /// The candidate finds maps that it knows, as far as can be told: nothing has to step down. Follows
+    /// Whoever comes next finds maps that it knows, as far as can be told: nothing has to step down. Follows
     /// [`Action::StepDown`] only.
     NothingToStepDown,
     /// The old supervisor, which waits for this one's word, has done something of its own accord.
@@ -57,6 +57,15 @@ pub enum Which {
     Committed,
     /// The one on trial.
     Candidate,
+}
+
+/// For which release the committed one steps down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Follower {
+    /// The one on trial.
+    Candidate,
+    /// That of a new supervisor, by its digest; none: it did not say which that is.
+    Newcomer(Option<String>),
 }
 
 /// What the ledger is told of a trial.
@@ -79,9 +88,9 @@ pub enum Record {
 pub enum Action {
     /// Start an agent of that release.
     Spawn(Which),
-    /// Have the committed release step down, if the candidate needs that. [`Event::Exited`], [`Event::SpawnFailed`] or
+    /// Have the committed release step down, if whoever follows needs that. [`Event::Exited`], [`Event::SpawnFailed`] or
     /// [`Event::NothingToStepDown`] follows.
-    StepDown,
+    StepDown(Follower),
     /// Look at a release, and write down that it is to be tried; [`Event::Considered`] follows.
     Consider {
         /// Who wants it.

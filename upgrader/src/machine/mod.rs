@@ -6,16 +6,18 @@
 //!    ^                    |              |                                       |
 //!    |  ended by itself   |              |                     ended             |
 //!    +--------------------+--------------+---------------------------------------+
-//!    |                                                           asked to yield  |   told to end
-//!    +--------- TakingBack <---------------------- Yielded <---------------------+-----> Ended
-//!    seat taken             rollback, left, time over   |
-//!                                                       +--- commit ---> Ended
+//!    |                                             stepped down  asked to yield  |   told to end
+//!    +--------- TakingBack <---------- Yielded <-- SteppingDown <----------------+-----> Ended
+//!    seat taken             rollback,     |
+//!                           left,         +--- commit ---> Ended
+//!                           time over
 //! ```
 //!
 //! What must hold at all times: at most one agent; none without the seat, so none while another supervisor has
 //! it; a silent agent is killed; after a commit this supervisor ends; nothing that an agent does ends the
 //! supervisor, except an unusable configuration before any agent was ever ready. A release on [`Trial`] goes through
-//! the same phases; before its agent is started, the committed release may have to step down, which is a phase too.
+//! the same phases; before its agent is started, the committed release may have to step down, which is a phase too. If it fails
+//! before a takeover, the new supervisor is refused, and the committed release's agent is started at once.
 
 mod agent;
 mod backoff;
@@ -35,10 +37,11 @@ mod words;
 use std::time::{Duration, Instant};
 
 pub use backoff::Backoff;
-pub use event::{Action, Event, Peer, Record, Which};
+pub use event::{Action, Event, Follower, Peer, Record, Which};
 pub use phase::{Phase, Why};
 pub use restarts::{Cause, Restarts};
 pub use settings::Settings;
+pub use takeover::Newcomer;
 pub use trial::Trial;
 
 use crate::Exit;

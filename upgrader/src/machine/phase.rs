@@ -5,7 +5,7 @@ use std::{
 
 use evermesh_handover::message;
 
-use super::{Cause, Peer};
+use super::{Cause, Newcomer, Peer};
 use crate::Exit;
 
 /// Where a supervisor and its agent are.
@@ -23,10 +23,13 @@ pub enum Phase {
         /// When it last said that it is alive.
         heard_at: Instant,
     },
-    /// The committed release steps down, in a process of its own, before the candidate's agent is started.
+    /// The committed release steps down, in a process of its own, before the candidate's agent is started or a new
+    /// supervisor gets the seat.
     SteppingDown {
         /// The latest time for its end.
         by: Instant,
+        /// The new supervisor; none: the candidate follows.
+        newcomer: Option<Newcomer>,
     },
     /// An agent runs and will end.
     Stopping {
@@ -68,12 +71,7 @@ pub enum Why {
     /// It is of no use any more, and is replaced.
     Useless(Cause),
     /// A new supervisor asked for the seat.
-    Yield {
-        /// Its connection.
-        peer: Peer,
-        /// How long it may take.
-        within: Duration,
-    },
+    Yield(Newcomer),
     /// A new supervisor asked for the seat and left before it got it.
     Unasked,
     /// Another release's agent is to take its place.
@@ -109,7 +107,7 @@ impl Phase {
     pub fn deadline(&self, silence_max: Duration) -> Option<Instant> {
         match *self {
             Self::Starting { ready_by } => Some(ready_by),
-            Self::SteppingDown { by } => Some(by),
+            Self::SteppingDown { by, .. } => Some(by),
             Self::Running { heard_at, .. } => Some(heard_at + silence_max),
             Self::Stopping { kill_at, .. } => kill_at,
             Self::Backoff { until } | Self::Yielded { until, .. } => Some(until),
@@ -135,7 +133,7 @@ impl fmt::Display for Why {
             Self::OwnWill => f.write_str("it says so"),
             Self::Useless(Cause::StartTimeout) => f.write_str("it did not become ready in time"),
             Self::Useless(_) => f.write_str("it hangs"),
-            Self::Yield { .. } | Self::Unasked => f.write_str("a new supervisor asked to take over"),
+            Self::Yield(_) | Self::Unasked => f.write_str("a new supervisor asked to take over"),
             Self::Trial => f.write_str("another release is to run"),
             Self::End(_) => f.write_str("the supervisor ends"),
         }

@@ -49,6 +49,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How long the committed release may take to step down: as long as an agent to become ready.
+    pub fn step_down_within(&self) -> Duration {
+        self.start_timeout + self.gate.time
+    }
+
     /// How long the old supervisor must wait for a word: until this side has given up by itself, with a margin
     /// for a slow machine.
     pub fn commit_within(&self) -> Duration {

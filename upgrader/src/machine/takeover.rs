@@ -7,12 +7,25 @@ use evermesh_handover::{
     message::{Answer, Request},
 };
 
-use super::{Action, Machine, Peer, Phase, Why};
+use super::{Action, Cause, Follower, Machine, Peer, Phase, Why};
 use crate::Exit;
 
 const COMMIT_WITHIN: Duration = Duration::from_secs(120);
 const COMMIT_WITHIN_MAX: Duration = Duration::from_secs(3600);
 const SEAT_RETRY: Duration = Duration::from_millis(50);
+
+/// A new supervisor that has asked for the seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newcomer {
+    /// Its connection.
+    pub peer: Peer,
+    /// How long it may take.
+    pub within: Duration,
+    /// The release whose agent it will start, by its digest; none: it did not say.
+    pub release: Option<String>,
+    /// What the release that steps down for it said last.
+    pub words: Option<String>,
+}
 
 impl Machine {
     pub(super) fn requested(&mut self, peer: Peer, request: Request, now: Instant) -> Vec<Action> {
@@ -26,9 +39,9 @@ impl Machine {
                 actions.extend(self.stop(Exit::Stopped(intent), now));
                 actions
             }
-            Request::Ask { commit_within_ms, .. } => {
+            Request::Ask { commit_within_ms, digest: release, .. } => {
                 let asked = commit_within_ms.map_or(COMMIT_WITHIN, Duration::from_millis);
-                self.asked(peer, asked.min(COMMIT_WITHIN_MAX), now)
+                self.asked(Newcomer { peer, within: asked.min(COMMIT_WITHIN_MAX), release, words: None }, now)
             }
             Request::Upgrade { release, tries } => self.upgrade_asked(peer, release, tries),
             Request::Commit if self.has_yielded_to(peer) => self.end(Exit::HandedOver),
@@ -38,18 +51,35 @@ impl Machine {
     }
 
     pub(super) fn left(&mut self, peer: Peer, now: Instant) -> Vec<Action> {
-        match self.phase {
-            Phase::Yielded { peer: new, .. } if new == peer => self.take_back(peer, now),
-            Phase::Stopping { why: Why::Yield { peer: new, .. }, .. } if new == peer => {
+        match &self.phase {
+            Phase::Yielded { peer: new, .. } if *new == peer => self.take_back(peer, now),
+            Phase::Stopping { why: Why::Yield(new), .. }
+            | Phase::SteppingDown { newcomer: Some(new), .. }
+                if new.peer == peer =>
+            {
                 self.stop_agent(Why::Unasked, now)
             }
             _ => Vec::new(),
         }
     }
 
-    pub(super) fn yield_to(&mut self, peer: Peer, within: Duration, now: Instant) -> Vec<Action> {
-        self.phase = Phase::Yielded { peer, until: now + within };
+    /// There is no agent: the seat is the newcomer's once the committed release has stepped down, or need not.
+    pub(super) fn make_way_for(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {
+        let follower = Follower::Newcomer(newcomer.release.clone());
+        self.phase =
+            Phase::SteppingDown { by: now + self.settings.step_down_within(), newcomer: Some(newcomer) };
+        vec![Action::StepDown(follower)]
+    }
+
+    pub(super) fn yield_to(&mut self, newcomer: &Newcomer, now: Instant) -> Vec<Action> {
+        let peer = newcomer.peer;
+        self.phase = Phase::Yielded { peer, until: now + newcomer.within };
         vec![Action::ReleaseSeat, Action::Answer(peer, Answer::Yielded)]
+    }
+
+    /// The committed release could not step down: the newcomer learns why, and gets nothing.
+    pub(super) fn turn_away(&self, newcomer: &Newcomer, cause: Cause) -> Vec<Action> {
+        refuse(newcomer.peer, &self.reason_of_step_down(cause, newcomer.words.as_deref()))
     }
 
     /// The new supervisor is told at once and may still commit, as long as it holds the seat.
@@ -82,7 +112,8 @@ impl Machine {
         }
     }
 
-    fn asked(&mut self, peer: Peer, within: Duration, now: Instant) -> Vec<Action> {
+    fn asked(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {
+        let peer = newcomer.peer;
         if self.takeover_until.is_some() {
             return refuse(
                 peer,
@@ -96,10 +127,12 @@ impl Machine {
             );
         }
         match self.phase {
-            Phase::Starting { .. } | Phase::Running { .. } | Phase::SteppingDown { .. } => {}
+            Phase::Starting { .. } | Phase::Running { .. } => {}
             Phase::Stopping { why: Why::OwnWill | Why::Useless(_) | Why::Unasked | Why::Trial, .. } => {}
-            Phase::Backoff { .. } => return self.yield_to(peer, within, now),
-            Phase::Stopping { why: Why::Yield { .. }, .. } | Phase::Yielded { .. } => {
+            Phase::Backoff { .. } => return self.make_way_for(newcomer, now),
+            Phase::Stopping { why: Why::Yield(_), .. }
+            | Phase::SteppingDown { .. }
+            | Phase::Yielded { .. } => {
                 return refuse(peer, "this supervisor is yielding to another one");
             }
             Phase::TakingBack { .. } => return refuse(peer, "this supervisor is taking back; try again"),
@@ -107,7 +140,7 @@ impl Machine {
                 return refuse(peer, "this supervisor is ending; start without a takeover when it has");
             }
         }
-        self.stop_agent(Why::Yield { peer, within }, now)
+        self.stop_agent(Why::Yield(newcomer), now)
     }
 
     fn has_yielded_to(&self, peer: Peer) -> bool {

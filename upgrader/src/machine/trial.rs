@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use evermesh_handover::message::Answer;
 
-use super::{Action, Cause, Machine, Peer, Phase, Record, Which, Why};
+use super::{Action, Cause, Follower, Machine, Peer, Phase, Record, Which, Why};
 
 /// How much longer each pause between tries is than the one before.
 const PAUSE_GROWTH: u32 = 6;
@@ -97,7 +97,8 @@ impl Machine {
             }
             _ if self.trial.is_some() => "a release is being tried already; see `evermesh upgrade status`",
             Phase::Stopping { why: Why::End(_), .. } | Phase::Ended => "this supervisor is ending",
-            Phase::Stopping { why: Why::Yield { .. }, .. }
+            Phase::Stopping { why: Why::Yield(_), .. }
+            | Phase::SteppingDown { .. }
             | Phase::Yielded { .. }
             | Phase::TakingBack { .. } => "this supervisor is yielding to another one",
             _ => return vec![Action::Consider { peer, release, tries }],
@@ -138,8 +139,9 @@ impl Machine {
             Step::Recording => {
                 trial.tries_left = trial.tries_left.saturating_sub(1);
                 trial.step = Step::SteppingDown { words: None };
-                self.phase = Phase::SteppingDown { by: now + self.step_down_within() };
-                vec![Action::StepDown]
+                let by = now + self.settings.step_down_within();
+                self.phase = Phase::SteppingDown { by, newcomer: None };
+                vec![Action::StepDown(Follower::Candidate)]
             }
             Step::Committing => {
                 self.trial = None;
@@ -149,8 +151,11 @@ impl Machine {
         }
     }
 
-    /// The candidate will find maps that it knows.
+    /// The candidate will find maps that it knows, or the new supervisor's agent.
     pub(super) fn stepped_down(&mut self, now: Instant) -> Vec<Action> {
+        if let Phase::SteppingDown { newcomer: Some(newcomer), .. } = &self.phase {
+            return self.yield_to(&newcomer.clone(), now);
+        }
         match &mut self.trial {
             Some(Trial { step: step @ Step::SteppingDown { .. }, .. }) => {
                 *step = Step::UnderWay { ready: false, words: None };
@@ -158,11 +163,6 @@ impl Machine {
             }
             _ => Vec::new(),
         }
-    }
-
-    /// How long the committed release may take to step down: as long as an agent to become ready.
-    pub(super) fn step_down_within(&self) -> Duration {
-        self.settings.start_timeout + self.settings.gate.time
     }
 
     /// What cannot be written down does not happen.

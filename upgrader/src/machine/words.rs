@@ -1,13 +1,16 @@
 //! Why a candidate is no good, for a human.
 
 use super::{
-    Cause, Machine,
+    Cause, Machine, Phase,
     trial::{Step, Trial},
 };
 
 impl Machine {
-    /// What the candidate's agent says tells later why it failed.
+    /// What the candidate's agent says tells later why it failed, and so does what a release says that steps down.
     pub(super) fn note_words(&mut self, said: &str) {
+        if let Phase::SteppingDown { newcomer: Some(newcomer), .. } = &mut self.phase {
+            newcomer.words = Some(said.into());
+        }
         let step = self.trial.as_mut().map(|trial| &mut trial.step);
         if let Some(Step::UnderWay { words, .. } | Step::SteppingDown { words }) = step {
             *words = Some(said.into());
@@ -45,12 +48,12 @@ impl Machine {
     }
 
     /// The end of the committed release's process that was to step down.
-    fn reason_of_step_down(&self, cause: Cause, words: Option<&str>) -> String {
+    pub(super) fn reason_of_step_down(&self, cause: Cause, words: Option<&str>) -> String {
         let end = self.last_exit.as_deref().unwrap_or("an unknown status");
         let what = match cause {
             Cause::Spawn => return format!("the committed release was to step down: {end}"),
             Cause::StartTimeout => {
-                let within = self.step_down_within().as_millis();
+                let within = self.settings.step_down_within().as_millis();
                 format!("the committed release did not step down within {within} ms")
             }
             _ => format!("the committed release did not step down ({end})"),

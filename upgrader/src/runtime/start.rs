@@ -19,8 +19,8 @@ use crate::{
 
 /// How long the agent of a dead supervisor may take to end.
 const LINGER_MAX: Duration = Duration::from_secs(5);
-/// How long an old supervisor may take to yield, which includes stopping its agent.
-const YIELD_WITHIN: Duration = Duration::from_secs(90);
+/// How long an old supervisor may take to yield, which includes stopping its agent and stepping down.
+const YIELD_WITHIN: Duration = Duration::from_secs(120);
 
 /// Runs a supervisor until it ends. To be called from the main thread of a process that has no other.
 pub fn run(options: &Options) -> Result<Exit, SupervisorError> {
@@ -30,7 +30,7 @@ pub fn run(options: &Options) -> Result<Exit, SupervisorError> {
     let mut keeper = Keeper::open(options)?;
     let run_dir = RunDir::new(&options.run_dir);
     // Signals still end this process while it asks: the old supervisor takes back then.
-    let predecessor = if options.takeover { ask(options, &run_dir)? } else { None };
+    let predecessor = if options.takeover { ask(options, &run_dir, &keeper)? } else { None };
     let seat = Seat::take(&run_dir, LINGER_MAX)?;
     forget_intent(options);
     let waiting = keeper.sit(predecessor.is_some());
@@ -48,10 +48,10 @@ fn machine(settings: Settings, takes_over: bool, waiting: Option<Waiting>) -> Ma
     }
 }
 
-fn ask(options: &Options, run_dir: &RunDir) -> Result<Option<Predecessor>, SupervisorError> {
-    let within = options.settings().commit_within();
-    let asked =
-        Client::connect(run_dir, YIELD_WITHIN).and_then(|old| old.ask(env!("CARGO_PKG_VERSION"), within));
+fn ask(options: &Options, run_dir: &RunDir, keeper: &Keeper) -> Result<Option<Predecessor>, SupervisorError> {
+    let (release, within) = (keeper.would_run().map(Into::into), options.settings().commit_within());
+    let asked = Client::connect(run_dir, YIELD_WITHIN)
+        .and_then(|old| old.ask(env!("CARGO_PKG_VERSION"), release, within));
     match asked {
         Ok(predecessor) => Ok(Some(predecessor)),
         Err(ClientError::NotRunning { .. }) => {

@@ -1,6 +1,6 @@
 //! A committed release that steps down before an earlier one is tried.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use nix::sys::signal::Signal;
 
@@ -96,4 +96,91 @@ fn releases_of_the_same_layouts_and_those_that_say_none_are_tried_as_ever() {
         assert!(rig.until_trial_ended(trial).0.committed);
     }
     assert_eq!(rig.played(), ["later", "same", "silent"]);
+}
+
+const TAKES_OVER: [&str; 3] = ["--takeover", "--takeover-gate-ms", "50"];
+
+#[test]
+fn the_committed_release_steps_down_before_an_earlier_supervisor_takes_over_and_comes_back_if_that_fails() {
+    let rig = Rig::new("");
+    let mut old = later(&rig, DONE, &[]);
+    let earlier = rig.release_with_layouts("earlier", [1, 1], DONE);
+    let mut failing = rig.launch(&earlier, &["--takeover", "--takeover-gate-ms", "60000"]);
+    rig.until_running(&failing);
+    failing.kill();
+    rig.until_runs(&old, &digest(&rig.path("release-later")));
+
+    let new = rig.launch(&earlier, &TAKES_OVER);
+    assert_eq!(old.ended(), Some(0));
+    rig.until_runs(&new, &digest(&earlier));
+    let played = ["later", "later-down", "earlier", "later", "later-down", "earlier"];
+    assert_eq!((rig.played(), rig.overlaps()), (played.map(str::to_owned).into(), 0));
+    let told: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(rig.path("told")).unwrap()).unwrap();
+    assert_eq!(told["current"]["origins"], 1, "it is told what the new supervisor's agent knows");
+}
+
+#[test]
+fn a_takeover_is_refused_if_the_committed_release_does_not_step_down() {
+    let ways = [
+        ("say STATUS=origins: no room\nexit 1", "(exit status: 1); it last said: origins: no room"),
+        ("hang", "did not step down within 3200 ms"),
+    ];
+    for (steps_down, expected) in ways {
+        let rig = Rig::new("");
+        let old = later(&rig, steps_down, &["--start-timeout-ms", "3000", "--gate-ms", "200"]);
+        let before = rig.ledger();
+        let mut new = rig.launch(&rig.release_with_layouts("earlier", [1, 1], DONE), &TAKES_OVER);
+        assert_eq!(new.ended(), Some(75));
+        assert!(new.words().contains(expected), "{}", new.words());
+        rig.until_running(&old);
+        until("the later release's agent again", || (rig.starts() == 3).then_some(()));
+        assert_eq!(
+            (rig.played(), rig.ledger()),
+            (["later", "later-down", "later"].map(str::to_owned).into(), before)
+        );
+    }
+}
+
+#[test]
+fn whoever_is_killed_before_a_takeover_the_committed_release_runs_again() {
+    for victim in ["the one that steps down", "the new supervisor", "the old one"] {
+        let rig = Rig::new("");
+        let mut old = later(&rig, "hang", &[]);
+        let mut new = rig.launch(&rig.release_with_layouts("earlier", [1, 1], DONE), &TAKES_OVER);
+        rig.until_played("later-down", 1);
+        let state = rig.until_state("stepping down", |state| state.phase.as_str() == "stepping-down");
+        match victim {
+            "the new supervisor" => new.kill(),
+            "the old one" => old.kill(),
+            _ => signal_agent(&state, Signal::SIGKILL).unwrap(),
+        }
+        if victim == "the old one" {
+            assert_eq!(new.ended(), Some(75));
+            old = rig.launch(&rig.path("release-later"), &[]);
+        }
+        rig.until_runs(&old, &digest(&rig.path("release-later")));
+        assert_eq!((rig.played().last().map(String::as_str), rig.overlaps()), (Some("later"), 0));
+        assert!(!rig.played().contains(&"earlier".to_owned()));
+    }
+}
+
+/// Nobody can know what it needs: its agent, which finds maps that it does not know, makes it give back.
+#[test]
+fn a_new_supervisor_that_says_no_release_or_no_layouts_gets_the_seat_as_ever() {
+    let rig = Rig::new("");
+    let mut old = later(&rig, DONE, &[]);
+    let silent = rig.release("silent", GOOD);
+    let ask =
+        |digest| rig.client().ask("0.0.9", digest, Duration::from_secs(60)).unwrap().rollback().unwrap();
+    ask(None);
+    until("its being told", || {
+        old.log().contains("the new supervisor does not say its release").then_some(())
+    });
+    rig.until_running(&old);
+    let new = rig.launch(&silent, &TAKES_OVER);
+    assert_eq!(old.ended(), Some(0));
+    rig.until_runs(&new, &digest(&silent));
+    assert!(old.log().contains("does not say its layouts: nothing steps down for it"), "{}", old.log());
+    assert_eq!((rig.played(), rig.overlaps()), (["later", "later", "silent"].map(str::to_owned).into(), 0));
 }

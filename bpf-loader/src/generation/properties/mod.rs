@@ -193,7 +193,7 @@ impl World {
 
     fn recovery(&self) -> Vec<Step> {
         match recover(&self.journal, &self.kernel, "its agent ended") {
-            Recovery::Fresh { number, remove, suspended } => plan::first(number, &remove, suspended),
+            Recovery::Fresh { number, remove, suspended } => plan::first(number, &remove, suspended, &[]),
             Recovery::Adopt(adoption) => adoption.steps,
         }
     }
@@ -313,7 +313,7 @@ fn rolled_back() -> Vec<Step> {
 
 #[test]
 fn a_first_start_survives_every_interruption() {
-    let moments = survive(&World::bare(), &plan::first(1, &[], false)).unwrap();
+    let moments = survive(&World::bare(), &plan::first(1, &[], false, &[])).unwrap();
     assert!(moments > 500, "{moments}");
 }
 

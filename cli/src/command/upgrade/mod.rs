@@ -6,11 +6,13 @@ mod layouts;
 mod moves;
 mod plan;
 mod state;
+mod takeover;
 mod trial;
 
 use evermesh_pins::host;
 
 pub use error::UpgradeError;
+pub use takeover::refuse_takeover;
 
 use crate::{
     Exit, Failure,

@@ -57,7 +57,7 @@ pub fn back(directories: &Directories, output: Output, tries: u32) -> Result<Exi
 }
 
 /// Asked before anything moves.
-fn refuse_unknown_layouts(
+pub(super) fn refuse_unknown_layouts(
     directories: &Directories,
     store: &Store,
     known: &Releases,

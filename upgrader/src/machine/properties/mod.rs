@@ -18,7 +18,7 @@ use proptest::prelude::*;
 
 use releases::{Releases, own};
 
-use super::{Action, Event, Machine, Peer, Phase, Record, Settings, Which};
+use super::{Action, Event, Follower, Machine, Peer, Phase, Record, Settings, Which};
 use crate::Exit;
 
 /// Something that the world may do to a supervisor.
@@ -34,7 +34,7 @@ enum Happening {
     Predecessor(Heard),
     Signalled(Event),
     DiskIsFull(bool),
-    CandidateKnowsThePins(bool),
+    OthersKnowThePins(bool),
     SupervisorDies,
 }
 
@@ -51,7 +51,7 @@ struct World {
     predecessor_waits: bool,
     ended: Option<Exit>,
     spawned: u32,
-    /// The candidate finds maps that it knows, whoever steps down.
+    /// A candidate and the agent of a new supervisor find maps that they know, whoever steps down.
     knows_pins: bool,
     stepped_down: bool,
     releases: Releases,
@@ -105,7 +105,7 @@ impl World {
             Happening::Predecessor(_) => {}
             Happening::Signalled(event) => self.step(event),
             Happening::DiskIsFull(full) => self.releases.disk_full = full,
-            Happening::CandidateKnowsThePins(knows) => self.knows_pins = knows,
+            Happening::OthersKnowThePins(knows) => self.knows_pins = knows,
             Happening::SupervisorDies => self.die(),
         }
         self.tick();
@@ -196,13 +196,15 @@ impl World {
         assert!(harmless || self.ended.is_none(), "{action:?} after the end");
         match action {
             Action::Spawn(which) => self.spawn(which),
-            Action::StepDown => self.step_down(),
+            Action::StepDown(follower) => self.step_down(&follower),
             Action::Signal(signal) => {
                 let agent = self.agent.as_mut().expect("a signal to no agent");
                 agent.kill_sent |= signal == Signal::SIGKILL;
             }
             Action::Answer(peer, Answer::Yielded) => {
                 assert!(!self.seat_held && self.agent.is_none(), "yielded too early");
+                let knows = self.knows_pins || std::mem::take(&mut self.stepped_down);
+                assert!(knows, "yielded over maps that the new supervisor's agent does not know");
                 self.yielded_to = Some(peer);
             }
             Action::Answer(_, Answer::Upgrading { .. }) => {
@@ -262,10 +264,12 @@ impl World {
         self.start(which, false);
     }
 
-    fn step_down(&mut self) {
+    fn step_down(&mut self, follower: &Follower) {
         assert!(self.agent.is_none(), "somebody steps down beside an agent");
         assert!(self.seat_held, "somebody steps down without the seat");
-        self.releases.step_down();
+        if *follower == Follower::Candidate {
+            self.releases.step_down();
+        }
         match self.knows_pins {
             true => self.step(Event::NothingToStepDown),
             false => self.start(Which::Committed, true),
@@ -334,7 +338,9 @@ fn notices() -> impl Strategy<Value = Notice> {
 fn requests() -> impl Strategy<Value = Request> {
     let within = prop_oneof![Just(None), Just(Some(u64::MAX)), (0u64..200_000).prop_map(Some)];
     prop_oneof![
-        4 => within.prop_map(|commit_within_ms| Request::Ask { release: "9".into(), pid: 9, commit_within_ms }),
+        4 => within.prop_map(|commit_within_ms| {
+            Request::Ask { release: "9".into(), pid: 9, commit_within_ms, digest: Some("c".into()) }
+        }),
         2 => Just(Request::Commit),
         2 => Just(Request::Rollback),
         1 => Just(Request::Status),
@@ -356,7 +362,7 @@ fn happenings() -> impl Strategy<Value = Happening> {
         1 => prop_oneof![Just(Heard::Nothing), Just(Heard::Gone)].prop_map(Happening::Predecessor),
         1 => Just(Happening::Signalled(Event::Reload)),
         1 => any::<bool>().prop_map(Happening::DiskIsFull),
-        2 => any::<bool>().prop_map(Happening::CandidateKnowsThePins),
+        2 => any::<bool>().prop_map(Happening::OthersKnowThePins),
         2 => Just(Happening::SupervisorDies),
     ]
 }

@@ -13,7 +13,7 @@ use evermesh_handover::{
 };
 use nix::sys::signal::Signal;
 
-use super::{Action, Cause, Event, Machine, Peer, Record, Settings, Which};
+use super::{Action, Cause, Event, Follower, Machine, Peer, Record, Settings, Which};
 use crate::Exit;
 
 mod agent;
@@ -52,10 +52,17 @@ impl Scene {
     }
 
     fn yielded() -> Self {
+        let mut scene = Self::making_way();
+        assert_eq!(scene.step(Event::NothingToStepDown), yielded());
+        scene
+    }
+
+    /// The agent has ended for a new supervisor.
+    fn making_way() -> Self {
         let mut scene = Self::running();
         assert_eq!(scene.ask(NEW), [Action::Signal(Signal::SIGTERM)]);
-        let actions = scene.exit(0);
-        assert_eq!(actions, [Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]);
+        assert_eq!(scene.exit(0), [steps_down()]);
+        assert_eq!(scene.word(), Word::SteppingDown);
         scene
     }
 
@@ -72,7 +79,8 @@ impl Scene {
     }
 
     fn ask(&mut self, peer: Peer) -> Vec<Action> {
-        let ask = Request::Ask { release: "9".into(), pid: 9, commit_within_ms: Some(60_000) };
+        let (release, digest) = ("9".into(), Some("c".into()));
+        let ask = Request::Ask { release, pid: 9, commit_within_ms: Some(60_000), digest };
         self.step(Event::Request(peer, ask))
     }
 
@@ -91,6 +99,15 @@ impl Scene {
     fn word(&self) -> Word {
         self.machine.phase().word()
     }
+}
+
+/// For the release of a new supervisor.
+fn steps_down() -> Action {
+    Action::StepDown(Follower::Newcomer(Some("c".into())))
+}
+
+fn yielded() -> Vec<Action> {
+    vec![Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]
 }
 
 fn recorded(record: Record) -> Vec<Action> {

@@ -68,6 +68,8 @@ fn only_one_new_supervisor_at_a_time_and_none_at_the_end() {
     assert!(refused(&scene.ask(OTHER)));
     scene.exit(0);
     assert!(refused(&scene.ask(OTHER)));
+    scene.step(Event::NothingToStepDown);
+    assert!(refused(&scene.ask(OTHER)));
     scene.step(Event::Left(NEW));
     assert!(refused(&scene.ask(OTHER)));
 
@@ -81,7 +83,47 @@ fn only_one_new_supervisor_at_a_time_and_none_at_the_end() {
 fn without_an_agent_the_seat_is_yielded_at_once() {
     let mut scene = Scene::running();
     scene.exit(1);
-    assert_eq!(scene.ask(NEW), [Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]);
+    assert_eq!(scene.ask(NEW), [steps_down()]);
+    assert_eq!(scene.step(Event::NothingToStepDown), yielded());
+}
+
+#[test]
+fn the_seat_is_yielded_when_the_committed_release_has_stepped_down() {
+    let mut scene = Scene::making_way();
+    assert_eq!((scene.notice(Notice::Ready), scene.notice(Notice::Alive)), (vec![], vec![]));
+    assert_eq!(scene.exit(0), yielded());
+}
+
+#[test]
+fn a_new_supervisor_is_refused_if_nothing_steps_down_for_it_and_the_agent_is_started_at_once() {
+    let refusal = |reason: &str| Action::Answer(NEW, Answer::refused(reason));
+    let mut scene = Scene::making_way();
+    scene.notice(Notice::Status("origins: a field is missing".into()));
+    let reason =
+        "the committed release did not step down (exit status: 1); it last said: origins: a field is missing";
+    assert_eq!(scene.exit(1), [refusal(reason)]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
+    assert_eq!(scene.machine.restarts().of(Cause::Crash), 0);
+
+    let mut scene = Scene::making_way();
+    let failed = scene.step(Event::SpawnFailed("no such file".into()));
+    assert_eq!(failed, [refusal("the committed release was to step down: no such file")]);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
+
+    let mut scene = Scene::making_way();
+    let reason = "the committed release did not step down within 63000 ms";
+    assert_eq!(scene.tick_at_deadline().1, [refusal(reason), Action::Signal(Signal::SIGKILL)]);
+    assert_eq!(scene.step(Event::Exited(ExitStatus::from_raw(9))), []);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
+}
+
+#[test]
+fn a_new_supervisor_that_leaves_while_the_committed_release_steps_down_has_that_undone() {
+    let mut scene = Scene::making_way();
+    assert_eq!(scene.step(Event::Left(OTHER)), []);
+    assert_eq!(scene.step(Event::Left(NEW)), [Action::Signal(Signal::SIGTERM)]);
+    assert_eq!(scene.exit(1), []);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
 }
 
 #[test]

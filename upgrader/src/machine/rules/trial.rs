@@ -23,7 +23,7 @@ impl Scene {
 
     fn try_begins(mut self) -> Self {
         assert_eq!(self.tick(), recorded(Record::Try));
-        assert_eq!(self.step(Event::Recorded), [Action::StepDown]);
+        assert_eq!(self.step(Event::Recorded), [Action::StepDown(Follower::Candidate)]);
         assert_eq!(self.step(Event::NothingToStepDown), [CANDIDATE]);
         self
     }
@@ -35,7 +35,7 @@ impl Scene {
         scene.step(Event::Considered(NEW, Ok((7, 1))));
         scene.exit(0);
         scene.tick();
-        assert_eq!(scene.step(Event::Recorded), [Action::StepDown]);
+        assert_eq!(scene.step(Event::Recorded), [Action::StepDown(Follower::Candidate)]);
         assert_eq!(scene.word(), Word::SteppingDown);
         scene
     }
@@ -217,7 +217,7 @@ fn a_start_tries_a_candidate_first_unless_it_has_just_failed() {
     let fresh = Machine::new(Settings::default(), now);
     let mut scene = Scene { machine: fresh.clone().with_trial(3, false), now };
     assert_eq!(scene.tick(), recorded(Record::Try));
-    assert_eq!(scene.step(Event::Recorded), [Action::StepDown]);
+    assert_eq!(scene.step(Event::Recorded), [Action::StepDown(Follower::Candidate)]);
     assert_eq!(scene.step(Event::NothingToStepDown), [CANDIDATE]);
     assert_eq!(scene.machine.trial().map(super::super::Trial::tries_left), Some(2));
 

@@ -48,6 +48,12 @@ impl Keeper {
         Some(Waiting { tries_left: candidate.tries_left, failed_before: candidate.reason.is_some() })
     }
 
+    /// The release whose agent runs if this supervisor takes over; none where no releases are kept.
+    pub fn would_run(&self) -> Option<Digest> {
+        let kept = self.kept.as_ref().ok()?;
+        Some(kept.after_takeover(kept.file.read().ok().flatten().as_ref()))
+    }
+
     /// The seat is held again: somebody else may have written into the ledger meanwhile.
     pub fn sit_again(&mut self) {
         if let Ok(kept) = &mut self.kept
@@ -113,11 +119,9 @@ impl Kept {
             self.note(format!("{error}; {aside}, and made anew from what is staged"));
             None
         });
-        let known = before.is_some();
         self.ledger = before.clone().unwrap_or_else(|| self.rebuilt());
         if takes_over {
-            let same = known && self.launcher == self.ledger.launcher;
-            self.ordinary = if same { self.ledger.committed } else { self.own.digest };
+            self.ordinary = self.after_takeover(before.as_ref());
             return;
         }
         self.ledger.start(self.own.digest, self.launcher, unix_ms());
@@ -128,6 +132,12 @@ impl Kept {
         {
             self.note(error.to_string());
         }
+    }
+
+    /// What runs after a takeover, by the ledger that is on disk.
+    fn after_takeover(&self, ledger: Option<&Ledger>) -> Digest {
+        let same = ledger.filter(|ledger| ledger.launcher == self.launcher);
+        same.map_or(self.own.digest, |ledger| ledger.committed)
     }
 
     fn rebuilt(&self) -> Ledger {

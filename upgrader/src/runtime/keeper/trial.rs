@@ -4,7 +4,7 @@ use tracing::{info, warn};
 
 use super::{Keeper, Kept};
 use crate::{
-    machine::{Event, Peer, Record, Which},
+    machine::{Event, Follower, Peer, Record, Which},
     release::{Digest, Layouts, Ledger, LedgerError, unix_ms},
 };
 
@@ -30,10 +30,11 @@ impl Keeper {
         }
     }
 
-    /// The committed release's agent and what the candidate says of its layouts; none: nothing has to step down, or nobody can.
-    pub fn step_down(&mut self) -> Option<(PathBuf, Layouts)> {
+    /// The committed release's agent and what the one that follows says of its layouts; none: nothing has to step down, or
+    /// nobody can.
+    pub fn step_down(&mut self, follower: &Follower) -> Option<(PathBuf, Layouts)> {
         let kept = self.kept.as_mut().ok()?;
-        let said = kept.needs_step_down()?;
+        let said = kept.needs_step_down(follower)?;
         Some((kept.agent(Which::Committed), said))
     }
 
@@ -65,14 +66,21 @@ impl Kept {
         Ok((trial, tries))
     }
 
-    fn needs_step_down(&self) -> Option<Layouts> {
-        let candidate = self.ledger.candidate.as_ref()?.release;
+    fn needs_step_down(&self, follower: &Follower) -> Option<Layouts> {
+        const IN_VAIN: &str = "nothing steps down for it, and its agent refuses what it does not know";
+        let release = match follower {
+            Follower::Candidate => self.ledger.candidate.as_ref()?.release,
+            Follower::Newcomer(Some(release)) => {
+                release.parse().inspect_err(|error| warn!("{error}: {IN_VAIN}")).ok()?
+            }
+            Follower::Newcomer(None) => {
+                info!("the new supervisor does not say its release: {IN_VAIN}");
+                return None;
+            }
+        };
         let committed = Layouts::of(&self.store, &self.ordinary)?;
-        let Some(said) = Layouts::of(&self.store, &candidate) else {
-            warn!(
-                "release {} does not say its layouts: nothing steps down for it, and its agent refuses what it does not know",
-                candidate.short()
-            );
+        let Some(said) = Layouts::of(&self.store, &release) else {
+            warn!("release {} does not say its layouts: {IN_VAIN}", release.short());
             return None;
         };
         committed.may_step_down_for(&said).then_some(said)

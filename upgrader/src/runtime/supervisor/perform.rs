@@ -6,7 +6,7 @@ use tracing::{error, info, warn};
 
 use super::Supervisor;
 use crate::{
-    machine::{Action, Event, Phase, Which},
+    machine::{Action, Event, Follower, Phase, Which},
     runtime::seat::Seat,
 };
 
@@ -14,7 +14,7 @@ impl Supervisor {
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Spawn(which) => return self.spawn(which),
-            Action::StepDown => return self.step_down(),
+            Action::StepDown(follower) => return self.step_down(&follower),
             Action::Consider { peer, release, tries } => {
                 return Some(self.keeper.consider(peer, &release, tries));
             }
@@ -71,12 +71,14 @@ impl Supervisor {
         }
     }
 
-    fn step_down(&mut self) -> Option<Event> {
+    fn step_down(&mut self, follower: &Follower) -> Option<Event> {
         let seat = self.seat.as_ref()?;
-        let Some((program, said)) = self.keeper.step_down() else { return Some(Event::NothingToStepDown) };
+        let Some((program, said)) = self.keeper.step_down(follower) else {
+            return Some(Event::NothingToStepDown);
+        };
         match self.recipe.step_down(&program, &said, &self.run_dir.notify_socket(), seat.lock()) {
             Ok(agent) => {
-                info!("{} steps down, if the candidate needs it (pid {})", program.display(), agent.pid());
+                info!("{} steps down, if whoever follows needs it (pid {})", program.display(), agent.pid());
                 self.agent = Some(agent);
                 None
             }

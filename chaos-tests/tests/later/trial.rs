@@ -1,0 +1,76 @@
+//! `upgrade rollback` to the release before, where somebody is killed.
+
+use std::thread;
+
+use evermesh_chaos_tests::{Result, mesh::Mesh, wait};
+use evermesh_pins::{Hook, Inventory, layout::Known};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{PATIENCE, known, roll_back};
+
+/// Who is killed, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Victim {
+    /// The process that steps down.
+    OneShot,
+    /// The supervisor, meanwhile.
+    Supervisor,
+    /// The candidate's agent, as soon as it is there.
+    Starting,
+    /// The same, while traffic runs on its generation, and that may still be undone.
+    OnTrial,
+    /// The same, ready, but not for as long as the gate takes.
+    Ready,
+}
+
+/// The trial begins, somebody is killed, and the trial has failed.
+pub fn killed(mesh: &mut Mesh<'_>, victim: Victim) -> Result<()> {
+    let asked = &*mesh;
+    thread::scope(|scope| {
+        let outcome = scope.spawn(|| roll_back(asked));
+        kill(found(asked, victim)?, Signal::SIGKILL).unwrap();
+        assert!(outcome.join().unwrap().is_err());
+        Ok(())
+    })?;
+    if victim == Victim::Supervisor {
+        mesh.interrupt()?;
+        mesh.restart()?;
+    }
+    Ok(())
+}
+
+/// The process, when the moment has come.
+fn found(mesh: &Mesh<'_>, victim: Victim) -> Result<Pid> {
+    let one_shot = mesh.await_phase("stepping-down")?;
+    match victim {
+        Victim::OneShot => Ok(one_shot),
+        Victim::Supervisor => Ok(mesh.supervisor_pid().unwrap()),
+        Victim::Starting => mesh.await_phase("starting"),
+        Victim::OnTrial => {
+            let candidate = mesh.await_phase("starting")?;
+            wait::until("traffic on its generation", PATIENCE, || is_on_trial(mesh).then_some(candidate))
+        }
+        Victim::Ready => {
+            mesh.await_phase("starting")?;
+            let candidate = mesh.await_phase("running")?;
+            assert_eq!(known(mesh), Some(Known::Own), "it runs over maps that it knows");
+            Ok(candidate)
+        }
+    }
+}
+
+/// Every link leads to a generation that is not live.
+fn is_on_trial(mesh: &Mesh<'_>) -> bool {
+    // Read while it changes, it may contradict itself.
+    let Ok(inventory) = Inventory::read(&mesh.pins()) else { return false };
+    let others = inventory.generations.iter().filter(|(number, _)| Some(**number) != inventory.live);
+    others.map(|(_, generation)| generation).any(|generation| {
+        Hook::ALL.iter().all(|hook| {
+            let (link, program) = (inventory.links.get(hook), generation.programs.get(hook));
+            link.zip(program).is_some_and(|(link, program)| link.info.program_id == program.info.id)
+        })
+    })
+}
