@@ -9,6 +9,7 @@ mod partial;
 mod plan;
 mod read;
 mod records;
+mod services;
 mod slot_pool;
 mod state;
 mod store;
