@@ -7,6 +7,7 @@ use super::{
     State, Store, TableRead,
     id_pool::IdPool,
     records::Records,
+    services::Services,
     slot_pool::SlotPool,
     state::{Retired, ServiceState},
 };
@@ -29,8 +30,7 @@ pub fn adopt(tables: &impl TableRead) -> State {
 struct Adoption<'a, T> {
     tables: &'a T,
     slots: SlotPool,
-    ids: BTreeMap<u32, u64>,
-    state: BTreeMap<u64, ServiceState>,
+    services: Services,
     owners: BTreeMap<u32, u32>,
     frontends: BTreeMap<FrontendKey, FrontendValue>,
     addresses: BTreeSet<Address>,
@@ -42,8 +42,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         Self {
             tables,
             slots: SlotPool::new(tables.entries().slots),
-            ids: BTreeMap::new(),
-            state: BTreeMap::new(),
+            services: Services::new(tables.entries().services),
             owners: BTreeMap::new(),
             frontends: BTreeMap::new(),
             addresses: BTreeSet::new(),
@@ -54,7 +53,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
     fn service(&mut self, id: u32) {
         let meta = self.tables.service_meta(id).unwrap_or_default();
         let word = self.tables.service(id).unwrap_or_default();
-        if meta.digest == 0 || self.state.contains_key(&meta.digest) {
+        if meta.digest == 0 || self.services.get(meta.digest).is_some() {
             self.stray_service(id, meta, word);
             return;
         }
@@ -65,8 +64,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         let broken = !reserved || slots.len() != found.len();
         let word = if reserved { word } else { ServiceWord::EMPTY };
         self.owners.extend(slots.iter().map(|&endpoint| (endpoint, id)));
-        self.ids.insert(id, meta.digest);
-        self.state.insert(meta.digest, ServiceState { meta, word, slots, broken, ..ServiceState::new(id) });
+        self.services.insert(ServiceState { meta, word, slots, broken, ..ServiceState::new(id) });
     }
 
     fn stray_service(&mut self, id: u32, meta: ServiceMeta, word: ServiceWord) {
@@ -88,7 +86,8 @@ impl<'a, T: TableRead> Adoption<'a, T> {
     fn frontends(&mut self) {
         for (key, value) in self.tables.frontends() {
             let marker = key == FrontendKey::known_address(key.address);
-            let leads = if marker { value.service() == 0 } else { self.ids.contains_key(&value.service()) };
+            let leads =
+                if marker { value.service() == 0 } else { self.services.of_id(value.service()).is_some() };
             match (leads && value.belongs_to(&key), marker) {
                 (false, _) => self.strays.push(Store::RemoveFrontend { key }),
                 (true, true) => drop(self.addresses.insert(key.address)),
@@ -104,7 +103,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
             if owner == 0 || self.owners.contains_key(&id) {
                 continue;
             }
-            match self.ids.get(&owner).and_then(|digest| self.state.get_mut(digest)) {
+            match self.services.of_id_mut(owner) {
                 Some(service) => {
                     service.idle.push(id);
                     self.owners.insert(id, owner);
@@ -119,14 +118,14 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         for &id in self.owners.keys() {
             endpoints.insert(id, self.tables.endpoint(id).unwrap_or_default());
         }
-        for service in self.state.values_mut() {
+        for service in self.services.iter_mut() {
             service.equal = service.looks_equal();
         }
         State {
             endpoints,
-            service_ids: IdPool::new(entries.services, |id| self.ids.contains_key(&id)),
+            service_ids: IdPool::new(entries.services, |id| self.services.of_id(id).is_some()),
             endpoint_ids: IdPool::new(entries.endpoints, |id| self.owners.contains_key(&id)),
-            services: self.state,
+            services: self.services,
             frontends: self.frontends,
             addresses: self.addresses,
             lowered: BTreeMap::new(),

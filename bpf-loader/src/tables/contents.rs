@@ -15,12 +15,12 @@ pub struct Contents([u8; 16]);
 impl State {
     /// The contents of the tables. `None`: something stands there that the next plan puts right.
     pub fn contents(&self) -> Option<Contents> {
-        if !self.strays.is_empty() || self.services.values().any(|service| service.broken) {
+        if !self.strays.is_empty() || self.services.iter().any(|service| service.broken) {
             return None;
         }
         let mut sum = Sum(Xxh3::new());
         sum.count(self.services.len());
-        self.services.values().for_each(|service| sum.service(service));
+        self.services.by_digest().for_each(|service| sum.service(service));
         sum.count(self.endpoints.len());
         self.endpoints.iter().for_each(|(id, record)| {
             sum.word(id.into());

@@ -43,7 +43,7 @@ fn structure(state: &State) -> Result<(), Violation> {
     if let Some(stray) = state.strays.first() {
         return Err(Violation::Stray(*stray));
     }
-    match state.services.values().find(|service| service.broken) {
+    match state.services.iter().find(|service| service.broken) {
         Some(service) => Err(Violation::Slots(service.id)),
         None => Ok(()),
     }

@@ -10,6 +10,7 @@ mod partial;
 mod plan;
 mod read;
 mod records;
+mod services;
 mod slot_pool;
 mod state;
 mod store;

@@ -1,4 +1,5 @@
 use evermesh_abi::Endpoint;
+use evermesh_pins::sys;
 
 /// The records of endpoints by their ids, as the table holds them.
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ pub(super) struct Records {
 impl Records {
     /// For ids below `ids`.
     pub fn new(ids: u32) -> Self {
-        Self { by_id: Vec::with_capacity(ids as usize), len: 0 }
+        Self { by_id: sys::with_huge_pages(ids as usize), len: 0 }
     }
 
     pub fn get(&self, id: u32) -> Option<&Endpoint> {

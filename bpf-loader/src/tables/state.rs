@@ -5,15 +5,14 @@ use evermesh_model::ServiceKey;
 use evermesh_pins::Table;
 use smallvec::SmallVec;
 
-use super::{Store, id_pool::IdPool, records::Records, slot_pool::SlotPool};
+use super::{Store, id_pool::IdPool, records::Records, services::Services, slot_pool::SlotPool};
 use crate::{TableSizes, lower::MemberChange};
 
 /// What stands in the tables, as the planner needs it: who has which id, what is free, what waits for a
 /// barrier before it may be used again.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// By digest.
-    pub(super) services: BTreeMap<u64, ServiceState>,
+    pub(super) services: Services,
     /// Those of members only.
     pub(super) endpoints: Records,
     /// All keys of `frontends`, the known addresses apart.
@@ -48,7 +47,8 @@ pub struct ServiceState {
     /// Whether all weigh one, as another one will. Not known after adoption.
     pub weigh_one: bool,
     /// Ids by workload, made when a service of many endpoints is changed one by one.
-    pub index: Option<HashMap<u64, u32>>,
+    #[expect(clippy::box_collection, reason = "few have one, and it would take a third of all")]
+    pub index: Option<Box<HashMap<u64, u32>>>,
 }
 
 impl ServiceState {
@@ -110,7 +110,7 @@ impl State {
     /// The state of empty tables.
     pub fn empty(sizes: TableSizes) -> Self {
         Self {
-            services: BTreeMap::new(),
+            services: Services::new(sizes.entries(Table::Services)),
             endpoints: Records::new(sizes.entries(Table::Endpoints)),
             frontends: BTreeMap::new(),
             addresses: BTreeSet::new(),
@@ -137,7 +137,7 @@ impl State {
     /// Whether the endpoints of a service port can be changed one by one: each has one slot because it weighs one, and some
     /// are left where none could mean that flows are left alone.
     pub fn may_change(&self, change: &MemberChange) -> bool {
-        self.services.get(&change.digest).is_some_and(|service| {
+        self.services.get(change.digest).is_some_and(|service| {
             let keeps_some = service.slots.len() > change.gone.len();
             service.equal && service.weigh_one && (keeps_some || !change.may_pass)
         })
@@ -166,7 +166,7 @@ impl State {
     /// The smallest sizes in which every id and slot in use keeps its place.
     pub fn sizes_in_use(&self) -> TableSizes {
         let last_slot = |s: &ServiceState| s.word.offset() + SlotPool::capacity(s.word.count());
-        let slots = self.services.values().map(last_slot).max().unwrap_or(0);
+        let slots = self.services.iter().map(last_slot).max().unwrap_or(0);
         let keys = u32::try_from(self.frontends.len() + self.addresses.len()).unwrap_or(u32::MAX);
         TableSizes {
             services: (self.service_ids.high_water() - 1).max(keys.div_ceil(4)),
@@ -189,7 +189,7 @@ impl State {
     pub fn as_stores(&self) -> Vec<Store> {
         let mut stores = Vec::new();
         stores.extend(self.endpoints.iter().map(|(id, &record)| Store::Endpoint { id, record }));
-        for service in self.services.values() {
+        for service in self.services.by_digest() {
             stores.push(Store::ServiceMeta { id: service.id, meta: service.meta });
             if service.broken {
                 continue;

@@ -11,6 +11,7 @@ mod link;
 mod map;
 mod mapping;
 mod membarrier;
+mod memory;
 mod namespace;
 mod object;
 mod program;
@@ -31,6 +32,7 @@ pub use map::{
 };
 pub use mapping::{Element, ReadMapping, WriteMapping};
 pub use membarrier::membarrier_is_global;
+pub use memory::with_huge_pages;
 pub use namespace::{NamespaceCookie, PodNetwork, inside};
 pub use object::{Object, object_get, object_pin};
 pub use program::{ProgramInfo, program_by_id, program_info};

@@ -9,11 +9,11 @@ const WAITING: usize = 4;
 /// went before: freed by another thread than the one that allocated it, memory is fought for.
 pub(super) fn made_ahead<T: Send, E>(
     mut items: impl Iterator<Item = T> + Send,
-    mut each: impl FnMut(&T) -> Result<(), E>,
+    mut each: impl FnMut(&mut T) -> Result<(), E>,
 ) -> Result<(), E> {
-    let first: Vec<T> = items.by_ref().take(CHUNK).collect();
+    let mut first: Vec<T> = items.by_ref().take(CHUNK).collect();
     if first.len() < CHUNK {
-        return first.iter().try_for_each(each);
+        return first.iter_mut().try_for_each(each);
     }
     thread::scope(|scope| {
         let (made, wanted) = mpsc::sync_channel(WAITING);
@@ -28,8 +28,8 @@ pub(super) fn made_ahead<T: Send, E>(
                 }
             }
         });
-        for chunk in iter::once(first).chain(wanted) {
-            chunk.iter().try_for_each(&mut each)?;
+        for mut chunk in iter::once(first).chain(wanted) {
+            chunk.iter_mut().try_for_each(&mut each)?;
             // The last chunks find the thread gone, and are dropped here.
             used.send(chunk).ok();
         }
@@ -45,7 +45,7 @@ mod tests {
     fn all_come_in_their_order() {
         for count in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 20 * CHUNK] {
             let mut all = Vec::new();
-            let each = |item: &usize| -> Result<(), ()> {
+            let each = |item: &mut usize| -> Result<(), ()> {
                 all.push(*item);
                 Ok(())
             };
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn whoever_wants_no_more_is_not_waited_for() {
-        let each = |item: &usize| if *item < 3 * CHUNK { Ok(()) } else { Err(*item) };
+        let each = |item: &mut usize| if *item < 3 * CHUNK { Ok(()) } else { Err(*item) };
         assert_eq!(made_ahead(0.., each), Err(3 * CHUNK));
     }
 }

@@ -21,10 +21,14 @@ pub(super) fn update(
     service: &mut ServiceState,
     wanted: &LoweredPort,
 ) -> Result<(), Full> {
-    let difference = difference(state, service, &wanted.endpoints);
     service.index = None;
     service.weigh_one = wanted.weigh_one;
     let equal = wanted.algorithm != ALGORITHM_MAGLEV && wanted.endpoints.iter().all(|one| one.slots == 1);
+    let is_new = service.slots.is_empty() && service.idle.is_empty();
+    if equal && service.equal && is_new {
+        return in_place(plan, state, service, wanted.algorithm, &[], &wanted.endpoints);
+    }
+    let difference = difference(state, service, &wanted.endpoints);
     match equal && service.equal {
         true => {
             let gone = positions(service, &difference.gone);
@@ -43,7 +47,7 @@ pub(super) fn change(
 ) -> Result<(), Full> {
     if service.slots.len() >= MANY && service.index.is_none() {
         let workload = |id: &u32| Some((state.endpoints.get(*id)?.workload, *id));
-        service.index = Some(service.slots.iter().filter_map(workload).collect());
+        service.index = Some(Box::new(service.slots.iter().filter_map(workload).collect()));
     }
     let known = |one: &LoweredEndpoint| known(state, service, one);
     let gone: Vec<u32> = change.gone.iter().filter_map(known).collect();

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+};
 
 use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_model::{Delta, Place, ServiceKey, Snapshot};
@@ -97,7 +100,7 @@ pub fn plan_in_parts<E: From<Full>>(
     change: Change<'_>,
     mut perform: impl FnMut(&[Store]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut plan = Plan { stores: std::mem::take(&mut state.strays), ..Plan::default() };
+    let mut plan = Plan { stores: mem::take(&mut state.strays), ..Plan::default() };
     let (services, members, mut gone) = match change {
         Change::Everything(services) => (services, Vec::new(), everything(state)),
         Change::Services { services, members } => {
@@ -117,7 +120,7 @@ pub fn plan_in_parts<E: From<Full>>(
     for change in &members {
         plan.members(state, change)?;
     }
-    let mut addresses = Vec::new();
+    let (mut addresses, mut footprints) = (Vec::new(), Vec::with_capacity(services.size_hint().0));
     made_ahead(services, |(key, lowered)| {
         if plan.stores.len() >= PART {
             perform(&plan.stores)?;
@@ -125,9 +128,10 @@ pub fn plan_in_parts<E: From<Full>>(
         }
         let footprint = plan.service(state, lowered)?;
         addresses.extend(&footprint.addresses);
-        state.lowered.insert(key.clone(), footprint);
+        footprints.push((mem::take(key), footprint));
         Ok::<_, E>(())
     })?;
+    put_all(&mut state.lowered, footprints.into_iter().collect());
     plan.frontends(state, addresses)?;
     for digest in gone.digests {
         plan.dismantle(state, digest);
@@ -138,6 +142,14 @@ pub fn plan_in_parts<E: From<Full>>(
 
 /// Stores that are performed together: few enough to stay in a processor's cache.
 const PART: usize = 2048;
+
+/// Where there are none yet, those that were sorted already stay as they are.
+fn put_all<K: Ord, V>(map: &mut BTreeMap<K, V>, entries: BTreeMap<K, V>) {
+    match map.is_empty() {
+        true => *map = entries,
+        false => map.extend(entries),
+    }
+}
 
 /// What is to go, less what is wanted after all.
 #[derive(Default)]
@@ -174,7 +186,7 @@ impl Gone {
 fn everything(state: &mut State) -> Gone {
     state.lowered.clear();
     Gone {
-        digests: state.services.keys().copied().collect(),
+        digests: state.services.digests().collect(),
         frontends: state.frontends.keys().copied().collect(),
         addresses: state.addresses.clone(),
     }
@@ -217,7 +229,7 @@ impl Plan {
     }
 
     fn port(&mut self, state: &mut State, port: &LoweredPort) -> Result<u32, Full> {
-        let mut service = match state.services.remove(&port.meta.digest) {
+        let mut service = match state.services.remove(port.meta.digest) {
             Some(service) => service,
             None => ServiceState::new(state.service_ids.take().ok_or(Full::of(Table::Services))?),
         };
@@ -227,27 +239,30 @@ impl Plan {
         }
         members::update(self, state, &mut service, port)?;
         let id = service.id;
-        state.services.insert(port.meta.digest, service);
+        state.services.insert(service);
         Ok(id)
     }
 
     fn members(&mut self, state: &mut State, change: &MemberChange) -> Result<(), Full> {
-        let Some(mut service) = state.services.remove(&change.digest) else { return Ok(()) };
+        let Some(mut service) = state.services.remove(change.digest) else { return Ok(()) };
         members::change(self, state, &mut service, change)?;
-        state.services.insert(change.digest, service);
+        state.services.insert(service);
         Ok(())
     }
 
     /// Each key once: keys may be set in any order.
     fn frontends(&mut self, state: &mut State, addresses: Vec<Address>) -> Result<(), Full> {
-        let wanted: BTreeMap<_, _> = std::mem::take(&mut self.frontends).into_iter().collect();
+        let wanted: BTreeMap<_, _> = mem::take(&mut self.frontends).into_iter().collect();
         let is_new = |(key, value): &(&FrontendKey, &FrontendValue)| state.frontends.get(key) != Some(value);
         let new = wanted.iter().filter(is_new).map(|(&key, &value)| Store::SetFrontend { key, value });
         self.stores.extend(new);
-        state.frontends.extend(wanted);
+        put_all(&mut state.frontends, wanted);
         let addresses: BTreeSet<_> = addresses.into_iter().collect();
         self.stores.extend(addresses.difference(&state.addresses).copied().map(known));
-        state.addresses.extend(addresses);
+        match state.addresses.is_empty() {
+            true => state.addresses = addresses,
+            false => state.addresses.extend(addresses),
+        }
         if state.frontends.len() + state.addresses.len() > state.frontend_limit as usize {
             return Err(Full::of(Table::Frontends));
         }
@@ -270,7 +285,7 @@ impl Plan {
 
     /// No key leads to this service any more.
     fn dismantle(&mut self, state: &mut State, digest: u64) {
-        let Some(service) = state.services.remove(&digest) else { return };
+        let Some(service) = state.services.remove(digest) else { return };
         let (id, word) = (service.id, service.word);
         self.stores.push(Store::Service { id, word: ServiceWord::EMPTY });
         self.stores.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Result;
+use evermesh_loader::TableSizes;
 use evermesh_model::{
     Changes, Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid,
 };
@@ -16,6 +17,17 @@ use evermesh_model::{
 pub const ENDPOINTS_EACH: u32 = 20;
 /// Workloads behind the last service, which is one more than was asked for.
 pub const LARGE: u32 = 10_000;
+
+/// Workloads behind so many services and one more.
+pub fn endpoints(count: u32) -> u32 {
+    count * ENDPOINTS_EACH + LARGE
+}
+
+/// Room for so many services and one more, and for so many changes beside what comes while all else goes.
+pub fn room(count: u32, changes: u32) -> TableSizes {
+    let endpoints = endpoints(count);
+    TableSizes { services: count + 1, endpoints: endpoints + endpoints / 50 + changes, ..TableSizes::DEFAULT }
+}
 
 /// A mesh of which single workloads are replaced.
 pub struct Fleet {

@@ -6,6 +6,7 @@ mod established;
 mod figures;
 mod fleet;
 mod generation;
+mod lay;
 mod mesh;
 mod milestones;
 mod scale;
@@ -55,6 +56,8 @@ struct Arguments {
 enum Part {
     /// A data plane that grows
     Scale,
+    /// A model that is laid into new tables, which the data plane that grows does too
+    Lay,
     /// Changes of generation
     Generation,
     /// A client of a control plane
@@ -83,6 +86,9 @@ fn main() -> Result<()> {
     let Arguments { services, workloads, changes, .. } = &arguments;
     if arguments.wants(Part::Scale) {
         println!("{}", scale::measure(services)?);
+    }
+    if arguments.only.contains(&Part::Lay) {
+        println!("{}", lay::measure(services)?);
     }
     if arguments.wants(Part::Generation) {
         println!("changes of generation:\n{}", generation::measure(&arguments.changed)?);

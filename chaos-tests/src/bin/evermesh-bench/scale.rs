@@ -5,24 +5,26 @@ use std::{fs, hint::black_box, os::fd::AsFd as _, time::Duration};
 use anyhow::{Context, Result};
 use evermesh_agent::source;
 use evermesh_chaos_tests::sandbox::Sandbox;
-use evermesh_loader::{Config, DataPlane, TableSizes, lower_all, tables};
+use evermesh_loader::{Config, DataPlane, lower_all, tables};
 use evermesh_model::Place;
 use evermesh_pins::{Inventory, PinDir, TablesView, host, probe::charged};
 
 use crate::{
     figures::table,
-    fleet::{ENDPOINTS_EACH, Fleet, LARGE},
+    fleet::{ENDPOINTS_EACH, Fleet, endpoints, room},
+    lay::Lay,
     time::{median, ms, timed},
 };
 
 const CHANGES: u32 = 200;
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 13] = [
     "services",
     "endpoints",
     "parse ms",
     "lower ms",
     "model to tables ms",
-    "raw floor ms",
+    "of these raw floor ms",
+    "beside it ms",
     "one change us",
     "one of 10,000 us",
     "new list, 1% changed ms",
@@ -40,13 +42,9 @@ pub fn measure(services: &[u32]) -> Result<String> {
 fn row(count: u32) -> Result<Vec<String>> {
     let sandbox = Sandbox::new()?;
     let pins = PinDir::new(sandbox.bpffs());
-    let endpoints = count * ENDPOINTS_EACH + LARGE;
+    let endpoints = endpoints(count);
     let config = Config {
-        sizes: TableSizes {
-            services: count + 1,
-            endpoints: endpoints + endpoints / 50 + CHANGES,
-            ..TableSizes::DEFAULT
-        },
+        sizes: room(count, CHANGES),
         ..Config::new(pins.clone(), host::cgroup(Some(sandbox.pods_cgroup().path()))?, sandbox.dir())
     };
     let mut parts = Fleet::new(count);
@@ -54,28 +52,8 @@ fn row(count: u32) -> Result<Vec<String>> {
     let snapshot = parts.snapshot()?;
     let place = Place::default();
     let ((), lower) = timed(|| lower_all(&snapshot, &place).for_each(|lowered| drop(black_box(lowered))));
-    let (mut plane, _) = DataPlane::start(config.clone(), None)?;
-    let lay = {
-        let inventory = Inventory::read(&pins)?;
-        let pins = inventory.generations.get(&1).context("the generation just made")?;
-        let mut writer = tables::TableWriter::new(|table| pins.tables.get(&table))?;
-        writer.execute(&[tables::Store::Slot { slot: 0, endpoint: 0 }])?;
-        let mut state = tables::State::empty(config.sizes);
-        let everything = tables::Change::everything(&snapshot, &place);
-        let lay = || {
-            tables::plan_in_parts(&mut state, everything, |part| -> Result<()> {
-                writer.execute(part)?;
-                Ok(())
-            })
-        };
-        let (done, lay) = timed(lay);
-        done?;
-        lay
-    };
-    let floor = {
-        let mut state = tables::State::empty(config.sizes);
-        floor(&tables::plan(&mut state, tables::Change::everything(&snapshot, &place))?)
-    };
+    let lay = Lay::measure(&snapshot, config.sizes)?;
+    let (mut plane, _) = DataPlane::start(config, None)?;
     plane.apply(&snapshot)?;
 
     let mut now = snapshot;
@@ -115,13 +93,15 @@ fn row(count: u32) -> Result<Vec<String>> {
     };
     sandbox.close()?;
     let us = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e6);
+    let [model_to_tables, floor, beside] = lay.figures();
     Ok(vec![
         count.to_string(),
         endpoints.to_string(),
         ms(parse),
         ms(lower),
-        ms(lay),
-        ms(floor),
+        model_to_tables,
+        floor,
+        beside,
         us(of_few),
         us(of_many),
         ms(relist),
@@ -129,23 +109,6 @@ fn row(count: u32) -> Result<Vec<String>> {
         (resident / 1_000_000).to_string(),
         (maps / 1_000_000).to_string(),
     ])
-}
-
-/// Endpoint records and slots, and nothing else, into plain memory.
-fn floor(stores: &[tables::Store]) -> Duration {
-    let mut slots = vec![0u64; stores.len() * 4];
-    let mut records = vec![evermesh_abi::Endpoint::default(); stores.len()];
-    timed(|| {
-        for store in stores {
-            match *store {
-                tables::Store::Slot { slot, endpoint } => slots[slot as usize] = endpoint.into(),
-                tables::Store::Endpoint { id, record } => records[id as usize] = record,
-                _ => {}
-            }
-        }
-        black_box((&slots, &records));
-    })
-    .1
 }
 
 /// Bytes of this process in memory.
