@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use socket2::SockRef;
+
 use crate::place::{VIRTUAL, target};
 
 /// What it answers: whoever hears anything else is somewhere else.
@@ -24,7 +26,8 @@ impl Server {
     pub fn all() -> io::Result<Vec<(IpAddr, Self)>> {
         let listen = |virtual_ip| {
             let stream = TcpListener::bind(target(virtual_ip))?;
-            stream.set_nonblocking(true)?;
+            // Which an accept(2) heeds too.
+            SockRef::from(&stream).set_read_timeout(Some(PATIENCE))?;
             let datagram = UdpSocket::bind(target(virtual_ip))?;
             datagram.set_read_timeout(Some(PATIENCE))?;
             Ok((virtual_ip, Self { stream, datagram }))
@@ -32,7 +35,7 @@ impl Server {
         VIRTUAL.into_iter().map(listen).collect()
     }
 
-    /// Greets the connection that was made last. On a loopback interface it is there when the client has it.
+    /// Greets the connection that was made last: the client may have it a moment before it is here.
     pub fn greet(&self) -> io::Result<()> {
         let (mut stream, _) = self.stream.accept()?;
         stream.write_all(GREETING)

@@ -1,7 +1,5 @@
 //! Whether the tables say what was planned, part by part: between two parts there is time for a change.
 
-use std::ops::Bound::{Excluded, Unbounded};
-
 use evermesh_abi::{FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 
 use super::{State, TableRead, state::ServiceState};
@@ -12,10 +10,8 @@ const PART: u32 = 8192;
 /// What is compared next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
-    /// Services that are planned, with their slots, in the order of their digests: those after this one.
-    Services(Option<u64>),
-    /// Service ids, from this one on: whatever is named belongs to a service.
-    Ids(u32),
+    /// Service ids, from this one on: services that are planned, with their slots, and no others.
+    Services(u32),
     /// Endpoint ids, from this one on: records of those that are planned, and no others.
     Endpoints(u32),
     /// Nothing: all was compared but `frontends`.
@@ -24,7 +20,7 @@ pub enum At {
 
 impl At {
     /// Where to begin.
-    pub const BEGIN: Self = Self::Services(None);
+    pub const BEGIN: Self = Self::Services(1);
 }
 
 impl State {
@@ -32,12 +28,7 @@ impl State {
     /// what they changed is as they planned it.
     pub fn compare(&self, tables: &impl TableRead, at: At) -> Option<At> {
         match at {
-            At::Services(after) => self.compare_services(tables, after),
-            At::Ids(from) => {
-                let (part, end) = part(from, tables.entries().services);
-                let belongs = |id| self.names(tables, id);
-                part.into_iter().all(belongs).then_some(end.map_or(At::Endpoints(1), At::Ids))
-            }
+            At::Services(from) => self.compare_services(tables, from),
             At::Endpoints(from) => {
                 let (part, end) = part(from, tables.entries().endpoints);
                 let same = |id| {
@@ -50,30 +41,19 @@ impl State {
         }
     }
 
-    fn compare_services(&self, tables: &impl TableRead, after: Option<u64>) -> Option<At> {
+    fn compare_services(&self, tables: &impl TableRead, from: u32) -> Option<At> {
         let mut compared = 0;
-        for (digest, service) in self.services.range((after.map_or(Unbounded, Excluded), Unbounded)) {
-            if !stands(service, tables) {
+        for id in from..tables.entries().services {
+            let service = self.services.of_id(id);
+            if !service.map_or_else(|| is_free(id, tables), |service| stands(service, tables)) {
                 return None;
             }
-            compared += 2 + service.slots.len();
+            compared += 2 + service.map_or(0, |service| service.slots.len());
             if compared >= PART as usize {
-                return Some(At::Services(Some(*digest)));
+                return Some(At::Services(id + 1));
             }
         }
-        Some(At::Ids(1))
-    }
-
-    /// What stands under a service id is free, or of the service that has it.
-    fn names(&self, tables: &impl TableRead, id: u32) -> bool {
-        let meta = tables.service_meta(id).unwrap_or_default();
-        match self.services.get(&meta.digest).filter(|_| meta.digest != 0) {
-            Some(service) => service.id == id,
-            None => {
-                let word = tables.service(id).unwrap_or(ServiceWord::EMPTY);
-                meta == ServiceMeta::default() && word == ServiceWord::EMPTY
-            }
-        }
+        Some(At::Endpoints(1))
     }
 
     /// Whether a key of `frontends` says what is planned.
@@ -97,6 +77,11 @@ fn stands(service: &ServiceState, tables: &impl TableRead) -> bool {
         && tables.service_meta(*id) == Some(*meta)
         && tables.service(*id) == Some(*word)
         && (word.offset()..).zip(slots).all(slot_stands)
+}
+
+fn is_free(id: u32, tables: &impl TableRead) -> bool {
+    let is_unnamed = tables.service_meta(id).unwrap_or_default() == ServiceMeta::default();
+    is_unnamed && tables.service(id).unwrap_or(ServiceWord::EMPTY) == ServiceWord::EMPTY
 }
 
 /// Ids from there, and where to go on if that is not all.
