@@ -22,12 +22,12 @@ pub struct Way([Duration; LEGS.len()]);
 
 impl Way {
     /// From when the response left until its ACK was read.
-    pub fn to_ack(&self) -> Duration {
+    pub fn until_ack(&self) -> Duration {
         self.0.iter().sum()
     }
 
     /// From when the response left until traffic obeyed it.
-    pub fn to_kernel(&self) -> Duration {
+    pub fn until_kernel(&self) -> Duration {
         self.0[..=OBEYED].iter().sum()
     }
 }
@@ -71,11 +71,11 @@ fn passed(log: &str) -> Result<Vec<Vec<u64>>> {
 /// A row for each leg: median and 99th percentile in microseconds, shares of the whole and of the slowest changes in percent.
 pub fn rows(ways: &[Way]) -> Result<Vec<[String; 5]>> {
     let mut slowest = ways.to_vec();
-    slowest.sort_unstable_by_key(Way::to_ack);
+    slowest.sort_unstable_by_key(Way::until_ack);
     slowest.drain(..ways.len() - ways.len().div_ceil(SLOWEST));
     let share = |ways: &[Way], leg: usize| {
         let of_leg: Duration = ways.iter().map(|way| way.0[leg]).sum();
-        format!("{:.0}", 100.0 * of_leg.div_duration_f64(ways.iter().map(Way::to_ack).sum()))
+        format!("{:.0}", 100.0 * of_leg.div_duration_f64(ways.iter().map(Way::until_ack).sum()))
     };
     let row = |(leg, name): (usize, &&str)| {
         let took = histogram(ways.iter().map(|way| way.0[leg]))?;

@@ -78,7 +78,7 @@ pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<St
                 of_legs.push([program.clone(), count.to_string()].into_iter().chain(leg).collect::<Vec<_>>());
             }
             let (to_kernel, to_ack) =
-                (histogram(ways.iter().map(Way::to_kernel))?, histogram(ways.iter().map(Way::to_ack))?);
+                (histogram(ways.iter().map(Way::until_kernel))?, histogram(ways.iter().map(Way::until_ack))?);
             let us =
                 |took: &Histogram<u64>| [0.5, 0.99, 1.0].map(|it| took.value_at_quantile(it).to_string());
             let ms = |quantile| format!("{:.0}", starts.value_at_quantile(quantile) as f64 / 1e3);
