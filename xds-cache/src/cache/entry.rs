@@ -12,6 +12,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use evermesh_model::Names;
 use evermesh_proto::discovery::Resource;
 use prost::Message as _;
 
@@ -69,17 +70,27 @@ pub(super) fn synced(unix_ms: u64) -> Change {
 }
 
 /// Sorts what a database holds. An answer to a question that nobody asks any more is of no harm.
-pub(super) fn read(entries: impl Iterator<Item = (Bytes, Bytes)>, conversion: &Conversion) -> Stored {
+pub(super) fn read(
+    entries: impl Iterator<Item = (Bytes, Bytes)>,
+    conversion: &Conversion,
+    names: &mut Names,
+) -> Stored {
     let mut stored = Stored::default();
     for (key, value) in entries {
-        if take(&mut stored, &key, value, conversion).is_none() {
+        if take(&mut stored, &key, value, conversion, names).is_none() {
             stored.unreadable += 1;
         }
     }
     stored
 }
 
-fn take(stored: &mut Stored, key: &[u8], value: Bytes, conversion: &Conversion) -> Option<()> {
+fn take(
+    stored: &mut Stored,
+    key: &[u8],
+    value: Bytes,
+    conversion: &Conversion,
+    names: &mut Names,
+) -> Option<()> {
     match key {
         WHOLE => {
             let whole = stored.whole.insert(Whole::default());
@@ -96,7 +107,7 @@ fn take(stored: &mut Stored, key: &[u8], value: Bytes, conversion: &Conversion) 
         [first, ..] => {
             let kind = Kind::ALL.into_iter().find(|kind| prefix(*kind) == *first)?;
             let resource = Resource::decode(value).ok()?;
-            stored.heard.push(Heard::new(conversion, kind, &resource));
+            stored.heard.push(Heard::new(conversion, kind, &resource, names));
         }
         [] => return None,
     }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use evermesh_model::Names;
 use evermesh_state::local::{Database, DatabaseError};
 
 use super::entry::{self, Stored};
@@ -80,8 +81,9 @@ pub(super) fn recall(
             Database::open_each(directory, |key, value| book.add(key, value)).inspect(|_| book.turn())
         });
         scope.spawn(move || {
+            let mut names = Names::default();
             for page in written {
-                if parts.send(entry::read(page.entries(), conversion)).is_err() {
+                if parts.send(entry::read(page.entries(), conversion, &mut names)).is_err() {
                     return;
                 }
             }

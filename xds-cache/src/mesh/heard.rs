@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use evermesh_model::Names;
 use evermesh_proto::discovery::Resource;
 
 use super::{Name, known::Known};
@@ -13,12 +14,12 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// What the resource says.
-    pub fn new(conversion: &Conversion, kind: Kind, resource: &Resource) -> Self {
+    /// What the resource says. Long names that others have said already share their memory.
+    pub fn new(conversion: &Conversion, kind: Kind, resource: &Resource, names: &mut Names) -> Self {
         let packed = resource.resource.as_ref().ok_or(InvalidResource::Empty);
         let known = packed.and_then(|packed| {
             let understood = conversion.understand(kind, &resource.name, packed)?;
-            Ok(Arc::new(Known::new(&resource.version, packed, understood)))
+            Ok(Arc::new(Known::new(&resource.version, packed, understood, names)))
         });
         Self { name: Name { kind, name: resource.name.as_str().into() }, known }
     }

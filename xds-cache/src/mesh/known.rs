@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use evermesh_model::{Policy, Service, SmolStr, Workload};
+use evermesh_model::{Names, Policy, Service, SmolStr, Workload};
 use evermesh_proto::discovery::{Packed, Resource};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -30,10 +30,11 @@ pub(super) enum Part {
 }
 
 impl Known {
-    pub fn new(version: &str, packed: &Packed, understood: Understood) -> Self {
+    pub fn new(version: &str, packed: &Packed, understood: Understood, names: &mut Names) -> Self {
         let part = match understood.meaning {
             Meaning::Service(service) => Part::Service(Arc::new(service)),
-            Meaning::Workload { workload, hostname } => {
+            Meaning::Workload { mut workload, hostname } => {
+                workload.share_names(names);
                 Part::Workload { workload: Arc::new(workload), hostname }
             }
             Meaning::Policy(policy) => Part::Policy(Arc::new(policy)),

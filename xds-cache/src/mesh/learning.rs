@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use evermesh_model::{ServiceKey, SmolStr, WorkloadUid};
+use evermesh_model::{Names, ServiceKey, SmolStr, WorkloadUid};
 use evermesh_proto::discovery::Resource;
 
 use super::{
@@ -16,6 +16,7 @@ impl Mesh {
         &mut self,
         kind: Kind,
         resource: Resource,
+        names: &mut Names,
         taken: &mut Taken,
         touched: &mut Touched,
     ) {
@@ -30,7 +31,7 @@ impl Mesh {
             }
             return;
         }
-        match self.admit(Heard::new(&self.conversion, kind, &resource), touched) {
+        match self.admit(Heard::new(&self.conversion, kind, &resource, names), touched) {
             Ok(()) => taken.changed.push((name, Some(resource))),
             Err(rejected) => taken.rejected.push(rejected),
         }

@@ -21,7 +21,7 @@ mod tests;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use evermesh_model::{SmolStr, Snapshot};
+use evermesh_model::{Names, SmolStr, Snapshot};
 use evermesh_proto::discovery::Resource;
 
 use crate::{Conversion, Kind};
@@ -139,8 +139,9 @@ impl Mesh {
             self.forget(&name, &mut touched);
             taken.changed.push((name, None));
         }
+        let mut names = Names::default();
         for resource in resources {
-            self.take_one(kind, resource, &mut taken, &mut touched);
+            self.take_one(kind, resource, &mut names, &mut taken, &mut touched);
         }
         for hostname in &touched.hostnames {
             self.hostnames.forget_unused(hostname);

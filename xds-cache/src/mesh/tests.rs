@@ -110,6 +110,21 @@ fn a_workload_of_a_hostname_has_the_addresses_of_the_answer() {
 }
 
 #[test]
+fn workloads_of_one_response_share_the_long_name_of_their_service() {
+    let hostname = "web".repeat(9);
+    let workloads = ["w1", "w2"].map(|uid| of_workload(workload(uid, [10, 0, 0, 1], &[&hostname])));
+    let mesh = mesh(workloads.to_vec());
+    let names: BTreeSet<_> = mesh.snapshot().workloads().flat_map(|it| it.services.keys()).collect();
+    let places: BTreeSet<_> = mesh
+        .snapshot()
+        .workloads()
+        .flat_map(|it| it.services.keys())
+        .map(|it| it.hostname.as_ptr())
+        .collect();
+    assert_eq!((mesh.snapshot().workload_count(), names.len(), places.len()), (2, 1, 1));
+}
+
+#[test]
 fn what_is_asked_for_and_not_done_is_told_or_withheld() {
     let asking = of_workload(Workload { waypoint: waypoint(), ..workload("w1", [10, 0, 0, 1], &["web"]) });
     let conversion = |on_unsupported| Conversion { on_unsupported, ..Conversion::default() };
