@@ -25,8 +25,8 @@ use crate::{
 const CHANGES: usize = 15;
 /// Workloads that move to another address meanwhile.
 const MOVED: u32 = 100;
-/// Room for the sentinel's and for the large service.
-const SPARE: u32 = 8;
+/// Room for the sentinel's, for the large service, and for workloads that move.
+const SPARE: u32 = 512;
 const HEADER: [&str; 10] = [
     "services",
     "endpoints",
