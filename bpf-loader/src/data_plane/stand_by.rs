@@ -3,7 +3,6 @@
 use std::mem;
 
 use evermesh_model::{Delta, Place, Snapshot};
-use evermesh_pins::Table;
 use tracing::warn;
 
 use super::{ApplyError, ChangeError, DataPlane, Live, Trial, trial};
@@ -45,19 +44,21 @@ pub struct Due {
 
 impl DataPlane {
     /// Plans on the live generation's state, which says from now on what its tables are to say; the state is not known until that is
-    /// done. None: it is what its tables say, and they cannot be led there, or the next generation's may be smaller.
+    /// done. None: it is what its tables say, and they cannot be led there, or not so that the next generation has those sizes.
     pub(super) fn plan_stand_by(
         &mut self,
         sizes: TableSizes,
         mesh: &(Snapshot, Place),
     ) -> Result<Option<Due>, ApplyError> {
-        if self.live.view.is_none() || !self.live.fits_in(sizes) {
+        if self.live.view.is_none() {
             return Ok(None);
         }
         self.state_known = false;
         match tables::plan(&mut self.state, Change::everything(&mesh.0, &mesh.1)) {
-            Ok(stores) => Ok(Some(Due { stores, mesh: mesh.clone() })),
-            Err(_) => self.adopt().map(|()| None),
+            Ok(stores) if sizes.max(self.state.sizes_in_use()) == sizes => {
+                Ok(Some(Due { stores, mesh: mesh.clone() }))
+            }
+            Ok(_) | Err(_) => self.adopt().map(|()| None),
         }
     }
 
@@ -95,17 +96,6 @@ impl DataPlane {
         let led = self.lead_to(&wanted.0);
         self.applied = Some(wanted);
         led.map(drop)
-    }
-}
-
-impl Live {
-    /// Whether none of its tables is larger than that.
-    fn fits_in(&self, sizes: TableSizes) -> bool {
-        let fits = |table: &Table| {
-            let pin = self.pins.tables.get(table);
-            pin.is_some_and(|pin| pin.info.max_entries <= sizes.entries(*table))
-        };
-        [Table::Frontends, Table::Services, Table::Slots, Table::Endpoints].iter().all(fits)
     }
 }
 
