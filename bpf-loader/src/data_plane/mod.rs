@@ -7,10 +7,12 @@ mod laid;
 mod live;
 mod look;
 mod pods;
+mod stand_by;
 mod start;
 mod trial;
 
 use std::{
+    mem,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -40,6 +42,7 @@ use crate::{
 };
 use carry::Carrying;
 use live::Live;
+use stand_by::{Due, StandBy};
 use trial::Trial;
 
 /// Where the data plane stands and how large it is.
@@ -130,21 +133,26 @@ impl DataPlane {
 
     /// Leads the tables from what they say to `snapshot`. On an error they say what they said before.
     pub fn apply(&mut self, snapshot: &Snapshot) -> Result<Applied, ApplyError> {
+        match self.lead_to(snapshot) {
+            Ok((place, writes)) => self.settled(snapshot, place, writes),
+            Err(error) => Err(self.restore(error)),
+        }
+    }
+
+    /// Writes what differs from what was applied. Where this node is by that, and how many stores it took.
+    fn lead_to(&mut self, snapshot: &Snapshot) -> Result<(Place, u64), ApplyError> {
         let (place, change) = self.difference(snapshot);
         let result = match change {
             Some(change) => self.write(change),
             None if self.state_known => self.write(Change::everything(&self.in_full(snapshot), &place)),
             None => self.rewrite(snapshot, &place),
         };
-        let result = match result {
+        let writes = match result {
             // What was freed a moment ago may be all that is missing.
             Err(ApplyError::Full(_)) => self.rewrite(snapshot, &place),
             other => other,
-        };
-        match result {
-            Ok(writes) => self.settled(snapshot, place, writes),
-            Err(error) => Err(self.restore(error)),
-        }
+        }?;
+        Ok((place, writes))
     }
 
     /// Reads the tables anew and writes back whatever differs from what was last applied: drift.
@@ -222,27 +230,12 @@ impl DataPlane {
 
     /// The generation on trial stays, and the old one goes.
     pub fn commit(&mut self) -> Result<(), ChangeError> {
-        let Some(trial) = self.trial.take() else { return Ok(()) };
+        let Some(Trial { change, carried, sentinel: _goes_last, .. }) = self.trial.take() else {
+            return Ok(());
+        };
         self.dismiss_sentinel();
         let links = self.observed()?.links;
-        self.run(&plan::committing(&trial.change, &links, &trial.carried))
-    }
-
-    /// The old generation takes over again, its tables first brought up to date, and the one on trial goes.
-    pub fn roll_back(&mut self, reason: &str) -> Result<(), ChangeError> {
-        let Some(Trial { change, carried, .. }) = self.trial.take() else { return Ok(()) };
-        trial::forget_sentinel(&self.config.pins);
-        self.sentinel_stands = false;
-        let pins = GenerationPins::read(&self.config.pins, change.from)?;
-        self.live = self.open(change.from, pins).map_err(ChangeError::Contents)?;
-        self.state_known = false;
-        if let Some((snapshot, place)) = self.applied.clone()
-            && let Err(error) = self.rewrite(&snapshot, &place)
-        {
-            warn!(%error, "traffic is led back to what was applied before");
-        }
-        let links = self.observed()?.links;
-        self.run(&plan::rolling_back(&change, &links, &carried, reason))
+        self.run(&plan::committing(&change, &links, &carried))
     }
 
     fn change_by(&mut self, carrying: Carrying) -> Result<(), ChangeError> {
@@ -262,7 +255,7 @@ impl DataPlane {
         let fits = wanted.is_some_and(|(snapshot, _)| trial::with_sentinel(snapshot).is_ok());
         self.sentinel_stands = fits && self.config.sentinel.is_some();
         let Carrying { direction, tables: carried, sizes: frozen, .. } = carrying;
-        let (sizes, state) = self.next_state(frozen, wanted)?;
+        let (sizes, due, state) = self.next_state(frozen, wanted)?;
         let change = generation::Change {
             from: self.live.number,
             to: number,
@@ -275,7 +268,7 @@ impl DataPlane {
         let tried = Interpreter::new(&self.config, &mut self.records, sizes, &mut fill)
             .toward(direction)
             .run(&plan::trying(&change, &links, &carried));
-        match tried.and_then(|()| self.take_over(change, carried, state)) {
+        match tried.and_then(|()| self.take_over(change, carried, due, state)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.undo(&error);
@@ -293,37 +286,46 @@ impl DataPlane {
         Wanted { object, sizes: self.config.sizes }
     }
 
-    /// What the next generation's tables will hold, in at least these sizes. Nothing runs on them yet, so what is free is
-    /// free at once.
+    /// What the next generation's tables will hold, in at least these sizes, and what leads those that stand by to the same. Nothing
+    /// runs on the new ones yet, so what is free is free at once.
     fn next_state(
-        &self,
+        &mut self,
         sizes: TableSizes,
         wanted: Option<&(Snapshot, Place)>,
-    ) -> Result<(TableSizes, State), ApplyError> {
+    ) -> Result<(TableSizes, Option<Due>, State), ApplyError> {
+        let mut sizes = sizes.max(self.state.sizes_in_use());
+        let due = wanted.map(|mesh| self.plan_stand_by(sizes, mesh)).transpose()?.flatten();
         let mut state = self.state.clone();
         state.reuse_at_once();
-        let sizes = sizes.max(state.sizes_in_use());
+        sizes = sizes.max(state.sizes_in_use());
         state.resize(sizes);
         if let Some((snapshot, place)) = wanted {
-            tables::plan(&mut state, Change::everything(&self.in_full(snapshot), place))?;
+            let full = self.in_full(snapshot);
+            let change = match &due {
+                Some(_) => stand_by::added(snapshot, &full, &state, place),
+                None => Change::everything(&full, place),
+            };
+            tables::plan(&mut state, change)?;
             state.reuse_at_once();
         }
-        Ok((sizes, state))
+        Ok((sizes, due, state))
     }
 
     fn take_over(
         &mut self,
         change: generation::Change,
         carried: Vec<Table>,
+        due: Option<Due>,
         state: State,
     ) -> Result<(), ChangeError> {
         let before = Flows::counted(&self.config.pins, change.from, &self.live.pins).unwrap_or_default();
         let pins = GenerationPins::read(&self.config.pins, change.to)?;
-        self.live = self.open(change.to, pins).map_err(ChangeError::Contents)?;
-        self.begin_with(state);
+        let next = self.open(change.to, pins).map_err(ChangeError::Contents)?;
+        let live = mem::replace(&mut self.live, next);
+        let stand_by = StandBy::new(live, self.begin_with(state), due);
         self.barrier_due = false;
-        let sentinel = self.post_sentinel();
-        self.trial = Some(Trial { change, carried, before, since: Instant::now(), sentinel, passed: 0 });
+        let (since, sentinel) = (Instant::now(), self.post_sentinel());
+        self.trial = Some(Trial { change, carried, before, stand_by, since, sentinel, passed: 0 });
         Ok(())
     }
 
@@ -338,6 +340,11 @@ impl DataPlane {
         });
         if let Err(error) = undone {
             warn!(%error, "a change of generation was not undone; the next start will do it");
+        }
+        if !self.state_known
+            && let Err(error) = self.adopt()
+        {
+            warn!(%error, "the tables are read anew before the next change");
         }
     }
 
@@ -399,15 +406,16 @@ impl DataPlane {
 
     fn adopt(&mut self) -> Result<(), ApplyError> {
         self.live.read_frontends(&self.config.pins)?;
-        self.begin_with(self.live.state(self.config.sizes));
+        let _outdated = self.begin_with(self.live.state(self.config.sizes));
         self.barrier_due = true;
         Ok(())
     }
 
-    fn begin_with(&mut self, state: State) {
-        self.state = state;
+    /// Gives what was there before.
+    fn begin_with(&mut self, state: State) -> State {
         self.state_known = true;
         self.reading += 1;
+        mem::replace(&mut self.state, state)
     }
 
     /// After a failure: back to the last good state, of which nothing is lost.

@@ -14,6 +14,7 @@ use evermesh_pins::{
 use evermesh_sentinel::{Findings, NAME, Sentinel, service, workload};
 use tracing::debug;
 
+use super::stand_by::StandBy;
 use crate::generation::Change;
 
 /// Probes of one look at a trial: with eight checks a round, half of the looks see a fault that meets one flow in 300.
@@ -27,6 +28,8 @@ pub struct Trial {
     pub carried: Vec<Table>,
     /// Flows on the generation before.
     pub before: Flows,
+    /// The generation before.
+    pub stand_by: StandBy,
     /// Since when traffic runs on the new one.
     pub since: Instant,
     /// Sends through the hooks.

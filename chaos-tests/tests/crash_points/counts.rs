@@ -16,7 +16,7 @@ use crate::{
 
 const NAME: &str = "translated";
 /// Moments of each kind of change, where not all are asked for.
-const SAMPLE: usize = 8;
+const SAMPLE: usize = 6;
 
 /// Flows that were made, and what is told of them.
 struct Flows<'a> {
@@ -91,9 +91,9 @@ fn flows_are_told_once_wherever_a_change_is_cut_off() {
             flows.are_told_once(&when);
             flows.make(2);
             let again = |end_at| Task { room: plane.room(), then: "commit", end_at };
-            if turn % 2 == 0 {
+            if turn % 3 == 0 {
                 // Where there is nothing left to do, the process finds no such moment.
-                drop(plane.run(again(Some(turn / 2))));
+                drop(plane.run(again(Some(turn / 3))));
                 flows.are_told_once(&when);
             }
             plane.run(again(None)).finished();

@@ -1,13 +1,20 @@
 //! A new generation is on trial until somebody says that it stays.
 
-use std::{net::SocketAddr, os::fd::AsFd};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    os::fd::AsFd,
+    sync::{Arc, Mutex},
+};
 
+use evermesh_abi::ServiceWord;
 use evermesh_chaos_tests::binaries;
 use evermesh_loader::{
     Config, DataPlane, How, TableSizes,
-    generation::{Journal, JournalFile},
+    generation::{Journal, JournalFile, Moment, Programs, Step, Watch},
+    tables::{Store, TableWriter},
 };
-use evermesh_pins::{Enrolment, Hook, Inventory, sys};
+use evermesh_pins::{Enrolment, GenerationPins, Hook, Inventory, PinDir, TablesView, sys};
 
 use crate::bench::{Bench, PORT, SIZES, VIP4, inside};
 
@@ -100,6 +107,59 @@ fn whoever_starts_after_an_agent_that_ended_on_trial_leads_back_and_gives_up_in_
     assert!(started.on_trial());
     plane.commit().unwrap();
     assert_eq!(JournalFile::open(bench.sandbox.dir()).now().failures, None);
+}
+
+/// What the old tables lead to when the first link comes back to them: endpoints that take flows.
+fn leads_to_at_the_first_link_back(bench: &Bench) -> (Watch, Arc<Mutex<Option<usize>>>) {
+    let (pins, seen) = (bench.pins(), Arc::new(Mutex::new(None)));
+    let told = Arc::clone(&seen);
+    let watch = Watch::new(move |step, moment| {
+        let is_back = matches!(step, Step::Switch { to: Programs::Of(1), .. });
+        if is_back && moment == Moment::Before {
+            told.lock().unwrap().get_or_insert_with(|| endpoints(&pins, 1));
+        }
+    });
+    (watch, seen)
+}
+
+/// Of all services of a generation.
+fn endpoints(pins: &PinDir, generation: u32) -> usize {
+    let stands = GenerationPins::read(pins, generation).unwrap();
+    let view = TablesView::open(pins, generation, &stands).unwrap();
+    let services = (1..view.entries().services).filter_map(|id| view.service(id));
+    let slots = services.flat_map(|word| word.offset()..word.offset() + word.count());
+    let ids: BTreeSet<_> = slots.filter_map(|slot| view.slot(slot)).filter(|id| *id != 0).collect();
+    ids.into_iter().filter(|id| view.endpoint(u32::try_from(*id).unwrap()).unwrap().service != 0).count()
+}
+
+/// What went away before the change, and what did while it was on trial: neither is led to for a moment.
+#[test]
+fn what_is_rolled_back_to_is_up_to_date_before_the_first_link_is_back() {
+    for (before, after) in [(1, 1), (2, 0), (0, 2)] {
+        let bench = Bench::new();
+        drop(bench.start(Some(&bench.mesh(2))));
+        let (watch, seen) = leads_to_at_the_first_link_back(&bench);
+        let config = Config { watch, ..other(&bench) };
+        let (mut plane, started) = DataPlane::start(config, Some(&bench.mesh(before))).unwrap();
+        assert!(started.on_trial(), "{started:?}");
+        plane.apply(&bench.mesh(after)).unwrap();
+        plane.roll_back("a test").unwrap();
+        let [v4, v6] = [after; 2];
+        assert_eq!(*seen.lock().unwrap(), Some(v4 + v6), "{before} members, then {after}");
+        assert_eq!((plane.generation(), plane.audit().unwrap().writes), (1, 0));
+    }
+}
+
+/// Nobody else writes the tables that stand by. Whoever did is found out when links are back.
+#[test]
+fn what_is_rolled_back_to_is_compared_when_links_are_back() {
+    let bench = Bench::new();
+    let mut plane = on_trial(&bench);
+    let stands = GenerationPins::read(&bench.pins(), 1).unwrap();
+    let mut vandal = TableWriter::new(|table| stands.tables.get(&table)).unwrap();
+    vandal.execute(&[Store::Service { id: 1, word: ServiceWord::new(0, 900, 7) }]).unwrap();
+    plane.roll_back("a test").unwrap();
+    assert_eq!(plane.audit().unwrap().writes, 0);
 }
 
 /// Each hook has a check that fails without it.

@@ -22,7 +22,13 @@ fn that_the_agent_is_ready_does_not_wait_for_the_mesh() {
     let (core, actions) = Core::new(as_laid());
     assert_eq!(
         deeds(actions),
-        [Action::Do(Chore::Reclaim), Action::Do(Chore::Orphans), Action::Ready, Action::Recall]
+        [
+            Action::Do(Chore::Reclaim),
+            Action::Do(Chore::Tally),
+            Action::Do(Chore::Orphans),
+            Action::Ready,
+            Action::Recall
+        ]
     );
     assert!(core.is_recalling());
     assert_eq!(core.summary(), "generation 1 (adopted): as it was laid, 2 endpoints");

@@ -20,11 +20,14 @@ use crate::{
     time::{median, ms, timed},
 };
 
-/// Changes of each kind, of which half are rolled back. Every other figure is their median.
-const CHANGES: usize = 10;
-/// Room for the sentinel's and for the large service.
-const SPARE: u32 = 8;
-const HEADER: [&str; 9] = [
+/// Changes of each kind, of which a third stays, a third is rolled back, and a third is rolled back when the mesh has changed meanwhile.
+/// Every figure but that of the first start is a median.
+const CHANGES: usize = 15;
+/// Workloads that move to another address meanwhile.
+const MOVED: u32 = 100;
+/// Room for the sentinel's, for the large service, and for workloads that move.
+const SPARE: u32 = 512;
+const HEADER: [&str; 10] = [
     "services",
     "endpoints",
     "change",
@@ -33,6 +36,7 @@ const HEADER: [&str; 9] = [
     "ratio",
     "links within ms",
     "roll-back to last link ms",
+    "mesh changed meanwhile ms",
     "commit ms",
 ];
 
@@ -49,11 +53,21 @@ enum Kind {
 #[derive(Clone, Default)]
 struct Switches(Arc<Mutex<Vec<Instant>>>);
 
+/// What becomes of a change.
+enum End<'a> {
+    Stays,
+    RolledBack,
+    /// The mesh has become this one by then.
+    RolledBackTo(&'a Snapshot),
+}
+
 /// What one change took.
+#[derive(Default)]
 struct Change {
     ready: Duration,
     links: Duration,
     back: Option<Duration>,
+    back_to_another: Option<Duration>,
     commit: Option<Duration>,
 }
 
@@ -61,15 +75,17 @@ struct Change {
 pub fn measure(services: &[u32]) -> Result<String> {
     let mut rows = Vec::new();
     for &count in services {
-        let snapshot = Fleet::new(count).snapshot()?;
+        let mut fleet = Fleet::new(count);
+        let snapshot = fleet.snapshot()?;
+        let moved = (0..MOVED).try_fold(snapshot.clone(), |mesh, n| mesh.with(fleet.replace(n)))?;
         for kind in [Kind::Tables, Kind::Frozen] {
-            rows.push(row(count, kind, &snapshot)?);
+            rows.push(row(count, kind, &snapshot, &moved)?);
         }
     }
     Ok(table(HEADER, 0, rows).to_string())
 }
 
-fn row(services: u32, kind: Kind, snapshot: &Snapshot) -> Result<Vec<String>> {
+fn row(services: u32, kind: Kind, snapshot: &Snapshot, moved: &Snapshot) -> Result<Vec<String>> {
     let sandbox = Sandbox::new()?;
     let endpoints = services * ENDPOINTS_EACH + LARGE;
     let sizes =
@@ -90,9 +106,13 @@ fn row(services: u32, kind: Kind, snapshot: &Snapshot) -> Result<Vec<String>> {
     done?;
     let changes: Vec<Change> = (0..CHANGES)
         .map(|n| {
-            // One that is rolled back, one to the same sizes that stays.
-            let sizes = kind.sizes(sizes, n / 2);
-            change(Config { sizes, ..config.clone() }, snapshot, &switches, n % 2 == 1)
+            let end = match n % 3 {
+                0 => End::RolledBack,
+                1 => End::RolledBackTo(moved),
+                _ => End::Stays,
+            };
+            let sizes = kind.sizes(sizes, n / 3);
+            change(Config { sizes, ..config.clone() }, snapshot, &switches, end)
         })
         .collect::<Result<_>>()?;
     sandbox.close()?;
@@ -107,26 +127,38 @@ fn row(services: u32, kind: Kind, snapshot: &Snapshot) -> Result<Vec<String>> {
         format!("{:.2}", ready.as_secs_f64() / first.as_secs_f64()),
         ms(of(|change| Some(change.links))?),
         ms(of(|change| change.back)?),
+        ms(of(|change| change.back_to_another)?),
         ms(of(|change| change.commit)?),
     ])
 }
 
 /// What an agent does that starts over pins of other sizes, up to where the supervisor's word is awaited, and what follows it.
-fn change(config: Config, snapshot: &Snapshot, switches: &Switches, stays: bool) -> Result<Change> {
+fn change(config: Config, snapshot: &Snapshot, switches: &Switches, end: End<'_>) -> Result<Change> {
     switches.forget();
     let (started, ready) = timed(|| DataPlane::start(config, Some(snapshot)));
     let (mut plane, _) = started?;
     let (first, last) = switches.seen().context("links that were led on")?;
-    let links = last - first;
-    if stays {
-        let (done, commit) = timed(|| plane.commit());
-        return Ok(done.map(|()| Change { ready, links, back: None, commit: Some(commit) })?);
-    }
+    let change = Change { ready, links: last - first, ..Change::default() };
     switches.forget();
+    match end {
+        End::Stays => {
+            let (done, commit) = timed(|| plane.commit());
+            Ok(done.map(|()| Change { commit: Some(commit), ..change })?)
+        }
+        End::RolledBack => Ok(Change { back: Some(back(&mut plane, switches)?), ..change }),
+        End::RolledBackTo(moved) => {
+            plane.apply(moved)?;
+            Ok(Change { back_to_another: Some(back(&mut plane, switches)?), ..change })
+        }
+    }
+}
+
+/// Up to the last link.
+fn back(plane: &mut DataPlane, switches: &Switches) -> Result<Duration> {
     let began = Instant::now();
     plane.roll_back("measured")?;
     let (_, last) = switches.seen().context("links that were led back")?;
-    Ok(Change { ready, links, back: Some(last - began), commit: None })
+    Ok(last - began)
 }
 
 impl Kind {
