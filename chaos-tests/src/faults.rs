@@ -24,15 +24,23 @@ pub enum Fault {
 /// An agent is ready about then; more makes [`Fault::KillStarting`] like [`Fault::KillAgent`].
 const START: Duration = Duration::from_millis(60);
 
+/// Faults that leave the supervisor alive before one that kills it: it waits twice as long before each agent in a row.
+const SPARED_MAX: usize = 3;
+
 impl Fault {
-    fn draw(random: &mut ChaCha8Rng) -> Self {
-        match random.random_range(0..5) {
+    fn draw(random: &mut ChaCha8Rng, spared: usize) -> Self {
+        let kinds = if spared < SPARED_MAX { 0..5 } else { 1..3 };
+        match random.random_range(kinds) {
             0 => Self::KillAgent,
             1 => Self::KillSupervisor,
             2 => Self::KillBoth,
             3 => Self::HangAgent,
             _ => Self::KillStarting(draw_time(random, START)),
         }
+    }
+
+    fn spares_the_supervisor(self) -> bool {
+        !matches!(self, Self::KillSupervisor | Self::KillBoth)
     }
 
     /// Does it and waits until an agent is ready again. The event lasts from before the first signal to then.
@@ -84,8 +92,13 @@ impl Schedule {
     /// `count` faults of all kinds, each up to `pause_max` after the recovery from the one before.
     pub fn new(seed: u64, count: usize, pause_max: Duration) -> Self {
         let mut random = random(seed);
-        let mut draw =
-            || Planned { pause: draw_time(&mut random, pause_max), fault: Fault::draw(&mut random) };
+        let mut spared = 0;
+        let mut draw = || {
+            let pause = draw_time(&mut random, pause_max);
+            let fault = Fault::draw(&mut random, spared);
+            spared = if fault.spares_the_supervisor() { spared + 1 } else { 0 };
+            Planned { pause, fault }
+        };
         Self { seed, planned: (0..count).map(|_| draw()).collect() }
     }
 
@@ -137,6 +150,14 @@ mod tests {
     fn a_seed_decides_everything() {
         assert_eq!(Schedule::new(7, 300, PAUSE), Schedule::new(7, 300, PAUSE));
         assert_ne!(Schedule::new(7, 300, PAUSE).planned(), Schedule::new(8, 300, PAUSE).planned());
+    }
+
+    #[test]
+    fn the_supervisor_is_killed_before_it_waits_for_long() {
+        let schedule = Schedule::new(7, 300, PAUSE);
+        let spared = |rest: &[Planned]| rest.iter().all(|planned| planned.fault.spares_the_supervisor());
+        assert!(schedule.planned().windows(SPARED_MAX).any(spared));
+        assert!(!schedule.planned().windows(SPARED_MAX + 1).any(spared));
     }
 
     #[test]
