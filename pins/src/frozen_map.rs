@@ -6,7 +6,7 @@ use std::{
 
 use crate::{
     PinDir, Table,
-    layout::{Kernel, Known},
+    layout::{Kernel, Known, Unknown},
     sys::{self, MapInfo, Object},
 };
 
@@ -55,14 +55,22 @@ impl FrozenMap {
 
     /// The same, also of the layout of the release before: which of them it has.
     pub fn open_known(pins: &PinDir, table: Table) -> Result<(Self, Known), FrozenMapError> {
+        match Self::open_any(pins, table)? {
+            (map, Ok(known)) => Ok((map, known)),
+            (Self { path, .. }, Err(unknown)) => {
+                Err(FrozenMapError::Foreign { found: unknown.to_string(), path })
+            }
+        }
+    }
+
+    /// The same, of whatever layout.
+    pub fn open_any(pins: &PinDir, table: Table) -> Result<(Self, Result<Known, Unknown>), FrozenMapError> {
         let path = pins.frozen_map(table);
         let fd = open(&path)?;
         let info = sys::map_info(fd.as_fd())
             .map_err(|source| FrozenMapError::Open { path: path.clone(), source })?;
-        match Kernel::default().known(table, &info) {
-            Ok(known) => Ok((Self { fd, path, info }, known)),
-            Err(unknown) => Err(FrozenMapError::Foreign { found: unknown.to_string(), path }),
-        }
+        let known = Kernel::default().known(table, &info);
+        Ok((Self { fd, path, info }, known))
     }
 }
 

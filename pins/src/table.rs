@@ -7,7 +7,8 @@ use evermesh_abi::{
 use serde::{Deserialize, Serialize};
 
 /// A map of Evermesh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Table {
     /// Virtual IP, port, protocol -> service.
     Frontends,

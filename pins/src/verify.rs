@@ -42,6 +42,8 @@ pub enum Finding {
     Unknown {
         /// The pin.
         path: PathBuf,
+        /// Which it is.
+        table: Table,
         /// What differs.
         unknown: Unknown,
     },
@@ -117,6 +119,16 @@ impl Finding {
         matches!(self, Self::Detached { .. })
     }
 
+    /// It is that frozen map's layout.
+    pub fn is_about(&self, frozen: Table) -> bool {
+        matches!(self, Self::Unknown { table, .. } if *table == frozen)
+    }
+
+    /// Nothing but what may be lost, if somebody declares that.
+    pub fn may_be_lost(&self) -> bool {
+        matches!(self, Self::Unknown { table, .. } if table.loss().is_ok())
+    }
+
     pub(crate) fn kind(path: PathBuf, expected: &'static str, found: &Object) -> Self {
         Self::Kind { path, expected, found: found.kind() }
     }
@@ -133,7 +145,7 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
         if is_carried(table, pin) {
             return None;
         }
-        Some(Finding::Unknown { path: pins.frozen_map(table), unknown })
+        Some(Finding::Unknown { path: pins.frozen_map(table), table, unknown })
     };
     findings.extend(inventory.frozen.iter().filter_map(unknown));
     for (&number, generation) in &inventory.generations {

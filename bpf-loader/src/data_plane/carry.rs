@@ -15,56 +15,75 @@ pub struct Carrying {
     pub direction: Direction,
     /// Those that the next generation brings: of those that programs write, all or none.
     pub tables: Vec<Table>,
+    /// Those of them that come without what stands in them: nothing can carry it over, and its loss is declared.
+    pub lost: Vec<Table>,
     /// The sizes that are asked for, but for maps that must keep theirs.
     pub sizes: TableSizes,
     /// Why they are brought anew.
     pub reason: Option<String>,
     /// Why a map keeps its size although another one is asked for.
     pub notes: Vec<String>,
-    known: Vec<(Table, Known)>,
+    pub(super) known: Vec<(Table, Known)>,
 }
 
 /// A frozen map as it is pinned.
 struct Pinned {
     entries: u32,
     /// How many of them are in use; only counted where the map is to become smaller.
-    used: usize,
+    used: u64,
     known: Known,
 }
 
 impl Pinned {
-    fn of(config: &Config, table: Table, wanted: u32) -> Result<Self, ApplyError> {
-        let (map, known) = FrozenMap::open_known(&config.pins, table)?;
+    fn of(map: &FrozenMap, known: Known, wanted: u32) -> Result<Self, ApplyError> {
         let entries = map.info.max_entries;
-        let used = if wanted < entries { generation::used(&map)? } else { 0 };
+        let used = if wanted < entries { generation::used(map)? } else { 0 };
         Ok(Self { entries, used, known })
     }
 }
 
 impl Carrying {
-    /// Compares what is pinned with what this release makes: up, or on the level to another size.
+    /// Compares what is pinned with what this release makes: up, or on the level to another size, or without what nobody can carry
+    /// over.
     pub fn planned(config: &Config) -> Result<Self, ApplyError> {
-        Self::compared(config)?.in_one_direction()?.with_pods(config)
+        Self::compared(config, &config.accept_loss)?.in_one_direction()?.with_pods(config)
     }
 
     /// Carries all to the layouts of the release before.
     pub fn down(config: &Config) -> Result<Self, ApplyError> {
-        let standing = Self::compared(config)?;
+        let standing = Self::compared(config, &[])?;
         let down = Self { direction: Direction::Down, tables: Table::CARRIED.to_vec(), ..standing };
         down.in_one_direction()?.with_pods(config)
     }
 
-    fn compared(config: &Config) -> Result<Self, ApplyError> {
-        let mut carrying = Self::none(config.sizes, Direction::Level);
-        for table in Table::CARRIED {
-            let wanted = config.sizes.entries(table);
-            carrying.compare(table, &Pinned::of(config, table, wanted)?, wanted);
+    fn compared(config: &Config, accept_loss: &[Table]) -> Result<Self, ApplyError> {
+        let [origins, pairs] = Table::CARRIED.map(|table| FrozenMap::open_any(&config.pins, table));
+        let found = [origins?, pairs?];
+        let mut carrying = Self::losing(config.sizes, &found, accept_loss)?;
+        for (table, (map, known)) in Table::CARRIED.into_iter().zip(&found) {
+            let Ok(known) = *known else { continue };
+            if carrying.lost.contains(&table) {
+                continue;
+            }
+            let entries = map.info.max_entries;
+            // Another size would take a bridge, which carries all or none. It comes with the next change.
+            let wanted = if carrying.lost.is_empty() { config.sizes.entries(table) } else { entries };
+            carrying.sizes = carrying.sizes.with_entries(table, wanted);
+            carrying.compare(table, &Pinned::of(map, known, wanted)?, wanted);
         }
         Ok(carrying)
     }
 
     pub(super) fn none(sizes: TableSizes, direction: Direction) -> Self {
-        Self { direction, tables: Vec::new(), sizes, reason: None, notes: Vec::new(), known: Vec::new() }
+        Self {
+            direction,
+            tables: Vec::new(),
+            lost: Vec::new(),
+            sizes,
+            reason: None,
+            notes: Vec::new(),
+            known: Vec::new(),
+        }
     }
 
     /// All maps are to be of the layouts that the direction leads away from.
@@ -97,7 +116,7 @@ impl Carrying {
         table: Table,
         entries: u32,
         wanted: u32,
-        used: usize,
+        used: u64,
         are: &str,
     ) -> Option<String> {
         if wanted < entries && !holds(wanted, used) {
@@ -122,8 +141,8 @@ fn room(entries: u32) -> u32 {
     entries / 4 * 3
 }
 
-fn holds(entries: u32, used: usize) -> bool {
-    u32::try_from(used).is_ok_and(|used| used <= room(entries))
+fn holds(entries: u32, used: u64) -> bool {
+    used <= room(entries).into()
 }
 
 #[cfg(test)]
@@ -134,7 +153,7 @@ mod tests {
         Carrying::none(TableSizes::default(), Direction::Level)
     }
 
-    fn compared(entries: u32, used: usize, wanted: u32) -> Carrying {
+    fn compared(entries: u32, used: u64, wanted: u32) -> Carrying {
         let mut carrying = none();
         carrying.compare(Table::UdpOrigins, &Pinned { entries, used, known: Known::Own }, wanted);
         carrying

@@ -2,6 +2,7 @@ use std::{io, path::PathBuf};
 
 use evermesh_pins::{
     ControlError, EnrolmentError, Finding, FrozenMapError, InventoryError, Table, ViewError, WriterLockError,
+    layout::Unknown,
 };
 
 use crate::{
@@ -53,7 +54,13 @@ impl From<ChangeError> for StartError {
 }
 
 fn list(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("  {finding}")).collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<_> = findings.iter().map(|finding| format!("  {finding}")).collect();
+    let may_be_lost = findings.iter().all(|finding| finding.may_be_lost());
+    lines.extend(may_be_lost.then(|| {
+        let flag = Table::names(&Table::CARRIED);
+        format!("  what stands there can be given up, and sockets that stand forget what they asked for: --accept-loss {flag}")
+    }));
+    lines.join("\n")
 }
 
 /// Why the tables were not changed. They say what they said before.
@@ -84,6 +91,18 @@ pub enum ApplyError {
     Mixed {
         /// Which.
         table: Table,
+    },
+    /// A frozen map is of a layout that nobody knows, and not all that goes with it may be lost.
+    #[error(
+        "{table} cannot be carried over, since it is {unknown}; to go on without what stands in it and in what belongs to it, declare their loss: --accept-loss {flag}"
+    )]
+    Undeclared {
+        /// Which.
+        table: Table,
+        /// What differs.
+        unknown: Unknown,
+        /// All whose loss would have to be declared.
+        flag: String,
     },
     /// `control` could not be used.
     #[error(transparent)]

@@ -6,6 +6,7 @@ mod freed;
 mod laid;
 mod live;
 mod look;
+mod loss;
 mod pods;
 mod stand_by;
 mod start;
@@ -64,6 +65,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// This release is on trial: where its programs cannot take over, it does not go on with what stands.
     pub candidate: bool,
+    /// Frozen maps that may be brought without what stands in them, where nobody can carry it over.
+    pub accept_loss: Vec<Table>,
     /// The program that is a sentinel; none: new generations are tried without one.
     pub sentinel: Option<PathBuf>,
     /// Is told of every step of a start and of a change of generation.
@@ -82,6 +85,7 @@ impl Config {
             object: Object::default(),
             state_dir: state_dir.into(),
             candidate: false,
+            accept_loss: Vec::new(),
             sentinel: None,
             watch: Watch::default(),
         }
@@ -165,6 +169,11 @@ impl DataPlane {
     /// Brings to the disk what generations before have counted, where that failed.
     pub fn keep_tally(&mut self) -> Result<(), TallyError> {
         self.records.tally.keep()
+    }
+
+    /// What there is to say to people of what was lost or could not be kept, and was not said yet.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        self.records.take_notes()
     }
 
     /// Says in `control` that the agent is alive.
@@ -254,13 +263,14 @@ impl DataPlane {
         }
         let fits = wanted.is_some_and(|(snapshot, _)| trial::with_sentinel(snapshot).is_ok());
         self.sentinel_stands = fits && self.config.sentinel.is_some();
-        let Carrying { direction, tables: carried, sizes: frozen, .. } = carrying;
+        let Carrying { direction, tables: carried, lost, sizes: frozen, .. } = carrying;
         let (sizes, due, state) = self.next_state(frozen, wanted)?;
         let change = generation::Change {
             from: self.live.number,
             to: number,
             wanted: self.wanted(direction),
             stage: Stage::Making,
+            lost,
         };
         let links = self.observed()?.links;
         let stores = state.as_stores();

@@ -17,12 +17,12 @@ impl Carrying {
             self.bring_pods(format!("{} of another layout", Table::Enrolled));
         }
         let (entries, wanted) = (map.room(), config.sizes.pods);
-        let used = if wanted < entries { map.list()?.len() } else { 0 };
+        let used = if wanted < entries { map.list()?.len() as u64 } else { 0 };
         self.resize_pods(entries, used, wanted);
         Ok(self)
     }
 
-    fn resize_pods(&mut self, entries: u32, used: usize, wanted: u32) {
+    fn resize_pods(&mut self, entries: u32, used: u64, wanted: u32) {
         if let Some(why) = self.resized(Table::Enrolled, entries, wanted, used, "pods are enrolled") {
             self.bring_pods(why);
         }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::TableSizes;
 
-    fn resized(entries: u32, used: usize, wanted: u32) -> Carrying {
+    fn resized(entries: u32, used: u64, wanted: u32) -> Carrying {
         let mut carrying = Carrying::none(TableSizes::default(), Direction::Level);
         carrying.resize_pods(entries, used, wanted);
         carrying

@@ -100,11 +100,14 @@ impl Standing {
         let lock = WriterLock::acquire(&config.pins, DataPlane::PATIENCE)?;
         let mut inventory = Inventory::read(&config.pins)?;
         let mut findings = evermesh_pins::verify(&config.pins, &inventory, &config.cgroup);
-        findings.retain(|finding| !finding.is_mended_by_a_start());
+        let records = Records::open(&config.state_dir);
+        let goes = going(&config, &records, &inventory);
+        findings.retain(|finding| {
+            !finding.is_mended_by_a_start() && !goes.iter().any(|table| finding.is_about(*table))
+        });
         if !findings.is_empty() {
             return Err(StartError::Findings(findings));
         }
-        let records = Records::open(&config.state_dir);
         let found = match recover(records.journal.now(), &Observed::of(&inventory), "its agent ended") {
             Recovery::Fresh { number, remove, suspended } => {
                 let steps = plan::first(number, &remove, suspended, &left_behind(&inventory));
@@ -227,7 +230,7 @@ impl DataPlane {
         plane.begin_lease()?;
         let applied = plane.counted(writes);
         let left = steps.iter().filter_map(note_of_what_was_left);
-        let notes = plane.records.tally.take_note().into_iter().chain(left).collect();
+        let notes = plane.take_notes().into_iter().chain(left).collect();
         Ok((plane, Started { generation: number, how: How::Fresh, applied, notes }))
     }
 
@@ -250,7 +253,7 @@ impl DataPlane {
             None => (How::Adopted, self.reconcile(snapshot, &mut notes)?),
         };
         self.begin_lease()?;
-        notes.extend(self.records.tally.take_note());
+        notes.extend(self.take_notes());
         let generation = self.generation();
         Ok((self, Started { generation, how, applied, notes }))
     }
@@ -328,6 +331,16 @@ impl DataPlane {
             applied => applied,
         }
     }
+}
+
+/// Frozen maps that need not be of a layout that is known: those whose loss is declared, or was for a change that is still to be undone
+/// or finished, and those in whose place the live generation puts another one.
+fn going(config: &Config, records: &Records, inventory: &Inventory) -> Vec<Table> {
+    let Some(live) = inventory.live.and_then(|live| inventory.generations.get(&live)) else {
+        return Vec::new();
+    };
+    let begun = records.journal.now().change.iter().flat_map(|change| &change.lost);
+    config.accept_loss.iter().chain(begun).chain(live.carried.keys()).copied().collect()
 }
 
 /// Frozen maps of other layouts than this release's own, without a generation that uses them: a removal was interrupted.

@@ -93,15 +93,17 @@ impl Trial {
         });
         self.passed += findings.passed;
         findings.passed = self.passed;
-        if let Some(cookie) = findings.closed.iter().find(|cookie| is_remembered(pins, **cookie)) {
+        let maps = [pins.frozen_map(Table::Origins), pins.carried_map(self.change.to, Table::Origins)];
+        let is_remembered = |cookie: &&u64| maps.iter().any(|map| is_remembered(map, **cookie));
+        if let Some(cookie) = findings.closed.iter().find(is_remembered) {
             findings.fail(format!("sock_release: socket {cookie} is closed and still remembered"));
         }
         Some(findings)
     }
 }
 
-fn is_remembered(pins: &PinDir, cookie: u64) -> bool {
-    let origins = sys::object_get(&pins.frozen_map(Table::Origins));
+fn is_remembered(map: &Path, cookie: u64) -> bool {
+    let origins = sys::object_get(map);
     let Ok(sys::Object::Map(origins)) = origins else { return false };
     // Whatever its layout, its key is the socket's cookie.
     RawMap::new(origins.as_fd()).is_ok_and(|entries| {

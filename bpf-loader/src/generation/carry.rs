@@ -17,6 +17,7 @@ use super::{BuildError, Direction, make};
 use crate::{
     Object,
     migration::{self, Fields},
+    tally::Counts,
 };
 
 /// Why a frozen map was not carried over. The one in use is whole.
@@ -93,15 +94,19 @@ pub fn pods(pins: &PinDir, generation: u32) -> Result<(), EnrolmentError> {
 }
 
 /// How many elements of a frozen map are in use.
-pub fn used(map: &FrozenMap) -> Result<usize, CarryError> {
-    let mut used = 0;
-    let count = RawMap::new(map.fd.as_fd()).and_then(|elements| {
-        elements.for_each(|_, _| {
-            used += 1;
-            Ok(())
-        })
-    });
-    count.map(|()| used).map_err(failed("count what stands in", &map.path))
+pub fn used(map: &FrozenMap) -> Result<u64, CarryError> {
+    let counted = RawMap::new(map.fd.as_fd()).and_then(|elements| elements.count());
+    counted.map_err(failed("count what stands in", &map.path))
+}
+
+/// What is lost with the frozen map in use, of whatever layout. It is told once: the kernel gives no other map its id.
+pub fn lost(pins: &PinDir, table: Table) -> Result<Counts, CarryError> {
+    let path = pins.frozen_map(table);
+    let map = open(&path)?;
+    let id = sys::map_info(map.as_fd()).map(|info| info.id);
+    let counted = id.and_then(|id| Ok((id, RawMap::new(map.as_fd())?.count()?)));
+    let (map, entries) = counted.map_err(failed("count what stands in", &path))?;
+    Ok(Counts { map, counts: vec![(format!("lost_{table}"), entries)] })
 }
 
 fn open(path: &Path) -> Result<OwnedFd, CarryError> {

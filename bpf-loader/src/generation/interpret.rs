@@ -193,6 +193,7 @@ impl<'a> Interpreter<'a> {
             Step::Resume => Control::open(pins)?.set_phase(PHASE_STEADY)?,
             Step::Sweep { generation, table: Table::Enrolled } => carry::pods(pins, generation)?,
             Step::Sweep { generation, table } => carry::sweep(pins, direction, generation, table)?,
+            Step::CountLost { table } => self.count_lost(table),
             Step::Replace { generation, table } => carry::replace(pins, generation, table)?,
             Step::RemoveBridge { generation } => remove_bridge(pins, generation)?,
             Step::MakeLive { generation } => switch::make_live(pins, generation)?,
@@ -211,6 +212,14 @@ impl<'a> Interpreter<'a> {
         match counts {
             Ok(counts) => counts.into_iter().for_each(|counts| self.records.tally.add(counts)),
             Err(reason) => warn!(reason, "what generation {generation} has counted is lost"),
+        }
+    }
+
+    /// It was declared, so it is lost whether or not it can be counted.
+    fn count_lost(&mut self, table: Table) {
+        match carry::lost(&self.config.pins, table) {
+            Ok(counts) => self.records.lose(table, counts),
+            Err(error) => warn!(%error, "what is lost with {table} is not known"),
         }
     }
 

@@ -1,5 +1,6 @@
 use std::{fmt, path::PathBuf};
 
+use evermesh_pins::Table;
 use evermesh_state::local::{SnapshotError, SnapshotFile};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -29,6 +30,9 @@ pub struct Change {
     pub wanted: Wanted,
     /// How far it is.
     pub stage: Stage,
+    /// Frozen maps that it brings anew without what stands in them: somebody has declared their loss.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Table>,
 }
 
 /// Which programs over which tables: what a change is for.

@@ -10,6 +10,9 @@
 //! write         old         both      both      new
 //!                     trial      |  committed
 //! ```
+//!
+//! Maps whose loss was declared (`lost`) are brought anew too, and no bridge leads to them: links go straight to programs that know no
+//! others. From then on the old ones stand still: a roll-back finds them as they were, and a commit counts what is lost with them.
 
 use std::collections::BTreeMap;
 
@@ -68,7 +71,7 @@ pub fn leaving(generation: u32) -> [Step; 2] {
 fn moving_in(generation: u32, left: &[Table]) -> impl Iterator<Item = Step> {
     let waits = left.contains(&Table::Enrolled).then_some([Step::Suspend, Step::Barrier]);
     let sweep = left.iter().map(move |&table| Step::Sweep { generation, table });
-    waits.into_iter().flatten().chain(sweep).chain(settling(generation, left, false))
+    waits.into_iter().flatten().chain(sweep).chain(settling(generation, left, &[], false))
 }
 
 /// Those of a list that can be done before it is known what the tables will hold, and the others.
@@ -83,9 +86,9 @@ pub fn ahead(steps: &[Step]) -> (&[Step], &[Step]) {
 pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
     let generation = change.to;
     let near = Programs::Bridge(generation, BridgeEnd::Near);
-    let to = if is_bridged(carried) { near } else { Programs::Of(generation) };
+    let to = if is_bridged(change, carried) { near } else { Programs::Of(generation) };
     let mut steps = vec![Step::Record(Entry::Begin(Change { stage: Stage::Making, ..change.clone() }))];
-    steps.extend(making(generation, carried, is_bridged(carried)));
+    steps.extend(making(generation, carried, is_bridged(change, carried)));
     steps.push(Step::Rehearse { generation });
     if carried.contains(&Table::Enrolled) {
         let table = Table::Enrolled;
@@ -94,7 +97,7 @@ pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
     steps.push(Step::Record(Entry::Reached(Stage::Trial)));
     steps.extend(switching(links, to));
     steps.push(Step::Barrier);
-    steps.extend(mirrored(carried).map(|table| Step::Sweep { generation, table }));
+    steps.extend(mirrored(change, carried).map(|table| Step::Sweep { generation, table }));
     steps
 }
 
@@ -102,21 +105,29 @@ pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
 pub fn committing(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
     let generation = change.to;
     let mut steps = vec![Step::Record(Entry::Reached(Stage::Committed)), Step::MakeLive { generation }];
-    if is_bridged(carried) {
+    if is_bridged(change, carried) {
         steps.extend(crossing(links, generation));
         steps.push(Step::Barrier);
     }
     steps.extend(leaving(change.from));
-    steps.extend(settling(generation, carried, is_bridged(carried)));
+    steps.extend(settling(generation, carried, &change.lost, is_bridged(change, carried)));
     steps.extend(resuming(carried));
     steps.push(Step::Record(Entry::Done));
     steps
 }
 
 /// What is left to do once a generation is alone and only its own programs are attached. The bridge goes first: its
-/// programs use maps that lose their pins.
-pub fn settling(generation: u32, carried: &[Table], bridged: bool) -> impl Iterator<Item = Step> {
-    let replace = carried.iter().map(move |&table| Step::Replace { generation, table });
+/// programs use maps that lose their pins. What is lost is counted while it can be found.
+pub fn settling(
+    generation: u32,
+    carried: &[Table],
+    lost: &[Table],
+    bridged: bool,
+) -> impl Iterator<Item = Step> {
+    let replace = carried.iter().flat_map(move |&table| {
+        let count = lost.contains(&table).then_some(Step::CountLost { table });
+        count.into_iter().chain([Step::Replace { generation, table }])
+    });
     bridged.then_some(Step::RemoveBridge { generation }).into_iter().chain(replace)
 }
 
@@ -136,13 +147,14 @@ fn resuming(carried: &[Table]) -> Option<Step> {
     carried.contains(&Table::Enrolled).then_some(Step::Resume)
 }
 
-/// Those of them that programs write: they are led there by a bridge.
-fn mirrored(carried: &[Table]) -> impl Iterator<Item = Table> {
-    carried.iter().copied().filter(|table| Table::CARRIED.contains(table))
+/// Those of them that programs write: they are led there by a bridge, unless they are lost.
+fn mirrored(change: &Change, carried: &[Table]) -> impl Iterator<Item = Table> {
+    let led = |table: &Table| Table::CARRIED.contains(table) && !change.lost.contains(table);
+    carried.iter().copied().filter(led)
 }
 
-fn is_bridged(carried: &[Table]) -> bool {
-    mirrored(carried).next().is_some()
+fn is_bridged(change: &Change, carried: &[Table]) -> bool {
+    mirrored(change, carried).next().is_some()
 }
 
 /// Leads the links to a generation's own programs, by way of the far end of the bridge for those that are at the near

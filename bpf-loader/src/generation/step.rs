@@ -101,6 +101,11 @@ pub enum Step {
         /// Which.
         table: Table,
     },
+    /// Adds to the tally how much stands in a frozen map that another one replaces without it. No program writes it any more.
+    CountLost {
+        /// Which.
+        table: Table,
+    },
     /// Gives a frozen map that a generation brings its place, by rename. No program uses the one before any more.
     Replace {
         /// The generation that brings it.
@@ -165,6 +170,7 @@ impl fmt::Display for Step {
             Self::Suspend => f.write_str("have writers of enrolled wait"),
             Self::Resume => f.write_str("let writers of enrolled go on"),
             Self::Sweep { generation, table } => write!(f, "sweep {table} for generation {generation}"),
+            Self::CountLost { table } => write!(f, "add what is lost with {table} to the tally"),
             Self::Replace { generation, table } => {
                 write!(f, "give {table} of generation {generation} its place")
             }

@@ -10,6 +10,7 @@ mod declared;
 mod description;
 mod difference;
 mod known;
+mod loss;
 mod object;
 mod pinned;
 mod said;

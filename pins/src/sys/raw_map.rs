@@ -56,6 +56,16 @@ impl<'a> RawMap<'a> {
         found(unsafe { bpf(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut attr) })
     }
 
+    /// How many pairs there are; exact while nobody writes.
+    pub fn count(&self) -> io::Result<u64> {
+        let mut pairs = 0;
+        self.for_each(|_, _| {
+            pairs += 1;
+            Ok(())
+        })?;
+        Ok(pairs)
+    }
+
     /// All pairs, by `BPF_MAP_LOOKUP_BATCH` (kernel 5.6), some thousands in memory at once. A pair that is written meanwhile may
     /// be missing or come in either state; all others come once.
     pub fn for_each(&self, mut see: impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Every list of steps, interrupted before and after each of them, and its recovery interrupted in turn.
 
 mod counting;
+mod loss;
 mod maps;
 mod migration;
 mod pods;
@@ -12,6 +13,7 @@ use evermesh_pins::{BridgeEnd, Hook, Table};
 use super::{plan::Links, *};
 use crate::TableSizes;
 use counting::Counting;
+use loss::Loss;
 use maps::{Contents, Version};
 use pods::Pods;
 
@@ -29,6 +31,8 @@ struct World {
     frozen: BTreeMap<Table, Version>,
     /// What stands in them.
     contents: BTreeMap<Table, Contents>,
+    /// What is lost with those whose loss is declared.
+    losses: BTreeMap<Table, Loss>,
     /// What stands in `enrolled`.
     pods: Pods,
     /// What programs count.
@@ -55,6 +59,7 @@ impl World {
             committed: false,
             frozen: Table::BROUGHT.map(|table| (table, Version::Old)).into(),
             contents: Table::CARRIED.map(|table| (table, Contents::default())).into(),
+            losses: BTreeMap::new(),
             pods: Pods::default(),
             counting: Counting::default(),
         }
@@ -78,12 +83,16 @@ impl World {
             Step::Switch { hook, from, to } if kernel.stand(*to) && kernel.links.get(hook) == Some(from) => {
                 kernel.links.insert(*hook, *to);
                 self.contents.values_mut().for_each(|contents| contents.left(*hook, *from));
+                self.losses.values_mut().for_each(|loss| loss.left(*from));
                 self.counting.left(*from);
             }
             Step::PinCarried { generation, table } => {
                 kernel.carried.entry(*generation).or_default().push(*table);
                 match table {
                     Table::Enrolled => self.pods.renew(),
+                    table if self.losses.contains_key(table) => {
+                        self.losses.entry(*table).or_default().renew()
+                    }
                     _ => self.contents.get_mut(table).ok_or("no such map")?.renew(),
                 }
             }
@@ -96,12 +105,14 @@ impl World {
             Step::Sweep { table: Table::Enrolled, .. } => self.pods.copy(),
             Step::Barrier => {
                 self.contents.values_mut().for_each(Contents::barrier);
+                self.losses.values_mut().for_each(Loss::barrier);
                 self.counting.barrier();
             }
             Step::MakeMaps { generation, .. } => self.counting.make(*generation),
             Step::BeginTally => self.counting.begin(),
             Step::Count { generation } if finished(generation) => self.counting.add(*generation),
             Step::Sweep { table, .. } => self.contents.get_mut(table).ok_or("no such map")?.sweep(),
+            Step::CountLost { table } => self.losses.get_mut(table).ok_or("it is not lost")?.count(),
             Step::Replace { generation, table } if kernel.has_carried(*generation, *table) => {
                 kernel.take_carried(*generation, *table);
                 self.frozen.insert(*table, Version::New);
@@ -122,6 +133,7 @@ impl World {
                 kernel.bridges.remove(generation);
                 if *generation == NEW {
                     self.contents.values_mut().for_each(Contents::forget);
+                    self.losses.values_mut().for_each(Loss::forget);
                     if self.frozen[&Table::Enrolled] == Version::Old {
                         self.pods.forget();
                     }
@@ -149,6 +161,7 @@ impl World {
         self.counting
             .check(|generation| self.kernel.generations.get(&generation).is_some_and(Option::is_some))?;
         self.pods.run(links, self.frozen[&Table::Enrolled], self.kernel.suspended)?;
+        self.losses.values_mut().for_each(|loss| loss.run(links));
         let mut contents = self.contents.iter_mut();
         contents.try_for_each(|(table, it)| it.run(links).map_err(|why| format!("{table}: {why}")))
     }
@@ -177,7 +190,11 @@ impl World {
             pinned(table, it.version_read(programs))
                 && (!bridges || (pinned(table, Version::Old) && pinned(table, Version::New)))
         };
-        match self.contents.iter().all(used) && pinned(Table::Enrolled, self.pods.read_by(programs)) {
+        let new_one = |(&table, it): (&Table, &Loss)| pinned(table, it.version_used(programs));
+        match self.contents.iter().all(used)
+            && self.losses.iter().all(new_one)
+            && pinned(Table::Enrolled, self.pods.read_by(programs))
+        {
             true => Ok(()),
             false => Err(format!("{programs} uses a map that has no pin")),
         }
@@ -209,9 +226,14 @@ impl World {
             let version = it.version_read(Programs::Of(live));
             self.frozen[table] == version && !it.is_stale(version)
         });
+        let told = self.losses.iter().all(|(table, it)| {
+            let version = it.version_used(Programs::Of(live));
+            self.frozen[table] == version && it.is_told_once(version)
+        });
         let nothing_left = self.kernel.carried.is_empty() && self.kernel.bridges.is_empty();
         let pods = self.pods.read_by(Programs::Of(live)) == self.frozen[&Table::Enrolled];
         match in_place
+            && told
             && pods
             && !self.kernel.suspended
             && nothing_left
@@ -295,7 +317,7 @@ fn on(programs: Programs) -> Links {
 
 fn change() -> Change {
     let wanted = Wanted { object: [2; 32], sizes: TableSizes::default() };
-    Change { from: OLD, to: NEW, wanted, stage: Stage::Making }
+    Change { from: OLD, to: NEW, wanted, stage: Stage::Making, lost: Vec::new() }
 }
 
 fn upgrade() -> Vec<Step> {
