@@ -199,9 +199,9 @@ impl Plane {
         self.ask(DataPlane::report).await
     }
 
-    /// The generation on trial stays.
-    pub async fn commit(&self) -> Result<Result<(), String>, Gone> {
-        self.ask(DataPlane::commit).await
+    /// The generation on trial stays. What there is to say of that.
+    pub async fn commit(&self) -> Result<Result<Vec<String>, String>, Gone> {
+        self.ask(|plane| plane.commit().map(|()| plane.take_notes())).await
     }
 
     /// The generation before the one on trial takes over again.

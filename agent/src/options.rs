@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use clap::{Parser, value_parser};
+use evermesh_handover::errand::ACCEPT_LOSS;
 use evermesh_loader::TableSizes;
+use evermesh_pins::Table;
 
 use crate::{XdsOptions, hands::HEARTBEAT_EVERY};
 
@@ -55,6 +57,9 @@ pub struct Options {
     /// This release is on trial: where its programs cannot take over it ends, instead of going on with what stands
     #[arg(long, env = "EVERMESH_CANDIDATE", hide = true)]
     pub candidate: bool,
+    /// Maps that may be replaced without what stands in them, where nothing can carry it over
+    #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = Table::to_lose, env = ACCEPT_LOSS)]
+    pub accept_loss: Vec<Table>,
 }
 
 /// A lease that is shorter than a few heartbeats would end by itself.

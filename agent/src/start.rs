@@ -102,6 +102,7 @@ pub fn data_plane(options: &Options) -> Result<Config, AgentError> {
         lease: Duration::from_millis(options.lease_ms),
         sizes: options.sizes(),
         candidate: options.candidate,
+        accept_loss: options.accept_loss.clone(),
         object: programs(options)?,
         sentinel: std::env::current_exe().ok(),
         ..Config::new(PinDir::new(&options.bpffs), cgroup, &options.state_dir)

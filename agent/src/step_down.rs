@@ -90,7 +90,7 @@ fn perform(options: &Options) -> Result<(), StepDownError> {
     let config = start::data_plane(options)?;
     let (pins, own) = (config.pins.clone(), layouts::of(&config.object)?);
     let Some(mut plane) = Standing::read(config)?.settle()? else { return Ok(()) };
-    if !is_needed(&pins, &candidate, &own)? {
+    if !is_needed(&pins, &candidate, &own, &options.accept_loss)? {
         info!("nothing to step down from: the release on trial knows what is pinned");
         return Ok(());
     }
@@ -100,8 +100,15 @@ fn perform(options: &Options) -> Result<(), StepDownError> {
     Table::CARRIED.into_iter().try_for_each(|table| is_of_before(&pins, table))
 }
 
-fn is_needed(pins: &PinDir, candidate: &Layouts, own: &Layouts) -> Result<bool, StepDownError> {
-    let (inventory, mut kernel, mut needed) = (Inventory::read(pins)?, Kernel::default(), false);
+/// Where something is lost, so is whatever would have to be carried over besides: that is for the candidate to do, or to refuse.
+fn is_needed(
+    pins: &PinDir,
+    candidate: &Layouts,
+    own: &Layouts,
+    accept_loss: &[Table],
+) -> Result<bool, StepDownError> {
+    let (inventory, mut kernel) = (Inventory::read(pins)?, Kernel::default());
+    let (mut needed, mut lost) = (false, false);
     for (&table, pin) in &inventory.frozen {
         let has_own_bytes = pin.info.layout.has_bytes_of(&table.layout());
         let pinned = match kernel.describe_frozen(table, &pin.info) {
@@ -111,11 +118,12 @@ fn is_needed(pins: &PinDir, candidate: &Layouts, own: &Layouts) -> Result<bool, 
             Err(source) => return Err(StepDownError::Fields { table, source }),
         };
         match Carried::to_candidate(table, &pinned, candidate, Some(own)) {
+            Carried::Refused { .. } if accept_loss.contains(&table) => lost = true,
             Carried::Refused { reason } => return Err(StepDownError::Refused { table, reason }),
             carried => needed |= carried == Carried::SteppedDown,
         }
     }
-    Ok(needed)
+    Ok(needed && !lost)
 }
 
 fn await_word(plane: &mut DataPlane, judge: &Judge) -> Result<(), StepDownError> {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, value_parser};
 use evermesh_agent::Unsupported;
 use evermesh_handover::RunDir;
-use evermesh_pins::PinDir;
+use evermesh_pins::{PinDir, Table};
 use evermesh_xds_cache::client::Address;
 
 use crate::output::Output;
@@ -95,6 +95,9 @@ pub struct Upgrade {
     /// How often its agent may be started before the trial ends
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u32).range(1..=10))]
     pub tries: u32,
+    /// Maps that may be replaced without what stands in them, where nothing can carry it over; `upgrade plan` says what that costs
+    #[arg(long, global = true, value_name = "MAP", value_delimiter = ',', value_parser = Table::to_lose)]
+    pub accept_loss: Vec<Table>,
     #[command(subcommand)]
     pub look: Option<Look>,
 }
@@ -137,6 +140,10 @@ pub struct Run {
     pub room: Room,
     #[command(flatten)]
     pub this_node: ThisNode,
+    /// If this release is tried because it is started: maps that may be replaced without what stands in them, where nothing can carry it
+    /// over
+    #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = Table::to_lose, conflicts_with = "takeover")]
+    pub accept_loss: Vec<Table>,
     /// Take over from the supervisor that runs, which takes back if this one does not get ready
     #[arg(long)]
     pub takeover: bool,

@@ -121,7 +121,21 @@ impl Client {
 
     /// Has a staged release tried, and gives the number of the trial. [`State::releases`] tells how it ends.
     pub fn upgrade(&mut self, release: &str, tries: u32) -> Result<u64, ClientError> {
-        match self.request(&Request::Upgrade { release: release.into(), tries })? {
+        self.tried(&Request::Upgrade { release: release.into(), tries })
+    }
+
+    /// The same, and the release may do without what stands in these maps, where nothing can carry it over.
+    pub fn upgrade_with_loss(
+        &mut self,
+        release: &str,
+        tries: u32,
+        accept_loss: Vec<String>,
+    ) -> Result<u64, ClientError> {
+        self.tried(&Request::UpgradeWithLoss { release: release.into(), tries, accept_loss })
+    }
+
+    fn tried(&mut self, request: &Request) -> Result<u64, ClientError> {
+        match self.request(request)? {
             Answer::Upgrading { trial } => Ok(trial),
             answer => Err(unexpected(answer)),
         }

@@ -58,8 +58,8 @@ pub enum Event {
     OrphansDestroyed(Destroyed),
     /// [`Action::Judge`] is done.
     Judged(Verdict),
-    /// [`Action::Commit`] is done.
-    Committed(Result<(), String>),
+    /// [`Action::Commit`] is done; what there is to say of it.
+    Committed(Result<Vec<String>, String>),
     /// [`Action::RollBack`] is done, because of that.
     RolledBack(String, Result<(), String>),
 }

@@ -350,8 +350,11 @@ fn a_generation_on_trial_is_judged_until_it_stays() {
     assert!(core.summary().contains("on trial"));
     assert_eq!(core.on(Event::Judged(Verdict::Wait), NOW), [Action::Judge]);
     assert_eq!(core.on(Event::Judged(Verdict::Commit), NOW), [Action::Commit]);
-    assert_eq!(deeds(core.on(Event::Committed(Ok(())), NOW)), [Action::Ready, Action::Do(Chore::Tally)]);
+    let lost = "origins: 3 entries are lost, as it was declared".to_owned();
+    let committed = core.on(Event::Committed(Ok(vec![lost.clone()])), NOW);
+    assert_eq!(deeds(committed), [Action::Ready, Action::Do(Chore::Tally)]);
     assert!(!core.summary().contains("on trial"));
+    assert_eq!(core.status().data_plane.unwrap().notes, [lost]);
 }
 
 #[test]
@@ -376,6 +379,6 @@ fn an_agent_goes_on_with_the_generation_before_and_one_on_trial_itself_ends() {
 fn steps_that_fail_are_left_to_the_next_start() {
     let failed = || Err("the disk is full".to_owned());
     let ends = |actions: Vec<Action>| matches!(&deeds(actions)[..], [Action::End(why)] if why.contains("the disk is full"));
-    assert!(ends(on_trial(false).on(Event::Committed(failed()), NOW)));
+    assert!(ends(on_trial(false).on(Event::Committed(Err("the disk is full".to_owned())), NOW)));
     assert!(ends(on_trial(false).on(Event::RolledBack("x".into(), failed()), NOW)));
 }

@@ -24,11 +24,12 @@ impl Core {
     }
 
     /// Where it failed, the next start finishes it.
-    pub(super) fn committed(&mut self, result: Result<(), String>) -> Vec<Action> {
+    pub(super) fn committed(&mut self, result: Result<Vec<String>, String>) -> Vec<Action> {
         self.on_trial = false;
         let generation = self.started.generation;
         match result {
-            Ok(()) => {
+            Ok(notes) => {
+                self.notes.extend(notes);
                 let told = Action::Info(format!("generation {generation} stays"));
                 vec![told, Action::Ready, Action::Do(Chore::Tally)]
             }

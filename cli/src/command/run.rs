@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use evermesh_pins::host;
+use evermesh_pins::{Table, host};
 use evermesh_upgrader::release::{Digest, LAUNCHED_BY, Launch, SUPERVISOR, launch};
 
 use super::upgrade::refuse_takeover;
@@ -16,9 +16,12 @@ use crate::{Exit, Failure, args::Directories, args::Run};
 pub fn run(directories: &Directories, asked: &Run) -> Result<Exit, Failure> {
     host::require_root()?;
     let own = beside(&std::env::current_exe().map_err(|source| Failure::OwnPath { source })?)?;
-    let arguments = arguments(directories, asked).map_err(|source| Failure::WorkingDirectory { source })?;
     let dir = own.parent().unwrap_or(Path::new("/")).to_owned();
     let (supervisor, launcher) = launched(&directories.state_dir, own);
+    // Another release's, which is committed, tries nothing now, and may not know of losses.
+    let accept_loss = if launcher.is_none() { asked.accept_loss.as_slice() } else { &[] };
+    let arguments = arguments(directories, asked, accept_loss);
+    let arguments = arguments.map_err(|source| Failure::WorkingDirectory { source })?;
     if asked.takeover && launcher.is_none() {
         refuse_takeover(directories, &dir)?;
     }
@@ -51,12 +54,13 @@ fn launched(state_dir: &Path, own: PathBuf) -> (PathBuf, Option<Digest>) {
 
 /// What the supervisor is told, `--`, what the agent is told. Paths are made absolute, so that they mean the same
 /// wherever a later process stands.
-fn arguments(directories: &Directories, asked: &Run) -> io::Result<Vec<OsString>> {
+fn arguments(directories: &Directories, asked: &Run, accept_loss: &[Table]) -> io::Result<Vec<OsString>> {
     let mut line = Line::default();
     line.path("--run-dir", &directories.run_dir)?;
     line.path("--state-dir", &directories.state_dir)?;
     line.number("--watchdog-ms", asked.watchdog_ms);
     line.number("--gate-ms", asked.gate_ms);
+    line.text("--accept-loss", (!accept_loss.is_empty()).then(|| Table::names(accept_loss)));
     line.0.extend(asked.takeover.then(|| "--takeover".into()));
     line.0.push("--".into());
     line.optional_path("--config", asked.config.as_deref())?;
@@ -114,7 +118,11 @@ mod tests {
     fn handed_on(line: &str) -> String {
         let parsed = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Run(asked) = parsed.command else { panic!("{line}") };
-        arguments(&parsed.directories, &asked).unwrap().join("\n".as_ref()).into_string().unwrap()
+        arguments(&parsed.directories, &asked, &asked.accept_loss)
+            .unwrap()
+            .join("\n".as_ref())
+            .into_string()
+            .unwrap()
     }
 
     #[test]
@@ -129,6 +137,14 @@ mod tests {
              --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 \
              --max-origins 7000 --max-udp-origins 8000 --max-pods 9000 --takeover --log debug"
         ));
+    }
+
+    #[test]
+    fn what_may_be_lost_is_for_the_supervisor() {
+        let handed_on = handed_on("evermesh run --config /m.yaml --accept-loss origins,udp_origins");
+        let (supervisor, agent) = handed_on.split_once("\n--\n").unwrap();
+        assert!(supervisor.ends_with("--accept-loss\norigins,udp_origins"), "{supervisor}");
+        assert!(!agent.contains("accept-loss"), "{agent}");
     }
 
     #[test]

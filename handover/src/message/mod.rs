@@ -95,6 +95,17 @@ pub enum Request {
         #[serde(default = "once")]
         tries: u32,
     },
+    /// The same, and the release may do without what stands in these maps, where nothing can carry it over. A kind of its own:
+    /// a supervisor that does not know it refuses, instead of trying the release in vain.
+    UpgradeWithLoss {
+        /// Its digest.
+        release: String,
+        /// How often its agent may be started before the trial ends; at least once.
+        #[serde(default = "once")]
+        tries: u32,
+        /// The maps, by name. Only agents understand them.
+        accept_loss: Vec<String>,
+    },
 }
 
 /// What a supervisor answers.

@@ -36,6 +36,9 @@ pub struct Candidate {
     /// Why it failed the last time.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Maps that it may do without what stands in, where nothing can carry it over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept_loss: Vec<String>,
 }
 
 /// How a trial ended.
@@ -47,7 +50,7 @@ pub struct TrialEnd {
     pub release: String,
     /// It is what runs from now on. If not, the release that was committed before runs.
     pub committed: bool,
-    /// Why not, for a human.
+    /// Why not, or how, for a human.
     #[serde(default)]
     pub reason: Option<String>,
     /// When: wall clock, milliseconds since 1970.

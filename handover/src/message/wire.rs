@@ -109,6 +109,9 @@ mod tests {
         insta::assert_snapshot!(line(Request::Judge { evidence }), @r#"{"version":0,"message":{"kind":"judge","evidence":{"generation":1,"age_ms":2,"now":{"translated":3,"failed":4},"before":{"translated":5,"failed":6},"differences":7,"sentinels":{"passed":8,"failed":1,"example":"no"}}}}"#);
         let upgrade = Request::Upgrade { release: "ab".into(), tries: 3 };
         insta::assert_snapshot!(line(upgrade), @r#"{"version":0,"message":{"kind":"upgrade","release":"ab","tries":3}}"#);
+        let accept_loss = vec!["origins".into()];
+        let upgrade = Request::UpgradeWithLoss { release: "ab".into(), tries: 3, accept_loss };
+        insta::assert_snapshot!(line(upgrade), @r#"{"version":0,"message":{"kind":"upgrade_with_loss","release":"ab","tries":3,"accept_loss":["origins"]}}"#);
     }
 
     #[test]
@@ -145,6 +148,7 @@ mod tests {
             tries_left: 2,
             under_way: true,
             reason: Some("it hangs".into()),
+            accept_loss: vec![],
         };
         let last = TrialEnd { trial: 7, release: "ef".into(), committed: false, reason: None, unix_ms: 9 };
         let releases = Releases {
@@ -175,7 +179,7 @@ mod tests {
             String::from_utf8(encode(&Answer::from(&unreadable)).unwrap()).unwrap()
         };
         insta::assert_snapshot!(refusal(r#"{"version":7,"message":[1]}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"messages of version 7 are not understood here, only those of version 0","versions":[0]}}"#);
-        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status`, `judge`, `upgrade` at line 1 column 37","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status`, `judge`, `upgrade`, `upgrade_with_loss` at line 1 column 37","versions":[0]}}"#);
         insta::assert_snapshot!(refusal(r#"{"version":0}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: missing field `message` at line 1 column 13","versions":[0]}}"#);
         insta::assert_snapshot!(refusal("hello"), @r#"{"version":0,"message":{"kind":"refused","reason":"a message must be one JSON object a line, with `version` and `message`: expected value at line 1 column 1","versions":[0]}}"#);
     }

@@ -99,6 +99,8 @@ pub enum Action {
         release: String,
         /// How often its agent may be started.
         tries: u32,
+        /// Maps that it may do without what stands in.
+        accept_loss: Vec<String>,
     },
     /// Write into the ledger, durably.
     Record(Record),

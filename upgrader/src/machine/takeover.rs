@@ -43,7 +43,10 @@ impl Machine {
                 let asked = commit_within_ms.map_or(COMMIT_WITHIN, Duration::from_millis);
                 self.asked(Newcomer { peer, within: asked.min(COMMIT_WITHIN_MAX), release, words: None }, now)
             }
-            Request::Upgrade { release, tries } => self.upgrade_asked(peer, release, tries),
+            Request::Upgrade { release, tries } => self.upgrade_asked(peer, release, tries, Vec::new()),
+            Request::UpgradeWithLoss { release, tries, accept_loss } => {
+                self.upgrade_asked(peer, release, tries, accept_loss)
+            }
             Request::Commit if self.has_yielded_to(peer) => self.end(Exit::HandedOver),
             Request::Rollback if self.has_yielded_to(peer) => self.take_back(peer, now),
             Request::Commit | Request::Rollback => refuse(peer, "nothing has been yielded to you"),

@@ -87,7 +87,13 @@ impl Machine {
     }
 
     /// Whether a release can be tried now; the runtime looks at the release itself.
-    pub(super) fn upgrade_asked(&self, peer: Peer, release: String, tries: u32) -> Vec<Action> {
+    pub(super) fn upgrade_asked(
+        &self,
+        peer: Peer,
+        release: String,
+        tries: u32,
+        accept_loss: Vec<String>,
+    ) -> Vec<Action> {
         let reason = match self.phase {
             _ if self.takeover_until.is_some() => {
                 "this supervisor is taking over and has not proven itself yet"
@@ -101,7 +107,7 @@ impl Machine {
             | Phase::SteppingDown { .. }
             | Phase::Yielded { .. }
             | Phase::TakingBack { .. } => "this supervisor is yielding to another one",
-            _ => return vec![Action::Consider { peer, release, tries }],
+            _ => return vec![Action::Consider { peer, release, tries, accept_loss }],
         };
         vec![Action::Answer(peer, Answer::refused(reason))]
     }

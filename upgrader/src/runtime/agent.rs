@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use evermesh_handover::errand::STEP_DOWN;
+use evermesh_handover::errand::{ACCEPT_LOSS, STEP_DOWN};
 use nix::{
     errno::Errno,
     sys::{
@@ -47,15 +47,17 @@ pub struct Agent {
 }
 
 impl Recipe {
-    /// Starts that program. It holds `lock` too: whoever finds the lock free knows that supervisor and agent are gone.
+    /// Starts that program, which may do without what stands in the maps of `accept_loss`. It holds `lock` too: whoever finds the lock
+    /// free knows that supervisor and agent are gone.
     pub fn spawn(
         &self,
         which: Which,
         program: &Path,
+        accept_loss: &[String],
         notify_socket: &Path,
         lock: BorrowedFd<'_>,
     ) -> io::Result<Agent> {
-        let mut command = self.command(program, notify_socket, lock);
+        let mut command = self.command(program, accept_loss, notify_socket, lock);
         command.args(&self.args).stdin(Stdio::null());
         command.envs((which == Which::Candidate).then_some((ON_TRIAL, "true")));
         Agent::watch(command.spawn()?)
@@ -66,10 +68,11 @@ impl Recipe {
         &self,
         program: &Path,
         said: &Layouts,
+        accept_loss: &[String],
         notify_socket: &Path,
         lock: BorrowedFd<'_>,
     ) -> io::Result<Agent> {
-        let mut command = self.command(program, notify_socket, lock);
+        let mut command = self.command(program, accept_loss, notify_socket, lock);
         command.arg(STEP_DOWN).args(&self.args).stdin(Stdio::piped());
         let mut child = command.spawn()?;
         let input = child.stdin.take();
@@ -79,11 +82,18 @@ impl Recipe {
         Ok(agent)
     }
 
-    fn command(&self, program: &Path, notify_socket: &Path, lock: BorrowedFd<'_>) -> Command {
+    fn command(
+        &self,
+        program: &Path,
+        accept_loss: &[String],
+        notify_socket: &Path,
+        lock: BorrowedFd<'_>,
+    ) -> Command {
         let mut command = Command::new(program);
         command.process_group(0);
         command.env("NOTIFY_SOCKET", notify_socket);
-        command.env_remove(ON_TRIAL);
+        command.env_remove(ON_TRIAL).env_remove(ACCEPT_LOSS);
+        command.envs((!accept_loss.is_empty()).then(|| (ACCEPT_LOSS, accept_loss.join(","))));
         command.env("WATCHDOG_USEC", self.watchdog.as_micros().to_string());
         // That of this process, if systemd started it, would make the agent ignore the time above.
         command.env_remove("WATCHDOG_PID").env_remove(LAUNCHED_BY);

@@ -103,6 +103,12 @@ impl Rig {
         LedgerFile::of(&self.store()).read().unwrap().unwrap()
     }
 
+    /// The scripts of the agents that were told which maps they may do without what stands in, and these maps.
+    pub fn may_lose(&self) -> Vec<String> {
+        let told = fs::read_to_string(self.path("may-lose")).unwrap_or_default();
+        told.lines().map(str::to_owned).collect()
+    }
+
     /// The scripts of the agents that have started, in order.
     pub fn played(&self) -> Vec<String> {
         let played = fs::read_to_string(self.path("played")).unwrap_or_default();

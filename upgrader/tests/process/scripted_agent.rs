@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use evermesh_handover::errand::ACCEPT_LOSS;
 use nix::fcntl::{Flock, FlockArg};
 use sd_notify::NotifyState;
 use signal_hook::{
@@ -32,6 +33,9 @@ fn scripted_agent() {
     append(&dir.join("starts"), &process::id().to_string());
     let script = std::env::var(SCRIPT).unwrap_or("script".into());
     append(&dir.join("played"), &script);
+    if let Ok(maps) = std::env::var(ACCEPT_LOSS) {
+        append(&dir.join("may-lose"), &format!("{script} {maps}"));
+    }
     let _alone = alone(&dir);
     for step in fs::read_to_string(dir.join(script)).unwrap().lines() {
         play(&dir, step);

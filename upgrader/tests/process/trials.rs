@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
 
-use evermesh_handover::{ClientError, message::Phase};
+use evermesh_handover::{
+    ClientError,
+    message::{Phase, State},
+};
 use evermesh_upgrader::release::{AGENT, Outcome};
 use nix::sys::signal::Signal;
 
@@ -170,4 +173,51 @@ fn a_supervisor_over_a_named_agent_keeps_no_releases() {
     let error = rig.client().upgrade(&"0".repeat(64), 1).unwrap_err();
     assert!(error.to_string().contains("was started with --agent"), "{error}");
     assert!(!rig.store().dir().exists());
+}
+
+/// Over tries and restarts, and no agent of the committed release is told.
+#[test]
+fn what_a_release_may_lose_is_told_to_its_agents_as_long_as_it_is_on_trial() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", "exit 1"));
+    let mut supervisor = rig.launch(&a, &["--trial-pause-ms", "60000"]);
+    rig.until_running(&supervisor);
+    let to = rig.stage(&b);
+    let maps = vec!["origins".to_owned(), "udp_origins".to_owned()];
+    let trial = rig.client().upgrade_with_loss(&to.to_string(), 2, maps.clone()).unwrap();
+    rig.until_state("a failed try", |state| {
+        let candidate = releases(state).candidate.as_ref();
+        candidate.is_some_and(|it| it.reason.is_some() && it.accept_loss == maps)
+    });
+    fs::write(rig.path("b"), GOOD).unwrap();
+    supervisor.signal(Signal::SIGTERM);
+    assert_eq!(supervisor.ended(), Some(0));
+    let mut supervisor = rig.launch(&a, &[]);
+    let (end, _) = rig.until_trial_ended(trial);
+    assert_eq!((end.committed, end.reason.as_deref()), (true, Some("with --accept-loss origins,udp_origins")));
+
+    // The next loss is to be declared anew.
+    supervisor.kill();
+    let supervisor = rig.launch(&a, &[]);
+    rig.until_runs(&supervisor, &to);
+    assert_eq!(rig.may_lose(), ["b origins,udp_origins"; 2]);
+    assert_eq!(rig.played().iter().filter(|script| *script == "b").count(), 3);
+}
+
+/// One that comes by itself is told by how it was started.
+#[test]
+fn what_a_release_that_comes_by_itself_may_lose_is_told_while_it_is_tried() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
+    let flag = ["--accept-loss", "origins"];
+    let mut supervisor = rig.launch(&a, &flag);
+    rig.until_running(&supervisor);
+    for _ in 0..2 {
+        supervisor.signal(Signal::SIGTERM);
+        assert_eq!(supervisor.ended(), Some(0));
+        supervisor = rig.launch(&b, &flag);
+        let ended = |state: &State| releases(state).candidate.is_none() && state.phase == Phase::Running;
+        rig.until_state("the end of the trial", |state| state.pid == supervisor.pid() && ended(state));
+    }
+    assert_eq!((rig.may_lose(), rig.played()), (vec!["b origins".to_owned()], ["a", "b", "b"].map(str::to_owned).into()));
 }

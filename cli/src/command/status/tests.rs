@@ -346,6 +346,7 @@ fn a_release_is_tried() {
         tries_left: 1,
         under_way: false,
         reason: Some("the agent ended before it was ready (exit status: 1)".into()),
+        accept_loss: vec![],
     };
     releases_of(&mut facts).candidate = Some(candidate);
     insta::assert_snapshot!(shown(&facts));

@@ -11,6 +11,7 @@ use evermesh_pins::{
 use evermesh_upgrader::release::{self, Digest, Store};
 use serde::{Deserialize as _, Serialize};
 
+use super::loss::{Loss, losses};
 use crate::output::columns;
 
 /// The maps that are pinned beside those of a release. Field names stay.
@@ -23,9 +24,12 @@ pub struct LayoutsView {
 
 #[derive(Debug, Serialize)]
 struct TableView {
-    table: &'static str,
+    table: Table,
     #[serde(flatten)]
     comparison: Comparison,
+    /// What stands in it cannot be carried over; absent: it can, or that is not known, or it is never lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<Loss>,
 }
 
 #[derive(Debug, Serialize)]
@@ -38,28 +42,55 @@ enum Comparison {
 }
 
 impl LayoutsView {
-    /// Asks the agent of a release and the kernel. The `committed` release may step down for it.
-    pub fn of(pins: &PinDir, agent: &Path, committed: Option<&Layouts>) -> Result<Self, InventoryError> {
+    /// Asks the agent of a release and the kernel. The `committed` release may step down for it, and what stands in maps of
+    /// `accept_loss` may be lost.
+    pub fn of(
+        pins: &PinDir,
+        agent: &Path,
+        committed: Option<&Layouts>,
+        accept_loss: &[Table],
+    ) -> Result<Self, InventoryError> {
         let said = release::Layouts::ask(agent).and_then(|said| understood(&said));
         let Some(said) = said else { return Ok(Self { said: false, tables: Vec::new() }) };
         let inventory = Inventory::read(pins)?;
         let tables = pinned(&inventory).into_iter();
         let view = |(table, pinned): (Table, Result<Description, UnknownFields>)| TableView {
-            table: table.name(),
+            table,
             comparison: Comparison::of(table, pinned, &said, committed),
+            loss: None,
         };
-        Ok(Self { said: true, tables: tables.map(view).collect() })
+        let mut tables: Vec<_> = tables.map(view).collect();
+        let carried = |table: Table| tables.iter().find(|view| view.table == table)?.comparison.carried();
+        let mut losses = losses(carried, accept_loss, &inventory);
+        tables.iter_mut().for_each(|view| view.loss = losses.remove(&view.table));
+        Ok(Self { said: true, tables })
     }
 
-    /// What keeps the release from taking over, table by table.
+    /// What keeps the release from taking over, table by table, and what would have to be declared for it.
     pub fn refused(&self) -> Vec<String> {
-        let reason = |view: &TableView| match &view.comparison {
-            Comparison::Known { carried: Carried::Refused { reason }, .. } => {
-                Some(format!("{} cannot be carried over: {reason}", view.table))
+        let undeclared = self.losses().any(|(_, loss)| !loss.declared);
+        let reason = |view: &TableView| match (&view.comparison, &view.loss) {
+            (_, Some(_)) if !undeclared => None,
+            (Comparison::Known { carried: Carried::Refused { reason }, .. }, _) => {
+                let never = view.table.loss().err().map(|why| format!("; it is never lost: {why}"));
+                let never = never.unwrap_or_default();
+                Some(format!("{} cannot be carried over: {reason}{never}", view.table))
             }
             _ => None,
         };
-        self.tables.iter().filter_map(reason).collect()
+        let refused = self.tables.iter().filter_map(reason);
+        let tables: Vec<_> = self.losses().map(|(table, _)| table).collect();
+        let declare = || {
+            format!(
+                "to go on without what stands there, declare its loss: --accept-loss {}",
+                Table::names(&tables)
+            )
+        };
+        refused.chain(undeclared.then(declare)).collect()
+    }
+
+    fn losses(&self) -> impl Iterator<Item = (Table, &Loss)> {
+        self.tables.iter().filter_map(|view| Some((view.table, view.loss.as_ref()?)))
     }
 }
 
@@ -86,6 +117,13 @@ fn pinned(inventory: &Inventory) -> Vec<(Table, Result<Description, UnknownField
 }
 
 impl Comparison {
+    fn carried(&self) -> Option<&Carried> {
+        match self {
+            Self::Known { carried, .. } => Some(carried),
+            Self::Unknown { .. } => None,
+        }
+    }
+
     fn of(
         table: Table,
         pinned: Result<Description, UnknownFields>,
@@ -113,7 +151,8 @@ impl fmt::Display for LayoutsView {
             (true, true) => writeln!(f, "Nothing is pinned here: every map is made anew."),
             (true, false) => {
                 let rows = self.tables.iter().flat_map(TableView::rows);
-                writeln!(f, "{}", columns(["TABLE", "CARRIED", "FIELD", "NOW", "THEN", "CHANGE"], rows))
+                writeln!(f, "{}", columns(["TABLE", "CARRIED", "FIELD", "NOW", "THEN", "CHANGE"], rows))?;
+                self.losses().try_for_each(|(table, loss)| writeln!(f, "{}", loss.in_words(table)))
             }
         }
     }
@@ -124,13 +163,17 @@ impl TableView {
     fn rows(&self) -> Vec<[String; 6]> {
         let row = |cells: [&str; 6]| cells.map(str::to_owned);
         match &self.comparison {
-            Comparison::Unknown { unknown } => vec![row([self.table, "not known", "", "", "", unknown])],
+            Comparison::Unknown { unknown } => {
+                vec![row([self.table.name(), "not known", "", "", "", unknown])]
+            }
             Comparison::Known { carried, difference } => {
                 let mut changes: Vec<_> = difference.map.iter().map(ToString::to_string).collect();
                 if difference.is_none() {
                     changes.push("same fields".into());
                 }
-                let mut rows = vec![row([self.table, &in_words(carried), "", "", "", &changes.join(", ")])];
+                let lost = self.loss.as_ref().filter(|loss| loss.declared);
+                let carried = lost.map_or_else(|| in_words(carried), Loss::in_short);
+                let mut rows = vec![row([self.table.name(), &carried, "", "", "", &changes.join(", ")])];
                 let differs = |field: &&FieldDifference| !field.changes.is_empty();
                 rows.extend(difference.key.iter().filter(differs).map(|field| of_field("key ", field)));
                 rows.extend(difference.value.iter().filter(differs).map(|field| of_field("", field)));
@@ -209,7 +252,7 @@ mod tests {
         then.current.remove("slots");
         then.before.insert(Table::UdpOrigins.name().into(), Table::UdpOrigins.description());
         let comparison = |table: Table| Comparison::of(table, Ok(table.description()), &then, None);
-        let tables = Table::ALL.map(|table| TableView { table: table.name(), comparison: comparison(table) });
+        let tables = Table::ALL.map(|table| TableView { table, comparison: comparison(table), loss: None });
         LayoutsView { said: true, tables: tables.into() }
     }
 

@@ -3,6 +3,7 @@
 mod error;
 mod history;
 mod layouts;
+mod loss;
 mod moves;
 mod plan;
 mod state;
@@ -27,9 +28,9 @@ pub fn upgrade(directories: &Directories, output: Output, asked: &Upgrade) -> Re
         (Some(_), Some(_)) => Err(UpgradeError::ToAndCommand.into()),
         (_, Some(Look::Status)) => state::show(directories, output),
         (_, Some(Look::History)) => history::show(directories, output),
-        (_, Some(Look::Plan { to })) => plan::show(directories, output, to),
-        (_, Some(Look::Rollback { tries })) => moves::back(directories, output, *tries),
-        (Some(to), None) => moves::to(directories, output, to, asked.tries),
+        (_, Some(Look::Plan { to })) => plan::show(directories, output, to, &asked.accept_loss),
+        (_, Some(Look::Rollback { tries })) => moves::back(directories, output, *tries, &asked.accept_loss),
+        (Some(to), None) => moves::to(directories, output, to, asked.tries, &asked.accept_loss),
         (None, None) => Err(UpgradeError::NothingAsked.into()),
     }
 }

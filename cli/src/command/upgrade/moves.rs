@@ -6,6 +6,7 @@ use evermesh_handover::{
     Client, ClientError,
     message::{Releases, VERSION},
 };
+use evermesh_pins::Table;
 use evermesh_upgrader::release::{
     AGENT, Digest, LedgerFile, ReleaseError, Source, Stamps, Store, StoreLock, stage,
 };
@@ -24,7 +25,13 @@ const ANSWER: Duration = Duration::from_secs(60);
 const STAGING: Duration = Duration::from_secs(5);
 
 /// Stages the release that the user names and has it tried.
-pub fn to(directories: &Directories, output: Output, path: &Path, tries: u32) -> Result<Exit, Failure> {
+pub fn to(
+    directories: &Directories,
+    output: Output,
+    path: &Path,
+    tries: u32,
+    accept_loss: &[Table],
+) -> Result<Exit, Failure> {
     let known = known(directories)?;
     let store = Store::of(&directories.state_dir);
     let mut stamps = Stamps::load(store.dir());
@@ -32,9 +39,9 @@ pub fn to(directories: &Directories, output: Output, path: &Path, tries: u32) ->
     if known.committed == source.digest.to_string() {
         return show(output, &known, &source.digest, &store);
     }
-    refuse_unknown_layouts(directories, &store, &known, &source.digest, &source.dir)?;
+    refuse_unknown_layouts(directories, &store, &known, &source.digest, &source.dir, accept_loss)?;
     let (held, _) = stage_there(&store, &source, &mut stamps).map_err(UpgradeError::from)?;
-    let tried = attempt(directories, &source.digest, tries);
+    let tried = attempt(directories, &source.digest, tries, accept_loss);
     // What nobody is going to try takes no room. Where that fails, the next staging sweeps.
     let _swept = if tried.is_err() { sweep(&store, &held) } else { Ok(()) };
     drop(held);
@@ -43,15 +50,20 @@ pub fn to(directories: &Directories, output: Output, path: &Path, tries: u32) ->
 }
 
 /// Has the release tried that was committed before.
-pub fn back(directories: &Directories, output: Output, tries: u32) -> Result<Exit, Failure> {
+pub fn back(
+    directories: &Directories,
+    output: Output,
+    tries: u32,
+    accept_loss: &[Table],
+) -> Result<Exit, Failure> {
     let known = known(directories)?;
     let short = |digest: &str| digest.get(..16).unwrap_or(digest).to_owned();
     let previous = known.previous.as_ref().and_then(|previous| previous.parse::<Digest>().ok());
     let previous =
         previous.ok_or_else(|| UpgradeError::NothingBefore { committed: short(&known.committed) })?;
     let store = Store::of(&directories.state_dir);
-    refuse_unknown_layouts(directories, &store, &known, &previous, &store.place(&previous))?;
-    let trial = attempt(directories, &previous, tries)?;
+    refuse_unknown_layouts(directories, &store, &known, &previous, &store.place(&previous), accept_loss)?;
+    let trial = attempt(directories, &previous, tries, accept_loss)?;
     trial::await_end(directories, &previous, trial)?;
     show(output, &known, &previous, &store)
 }
@@ -63,9 +75,10 @@ pub(super) fn refuse_unknown_layouts(
     known: &Releases,
     release: &Digest,
     dir: &Path,
+    accept_loss: &[Table],
 ) -> Result<(), UpgradeError> {
     let committed = known.committed.parse().ok().and_then(|committed| of_committed(store, &committed));
-    let view = LayoutsView::of(&directories.pins(), &dir.join(AGENT), committed.as_ref())?;
+    let view = LayoutsView::of(&directories.pins(), &dir.join(AGENT), committed.as_ref(), accept_loss)?;
     match view.refused() {
         reasons if reasons.is_empty() => Ok(()),
         reasons => Err(UpgradeError::Layouts { release: release.short(), reasons }),
@@ -115,9 +128,19 @@ fn sweep(store: &Store, held: &StoreLock) -> Result<(), ReleaseError> {
     }
 }
 
-fn attempt(directories: &Directories, release: &Digest, tries: u32) -> Result<u64, UpgradeError> {
-    let asked = Client::connect(&directories.run(), ANSWER)
-        .and_then(|mut client| client.upgrade(&release.to_string(), tries));
+fn attempt(
+    directories: &Directories,
+    release: &Digest,
+    tries: u32,
+    accept_loss: &[Table],
+) -> Result<u64, UpgradeError> {
+    let digest = release.to_string();
+    let asked = Client::connect(&directories.run(), ANSWER).and_then(|mut client| match accept_loss {
+        [] => client.upgrade(&digest, tries),
+        maps => {
+            client.upgrade_with_loss(&digest, tries, maps.iter().map(|map| map.name().to_owned()).collect())
+        }
+    });
     asked.map_err(|error| match error {
         ClientError::Refused { reason, versions } => {
             UpgradeError::Refused { release: release.short(), reason, versions, ours: VERSION }

@@ -2,6 +2,7 @@
 
 use std::{fmt, path::Path};
 
+use evermesh_pins::Table;
 use evermesh_upgrader::release::{
     AGENT, Digest, LedgerFile, Release, Room, Source, Stamps, Store, room, version,
 };
@@ -45,13 +46,18 @@ struct ProgramView {
 }
 
 /// Shows what would change, and exits with 1 when the release cannot be tried.
-pub fn show(directories: &Directories, output: Output, to: &Path) -> Result<Exit, Failure> {
-    let view = look(directories, to)?;
+pub fn show(
+    directories: &Directories,
+    output: Output,
+    to: &Path,
+    accept_loss: &[Table],
+) -> Result<Exit, Failure> {
+    let view = look(directories, to, accept_loss)?;
     output.show(&view)?;
     Ok(if view.problems.is_empty() { Exit::Ok } else { Exit::Failure })
 }
 
-fn look(directories: &Directories, to: &Path) -> Result<PlanView, UpgradeError> {
+fn look(directories: &Directories, to: &Path, accept_loss: &[Table]) -> Result<PlanView, UpgradeError> {
     let store = Store::of(&directories.state_dir);
     let mut stamps = Stamps::load(store.dir());
     let source = Source::named(to, &mut stamps)?;
@@ -78,7 +84,7 @@ fn look(directories: &Directories, to: &Path) -> Result<PlanView, UpgradeError> 
         .collect();
     let said = ledger.as_ref().and_then(|ledger| of_committed(&store, &ledger.committed));
     let agent = source.dir.join(AGENT);
-    let layouts = LayoutsView::of(&directories.pins(), &agent, said.as_ref())?;
+    let layouts = LayoutsView::of(&directories.pins(), &agent, said.as_ref(), accept_loss)?;
     problems.extend(layouts.refused());
     let agent = programs.iter().find(|program| program.name == AGENT);
     Ok(PlanView {

@@ -43,6 +43,8 @@ struct CandidateView {
     tries_left: u32,
     under_way: bool,
     reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accept_loss: Vec<String>,
 }
 
 /// Shows what the supervisor says, or what the disk says where none answers.
@@ -89,8 +91,8 @@ impl ReleaseView {
 
 impl CandidateView {
     fn of(store: &Store, said: Candidate) -> Self {
-        let Candidate { release, tries_left, under_way, reason, .. } = said;
-        Self { of: ReleaseView::of(store, release), tries_left, under_way, reason }
+        let Candidate { release, tries_left, under_way, reason, accept_loss, .. } = said;
+        Self { of: ReleaseView::of(store, release), tries_left, under_way, reason, accept_loss }
     }
 }
 
@@ -127,7 +129,9 @@ impl CandidateView {
         let how = if self.under_way { "it runs and must prove itself" } else { "it waits" };
         let failed =
             self.reason.as_ref().map(|reason| format!(", failed before: {reason}")).unwrap_or_default();
-        format!("{}, {how}, {} more tries{failed}", self.of, self.tries_left)
+        let lost = self.accept_loss.join(",");
+        let lost = if lost.is_empty() { lost } else { format!(", with --accept-loss {lost}") };
+        format!("{}, {how}, {} more tries{lost}{failed}", self.of, self.tries_left)
     }
 }
 
@@ -147,6 +151,7 @@ mod tests {
             tries_left: 2,
             under_way: true,
             reason: Some("the agent ended before it was ready (exit status: 1)".into()),
+            accept_loss: vec!["origins".into(), "udp_origins".into()],
         };
         let last = TrialEnd {
             trial: 1,

@@ -20,5 +20,5 @@ pub fn refuse_takeover(directories: &Directories, dir: &Path) -> Result<(), Upgr
     let mut stamps = Stamps::load(store.dir());
     let own = Source::measure(dir, &mut stamps)?;
     stamps.save();
-    refuse_unknown_layouts(directories, &store, &known, &own.digest, dir)
+    refuse_unknown_layouts(directories, &store, &known, &own.digest, dir, &[])
 }

@@ -210,7 +210,7 @@ impl World {
             Action::Answer(_, Answer::Upgrading { .. }) => {
                 assert!(self.releases.disk.candidate.is_some(), "promised before it was written down");
             }
-            Action::Consider { peer, release, tries } => {
+            Action::Consider { peer, release, tries, accept_loss: _ } => {
                 let considered = self.releases.consider(&release, tries);
                 self.step(Event::Considered(peer, considered));
             }

@@ -51,7 +51,11 @@ impl Scene {
 #[test]
 fn a_release_is_looked_at_before_the_agent_is_asked_to_make_place() {
     let mut scene = Scene::running();
-    assert_eq!(scene.upgrade(), [Action::Consider { peer: NEW, release: "b".into(), tries: 1 }]);
+    let consider = |accept_loss| [Action::Consider { peer: NEW, release: "b".into(), tries: 1, accept_loss }];
+    assert_eq!(scene.upgrade(), consider(vec![]));
+    let maps = || vec!["origins".to_owned()];
+    let declared = Request::UpgradeWithLoss { release: "b".into(), tries: 1, accept_loss: maps() };
+    assert_eq!(scene.step(Event::Request(NEW, declared)), consider(maps()));
     assert!(refused(&scene.step(Event::Considered(NEW, Err("it is damaged".into())))));
     assert_eq!((scene.word(), scene.machine.trial()), (Word::Running, None));
 }

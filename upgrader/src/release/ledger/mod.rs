@@ -47,6 +47,9 @@ pub struct Candidate {
     /// Why it failed the last time.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Maps that it may do without what stands in, where nothing can carry it over: as long as the trial lasts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept_loss: Vec<String>,
 }
 
 /// One event.
@@ -62,7 +65,7 @@ pub struct Entry {
     pub to: Digest,
     /// What came of it.
     pub outcome: Outcome,
-    /// Why, for a human.
+    /// Why or how, for a human.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -148,9 +151,17 @@ impl Ledger {
             tries_left: tries.max(1),
             under_way: false,
             reason: None,
+            accept_loss: Vec::new(),
         };
         self.candidate = Some(candidate);
         self.trials
+    }
+
+    /// The candidate may do without what stands in these maps.
+    pub fn accept_loss(&mut self, maps: &[String]) {
+        if let Some(candidate) = &mut self.candidate {
+            candidate.accept_loss = maps.to_vec();
+        }
     }
 
     /// The candidate's agent is about to be started.
@@ -193,7 +204,9 @@ impl Ledger {
     /// The candidate has proven itself.
     pub fn commit(&mut self, now_unix_ms: u64) {
         if let Some(candidate) = self.candidate.take() {
-            self.note(candidate.trial, candidate.release, Outcome::Committed, None, now_unix_ms);
+            let declared = candidate.accept_loss.join(",");
+            let reason = (!declared.is_empty()).then(|| format!("with --accept-loss {declared}"));
+            self.note(candidate.trial, candidate.release, Outcome::Committed, reason.as_deref(), now_unix_ms);
             self.run_from_now_on(candidate.release);
         }
     }

@@ -11,6 +11,7 @@ impl From<&Ledger> for Releases {
             tries_left: it.tries_left,
             under_way: it.under_way,
             reason: it.reason.clone(),
+            accept_loss: it.accept_loss.clone(),
         });
         let last = ledger.last().map(|it| TrialEnd {
             trial: it.trial,

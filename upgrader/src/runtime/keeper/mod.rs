@@ -22,6 +22,8 @@ pub struct Keeper {
     agent: PathBuf,
     /// None: an agent was named, or releases cannot be kept.
     kept: Result<Box<Kept>, String>,
+    /// Maps that a release which is to be tried from the start on may do without what stands in.
+    accept_loss: Vec<String>,
 }
 
 /// The releases on disk and the supervisor's own.
@@ -47,6 +49,17 @@ impl Keeper {
         match &mut self.kept {
             Ok(kept) => kept.agent(which),
             Err(_) => self.agent.clone(),
+        }
+    }
+
+    /// Maps that the next agent may do without what stands in: that of a release on trial, or any where no releases are kept.
+    pub fn accept_loss(&self, which: Which) -> &[String] {
+        match (&self.kept, which) {
+            (Err(_), _) => &self.accept_loss,
+            (Ok(_), Which::Committed) => &[],
+            (Ok(kept), Which::Candidate) => {
+                kept.ledger.candidate.as_ref().map_or(&[][..], |candidate| &candidate.accept_loss)
+            }
         }
     }
 

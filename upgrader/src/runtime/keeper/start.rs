@@ -28,7 +28,8 @@ impl Keeper {
     pub fn open(options: &Options) -> Result<Self, SupervisorError> {
         if let Some(agent) = &options.agent {
             let why = "this supervisor was started with --agent and keeps no releases";
-            return Ok(Self { agent: agent.clone(), kept: Err(why.into()) });
+            let accept_loss = options.accept_loss.clone();
+            return Ok(Self { agent: agent.clone(), kept: Err(why.into()), accept_loss });
         }
         let own = env::current_exe().map_err(|source| SupervisorError::OwnPlace { source })?;
         let kept = Kept::open(&options.state_dir, own.parent().unwrap_or(Path::new("/")));
@@ -36,13 +37,13 @@ impl Keeper {
             warn!("releases are not kept: {error}");
             format!("this supervisor keeps no releases: {error}")
         });
-        Ok(Self { agent: own.with_file_name(AGENT), kept })
+        Ok(Self { agent: own.with_file_name(AGENT), kept, accept_loss: options.accept_loss.clone() })
     }
 
     /// The seat is held: decides which release runs. `takes_over`: an old supervisor waits for this one's word.
     pub fn sit(&mut self, takes_over: bool) -> Option<Waiting> {
         let kept = self.kept.as_mut().ok()?;
-        kept.sit(takes_over);
+        kept.sit(takes_over, &self.accept_loss);
         let candidate = kept.ledger.candidate.as_ref().filter(|_| !takes_over)?;
         info!("release {} is to be tried, {} times at most", candidate.release.short(), candidate.tries_left);
         Some(Waiting { tries_left: candidate.tries_left, failed_before: candidate.reason.is_some() })
@@ -112,7 +113,7 @@ impl Kept {
         Ok(())
     }
 
-    fn sit(&mut self, takes_over: bool) {
+    fn sit(&mut self, takes_over: bool, accept_loss: &[String]) {
         let before = self.file.read().unwrap_or_else(|error| {
             let aside = self.file.set_aside().map(|path| format!("set aside as {}", path.display()));
             let aside = aside.unwrap_or_else(|error| error.to_string());
@@ -124,7 +125,11 @@ impl Kept {
             self.ordinary = self.after_takeover(before.as_ref());
             return;
         }
+        let trials = self.ledger.trials;
         self.ledger.start(self.own.digest, self.launcher, unix_ms());
+        if self.ledger.trials > trials {
+            self.ledger.accept_loss(accept_loss);
+        }
         self.leave_out_what_is_damaged();
         self.ordinary = self.ledger.committed;
         if before.as_ref() != Some(&self.ledger)

@@ -10,9 +10,9 @@ use crate::{
 
 impl Keeper {
     /// Whether that release can be tried. When it can, the ledger says so already.
-    pub fn consider(&mut self, peer: Peer, release: &str, tries: u32) -> Event {
+    pub fn consider(&mut self, peer: Peer, release: &str, tries: u32, accept_loss: &[String]) -> Event {
         let trial = match &mut self.kept {
-            Ok(kept) => kept.consider(release, tries),
+            Ok(kept) => kept.consider(release, tries, accept_loss),
             Err(why_not) => Err(why_not.clone()),
         };
         Event::Considered(peer, trial)
@@ -53,14 +53,18 @@ impl Keeper {
 }
 
 impl Kept {
-    fn consider(&mut self, release: &str, tries: u32) -> Result<(u64, u32), String> {
+    fn consider(&mut self, release: &str, tries: u32, accept_loss: &[String]) -> Result<(u64, u32), String> {
         let release: Digest = release.parse().map_err(|error| format!("{error}"))?;
         if release == self.ordinary {
             return Err(format!("release {} is committed already", release.short()));
         }
         self.verify(&release)?;
         let tries = tries.max(1);
-        let begin = |ledger: &mut Ledger| ledger.begin(release, tries);
+        let begin = |ledger: &mut Ledger| {
+            let trial = ledger.begin(release, tries);
+            ledger.accept_loss(accept_loss);
+            trial
+        };
         let trial = self.change(begin).map_err(|error| error.to_string())?;
         info!("release {} is to be tried, {tries} times at most", release.short());
         Ok((trial, tries))

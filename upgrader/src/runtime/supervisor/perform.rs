@@ -15,8 +15,8 @@ impl Supervisor {
         match action {
             Action::Spawn(which) => return self.spawn(which),
             Action::StepDown(follower) => return self.step_down(&follower),
-            Action::Consider { peer, release, tries } => {
-                return Some(self.keeper.consider(peer, &release, tries));
+            Action::Consider { peer, release, tries, accept_loss } => {
+                return Some(self.keeper.consider(peer, &release, tries, &accept_loss));
             }
             Action::Record(record) => return self.keeper.record(record),
             Action::TakeSeat => return Some(self.take_seat()),
@@ -57,7 +57,8 @@ impl Supervisor {
     fn spawn(&mut self, which: Which) -> Option<Event> {
         let seat = self.seat.as_ref()?;
         let program = self.keeper.agent(which);
-        match self.recipe.spawn(which, &program, &self.run_dir.notify_socket(), seat.lock()) {
+        let accept_loss = self.keeper.accept_loss(which);
+        match self.recipe.spawn(which, &program, accept_loss, &self.run_dir.notify_socket(), seat.lock()) {
             Ok(agent) => {
                 info!("the agent {} has started (pid {})", program.display(), agent.pid());
                 self.agent = Some(agent);
@@ -76,7 +77,12 @@ impl Supervisor {
         let Some((program, said)) = self.keeper.step_down(follower) else {
             return Some(Event::NothingToStepDown);
         };
-        match self.recipe.step_down(&program, &said, &self.run_dir.notify_socket(), seat.lock()) {
+        let accept_loss = match follower {
+            Follower::Candidate => self.keeper.accept_loss(Which::Candidate),
+            Follower::Newcomer(_) => &[],
+        };
+        match self.recipe.step_down(&program, &said, accept_loss, &self.run_dir.notify_socket(), seat.lock())
+        {
             Ok(agent) => {
                 info!("{} steps down, if whoever follows needs it (pid {})", program.display(), agent.pid());
                 self.agent = Some(agent);
