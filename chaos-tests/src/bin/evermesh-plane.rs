@@ -14,7 +14,7 @@ use evermesh_loader::{
     Config, DataPlane, TableSizes,
     generation::{Moment, Step, Watch},
 };
-use evermesh_pins::{PinDir, host};
+use evermesh_pins::{PinDir, Table, host};
 use nix::sys::signal::{Signal, raise};
 
 /// Starts a data plane and prints every step, before and after it is done
@@ -47,6 +47,9 @@ struct Args {
     /// Have a sentinel send through a new generation
     #[arg(long)]
     sentinel: bool,
+    /// Maps that may be replaced without what stands in them, where nothing can carry it over
+    #[arg(long, value_delimiter = ',', value_parser = Table::to_lose)]
+    accept_loss: Vec<Table>,
     /// End by SIGKILL at this moment, counted from 0: each step has one before and one after it
     #[arg(long)]
     end_at: Option<usize>,
@@ -75,6 +78,7 @@ fn main() -> anyhow::Result<()> {
             ..TableSizes::default()
         },
         candidate: true,
+        accept_loss: args.accept_loss,
         sentinel: args.sentinel.then(env::current_exe).transpose()?,
         watch: watch(args.end_at),
         ..Config::new(PinDir::new(args.bpffs), cgroup, args.state_dir)

@@ -44,7 +44,7 @@ impl Flows<'_> {
 
 impl Plane {
     /// What anybody sees, whatever stands.
-    fn told(&self, name: &str) -> u64 {
+    pub fn told(&self, name: &str) -> u64 {
         let inventory = Inventory::read(&self.pins()).unwrap();
         let (standing, failed) = Counts::standing(&self.pins(), &inventory);
         assert!(failed.is_empty(), "{failed:?}");

@@ -8,6 +8,7 @@ mod counts;
 mod kills;
 mod layouts;
 mod left_behind;
+mod losses;
 mod plane;
 mod strace;
 mod take_back;

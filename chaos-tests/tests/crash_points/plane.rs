@@ -103,6 +103,12 @@ impl Plane {
         Run::of(&self.command_of(program, task).output().unwrap())
     }
 
+    /// The same as [`Self::run`], and what stands in maps that programs write may be lost.
+    pub fn run_losing(&self, task: Task) -> Run {
+        let mut command = self.command(task);
+        Run::of(&command.args(["--accept-loss", &Table::names(&Table::CARRIED)]).output().unwrap())
+    }
+
     pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
         Traffic::around(&self.stage, || Ok(act())).unwrap()
     }
@@ -242,6 +248,11 @@ impl Run {
     pub fn cut_off(self) -> Self {
         assert!(self.killed, "{:?}: {}", self.moments.last(), self.errors);
         self
+    }
+
+    /// It ended by itself, with an error that says this.
+    pub fn refused(self, words: &str) {
+        assert!(!self.succeeded && !self.killed && self.errors.contains(words), "{}", self.errors);
     }
 
     pub fn finished(self) -> Self {

@@ -1,4 +1,8 @@
-use evermesh_chaos_tests::{Error, binaries, oracle::Verdict, release, stage::under_traffic};
+use std::ffi::OsStr;
+
+use evermesh_chaos_tests::{Error, Result, binaries, mesh::Mesh, release, stage::under_traffic};
+use evermesh_pins::layout::Known;
+use serde_json::Value;
 
 use crate::{FLAGS, LATER, PATIENCE, event, known, releases, roll_back, sockets::Sockets, upgrade};
 
@@ -48,9 +52,38 @@ fn an_earlier_release_that_nobody_stepped_down_for_is_refused_and_the_later_one_
         })?);
         assert_eq!(releases(mesh)?["running"], committed);
         assert_eq!(known(mesh), None);
+        sockets.check();
+        events.push(event(GIVEN_UP, || give_up(mesh))?);
+        assert_eq!(
+            (releases(mesh)?["previous"]["release"].clone(), known(mesh)),
+            (committed, Some(Known::Own))
+        );
+        Sockets::open(stage)?.check();
         Ok(events)
     });
     let report = report.unwrap();
     println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 4), "{report}");
+    // What sockets asked for is lost, and nothing else, and nothing before that.
+    let failed = report.events.iter().filter(|it| it.failures > 0).map(|it| it.event.kind.as_str());
+    assert_eq!((failed.collect::<Vec<_>>(), report.events.len()), (vec![GIVEN_UP], 5), "{report}");
+    assert_eq!(report.failed(), report.failures_with("wrong peer"), "{report}");
+}
+
+const GIVEN_UP: &str = "gone back without what stood in the maps";
+
+/// It is declared for this trial, and told.
+fn give_up(mesh: &Mesh<'_>) -> Result<()> {
+    let flag = ["--accept-loss", "origins,udp_origins"];
+    mesh.command(&["upgrade", "rollback", flag[0], flag[1]].map(OsStr::new))?;
+    let history = mesh.command(&["upgrade", "history"].map(OsStr::new))?;
+    assert!(history.trim_end().ends_with(&format!("with {}", flag.join(" "))), "{history}");
+    let status = mesh.command(&["status", "--json"].map(OsStr::new))?;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    for table in ["origins", "udp_origins"] {
+        let entries = status["counters"][format!("lost_{table}")].as_u64().unwrap_or_default();
+        let note = Value::from(format!("{table}: {entries} entries are lost, as it was declared"));
+        let notes = status["agent"]["notes"].as_array().unwrap();
+        assert!(entries > 0 && notes.contains(&note), "{table}: {status:#}");
+    }
+    Ok(())
 }

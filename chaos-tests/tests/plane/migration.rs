@@ -78,6 +78,22 @@ fn every_socket_is_shown_what_it_asked_for_until_it_is_closed() {
 }
 
 #[test]
+fn what_can_be_carried_over_is_not_lost_although_that_was_declared() {
+    let bench = Bench::new();
+    drop(start(&bench, SMALL));
+    bench.enrol(&bench.client);
+    let sockets = Sockets::open(&bench);
+    let accept_loss = Table::CARRIED.to_vec();
+    let config = Config { sizes: with_room(LARGE), accept_loss, ..bench.config() };
+    let (mut plane, started) = DataPlane::start(config, Some(&bench.mesh(2))).unwrap();
+    plane.commit().unwrap();
+    sockets.check();
+    let note = |table| format!("{table} keeps what stands in it, although its loss was declared");
+    assert_eq!(started.notes, Table::CARRIED.map(note));
+    assert_eq!((stands(&bench), plane.take_notes()), ([LARGE; 2], vec![]));
+}
+
+#[test]
 fn what_steps_down_can_come_up_again() {
     let bench = Bench::new();
     let (mut plane, _) = start(&bench, SMALL);

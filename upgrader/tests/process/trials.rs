@@ -194,7 +194,10 @@ fn what_a_release_may_lose_is_told_to_its_agents_as_long_as_it_is_on_trial() {
     assert_eq!(supervisor.ended(), Some(0));
     let mut supervisor = rig.launch(&a, &[]);
     let (end, _) = rig.until_trial_ended(trial);
-    assert_eq!((end.committed, end.reason.as_deref()), (true, Some("with --accept-loss origins,udp_origins")));
+    assert_eq!(
+        (end.committed, end.reason.as_deref()),
+        (true, Some("with --accept-loss origins,udp_origins"))
+    );
 
     // The next loss is to be declared anew.
     supervisor.kill();
@@ -219,5 +222,8 @@ fn what_a_release_that_comes_by_itself_may_lose_is_told_while_it_is_tried() {
         let ended = |state: &State| releases(state).candidate.is_none() && state.phase == Phase::Running;
         rig.until_state("the end of the trial", |state| state.pid == supervisor.pid() && ended(state));
     }
-    assert_eq!((rig.may_lose(), rig.played()), (vec!["b origins".to_owned()], ["a", "b", "b"].map(str::to_owned).into()));
+    assert_eq!(
+        (rig.may_lose(), rig.played()),
+        (vec!["b origins".to_owned()], ["a", "b", "b"].map(str::to_owned).into())
+    );
 }
