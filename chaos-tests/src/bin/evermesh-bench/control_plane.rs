@@ -102,7 +102,8 @@ fn row(release: Release, workloads: u32) -> Result<Vec<String>> {
     node.end()?;
 
     drop(plane);
-    let from_disk = from_disk(&binaries::find("evermesh-agent")?, &sandbox, &sandbox.bpffs(), sizes)?;
+    let agent = binaries::find("evermesh-agent")?;
+    let (from_disk, _) = from_disk(&agent, &sandbox, &sandbox.bpffs(), sizes, || Ok(Instant::now()))?;
     sandbox.close()?;
     Ok(vec![
         format!("{release:?}"),

@@ -1,5 +1,6 @@
 //! What a `connect()` costs, and what established traffic does not: ratios against a baseline in the same run.
 
+mod caller;
 mod connect;
 mod control_plane;
 mod established;
@@ -7,6 +8,7 @@ mod figures;
 mod fleet;
 mod generation;
 mod lay;
+mod machine;
 mod mesh;
 mod milestones;
 mod scale;

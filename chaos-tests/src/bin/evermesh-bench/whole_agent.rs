@@ -6,7 +6,7 @@ use std::{
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, Command},
-    thread::sleep,
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
@@ -25,8 +25,10 @@ use nix::{
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::{
+    caller::Caller,
     control_plane::{PODS_EACH, service, sizes, workload},
     figures::table,
+    machine::{Processors, Relay},
     milestones::{self, Way, histogram},
 };
 
@@ -39,7 +41,7 @@ const PAUSE_US: Range<u64> = 500..60_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Starts of each agent from what is on its disk.
 const STARTS: u32 = 9;
-const HEADER: [&str; 12] = [
+const HEADER: [&str; 14] = [
     "agent",
     "services",
     "workloads",
@@ -52,26 +54,35 @@ const HEADER: [&str; 12] = [
     "max us",
     "start from disk p50 ms",
     "max ms",
+    "first connection p50 ms",
+    "max ms",
 ];
 const OF_LEGS: [&str; 7] =
     ["agent", "workloads", "leg", "p50 us", "p99 us", "share %", "of the slowest hundredth %"];
+/// What stands where an agent would: the machine alone.
+const NO_AGENT: &str = "none, the same wake-ups";
 /// What an agent that follows changes tells.
 const MILESTONES: &str = "error,milestone=trace";
 
-/// A row for each agent and number of workloads. The agents run side by side and take turns.
+/// A row for each agent and number of workloads, and one for the machine by itself. They run side by side and take turns.
 pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<String> {
     let (mut rows, mut of_legs) = (Vec::new(), Vec::new());
+    let before = Processors::now()?;
     for &count in workloads {
+        let mut baseline = Baseline::new(count)?;
         let mut nodes: Vec<_> = agents.iter().map(|agent| Node::new(agent, count)).collect::<Result<_>>()?;
         for first in (0..changes).step_by(TURN as usize) {
             let turn = first..changes.min(first + TURN);
             nodes.iter_mut().try_for_each(|node| node.change(turn.clone()))?;
+            baseline.pass(turn)?;
         }
+        rows.push(baseline.row(count));
         let mut left = nodes.into_iter().map(Node::end).collect::<Result<Vec<_>>>()?;
         for start in 0..STARTS {
             left.iter_mut().try_for_each(|node| node.start(start))?;
         }
-        for Left { program, ways, starts, sandbox, .. } in left {
+        for Left { program, ways, starts, first_connections, sandbox, caller, .. } in left {
+            drop(caller);
             sandbox.close()?;
             let program = program.display().to_string();
             for leg in milestones::rows(&ways)? {
@@ -79,16 +90,51 @@ pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<St
             }
             let (to_kernel, to_ack) =
                 (histogram(ways.iter().map(Way::until_kernel))?, histogram(ways.iter().map(Way::until_ack))?);
-            let us =
-                |took: &Histogram<u64>| [0.5, 0.99, 1.0].map(|it| took.value_at_quantile(it).to_string());
-            let ms = |quantile| format!("{:.0}", starts.value_at_quantile(quantile) as f64 / 1e3);
+            let ms = |took: &Histogram<u64>| {
+                [0.5, 1.0].map(|it| format!("{:.0}", took.value_at_quantile(it) as f64 / 1e3))
+            };
             let mut row = vec![program];
             row.extend([(count / PODS_EACH).to_string(), count.to_string(), ways.len().to_string()]);
-            row.extend(us(&to_kernel).into_iter().chain(us(&to_ack)).chain([ms(0.5), ms(1.0)]));
+            row.extend(quantiles(&to_kernel).into_iter().chain(quantiles(&to_ack)));
+            row.extend(ms(&starts).into_iter().chain(ms(&first_connections)));
             rows.push(row);
         }
     }
-    Ok(format!("{}\n{}", table(HEADER, HEADER.len(), rows), table(OF_LEGS, 3, of_legs)))
+    let stolen = Processors::now()?.stolen_since(before);
+    let (rows, of_legs) = (table(HEADER, 1, rows), table(OF_LEGS, 3, of_legs));
+    Ok(format!("{rows}\nmeanwhile a host took away {stolen:.2} % of the processors' time\n{of_legs}"))
+}
+
+/// What the machine takes for the wake-ups alone, with the same pauses.
+struct Baseline {
+    relay: Relay,
+    took: Histogram<u64>,
+    pauses: ChaCha8Rng,
+}
+
+impl Baseline {
+    fn new(seed: u32) -> Result<Self> {
+        let pauses = ChaCha8Rng::seed_from_u64(seed.into());
+        Ok(Self { relay: Relay::new()?, took: Histogram::new(3)?, pauses })
+    }
+
+    fn pass(&mut self, turn: Range<u32>) -> Result<()> {
+        for _ in turn {
+            sleep(Duration::from_micros(self.pauses.random_range(PAUSE_US)));
+            self.took.record(us(self.relay.pass()?)?)?;
+        }
+        Ok(())
+    }
+
+    fn row(&self, workloads: u32) -> Vec<String> {
+        let names = [NO_AGENT.into(), String::new(), workloads.to_string(), self.took.len().to_string()];
+        names.into_iter().chain(quantiles(&self.took)).collect()
+    }
+}
+
+/// Of microseconds: the median, the 99th percentile, the longest.
+fn quantiles(took: &Histogram<u64>) -> [String; 3] {
+    [0.5, 0.99, 1.0].map(|it| took.value_at_quantile(it).to_string())
 }
 
 /// An agent that follows a control plane of its own.
@@ -96,6 +142,7 @@ struct Node {
     agent: Agent,
     program: PathBuf,
     istiod: Istiod,
+    caller: Caller,
     sandbox: Sandbox,
     workloads: u32,
     /// Responses before the first change.
@@ -106,7 +153,9 @@ struct Node {
 impl Node {
     fn new(program: &Path, workloads: u32) -> Result<Self> {
         let sandbox = Sandbox::new()?;
-        let istiod = Istiod::start(Config::default())?;
+        let (istiod, caller) = (Istiod::start(Config::default())?, Caller::new(&sandbox)?);
+        istiod.put(Caller::service());
+        istiod.put(caller.workload());
         istiod.put_all((0..workloads / PODS_EACH).map(service));
         istiod.put_all((0..workloads).map(|n| workload(n, 0)));
         let address = format!("http://{}", istiod.address());
@@ -115,7 +164,16 @@ impl Node {
         let obeyed = |seen: &Seen| seen.until_accepted(ADDRESS).len();
         let seen = istiod.wait_for("everything to be obeyed", |seen| obeyed(seen) > 0)?;
         let (everything, pauses) = (obeyed(&seen), ChaCha8Rng::seed_from_u64(workloads.into()));
-        Ok(Self { agent, program: program.to_owned(), istiod, sandbox, workloads, everything, pauses })
+        Ok(Self {
+            agent,
+            program: program.to_owned(),
+            istiod,
+            caller,
+            sandbox,
+            workloads,
+            everything,
+            pauses,
+        })
     }
 
     /// One workload after the other moves to another address.
@@ -131,14 +189,16 @@ impl Node {
     }
 
     fn end(self) -> Result<Left> {
-        let Self { agent, program, istiod, sandbox, .. } = self;
+        let Self { agent, program, istiod, caller, sandbox, workloads, .. } = self;
         let seen = istiod.seen();
         let accepted = seen.until_accepted(ADDRESS).len() - self.everything;
         agent.end()?;
+        fs::remove_dir_all(sandbox.bpffs())?;
         let log = fs::read_to_string(sandbox.dir().join(LOG))?;
         let mut ways = milestones::ways(&seen, &log)?;
         ways.drain(..ways.len().saturating_sub(accepted));
-        Ok(Left { program, ways, starts: Histogram::new(3)?, sandbox, workloads: self.workloads })
+        let [starts, first_connections] = [Histogram::new(3)?, Histogram::new(3)?];
+        Ok(Left { program, ways, starts, first_connections, caller, sandbox, workloads })
     }
 }
 
@@ -147,6 +207,8 @@ struct Left {
     program: PathBuf,
     ways: Vec<Way>,
     starts: Histogram<u64>,
+    first_connections: Histogram<u64>,
+    caller: Caller,
     sandbox: Sandbox,
     workloads: u32,
 }
@@ -154,8 +216,13 @@ struct Left {
 impl Left {
     fn start(&mut self, number: u32) -> Result<()> {
         let bpffs = self.sandbox.bpffs().with_file_name(format!("start-{number}"));
-        let took = from_disk(&self.program, &self.sandbox, &bpffs, sizes(self.workloads))?;
-        Ok(self.starts.record(us(took)?)?)
+        let sizes = sizes(self.workloads);
+        let call = || self.caller.first_connection(&bpffs);
+        let (ready, connected) = from_disk(&self.program, &self.sandbox, &bpffs, sizes, call)?;
+        // Its programs would still translate beside the next one's.
+        fs::remove_dir_all(bpffs)?;
+        self.starts.record(us(ready)?)?;
+        Ok(self.first_connections.record(us(connected)?)?)
     }
 }
 
@@ -164,11 +231,22 @@ fn us(time: Duration) -> Result<u64> {
 }
 
 /// An agent that starts over an empty bpffs and finds no control plane, with what an earlier one left on the disk: from its first
-/// moment until it is ready, which is when all tables are full.
-pub fn from_disk(program: &Path, sandbox: &Sandbox, bpffs: &Path, sizes: TableSizes) -> Result<Duration> {
-    let (agent, took) = Agent::start(program, sandbox, bpffs, "http://127.0.0.1:1", sizes, "error")?;
-    agent.end()?;
-    Ok(took)
+/// moment until it is ready, which is when all tables are full, and until what is done `meanwhile` has come to its end.
+pub fn from_disk(
+    program: &Path,
+    sandbox: &Sandbox,
+    bpffs: &Path,
+    sizes: TableSizes,
+    meanwhile: impl FnOnce() -> Result<Instant> + Send,
+) -> Result<(Duration, Duration)> {
+    thread::scope(|scope| {
+        let began = Instant::now();
+        let other = scope.spawn(meanwhile);
+        let (agent, took) = Agent::start(program, sandbox, bpffs, "http://127.0.0.1:1", sizes, "error")?;
+        let ended = other.join().ok().context("a thread of the bench panicked")??;
+        agent.end()?;
+        Ok((took, ended.duration_since(began)))
+    })
 }
 
 /// The process. Dropped, it is killed.
