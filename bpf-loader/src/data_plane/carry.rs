@@ -23,7 +23,7 @@ pub struct Carrying {
     pub reason: Option<String>,
     /// Why a map keeps its size although another one is asked for.
     pub notes: Vec<String>,
-    pub(super) known: Vec<(Table, Known)>,
+    known: Vec<(Table, Known)>,
 }
 
 /// A frozen map as it is pinned.

@@ -17,12 +17,15 @@ impl Carrying {
     ) -> Result<Self, ApplyError> {
         let [origins, pairs] = found.each_ref().map(|(_, known)| known);
         let lost = lost([origins, pairs], accepted)?;
-        let reason = (!lost.is_empty()).then(|| format!("{} given up", Table::names(&lost)));
+        let mut carrying = Self::none(sizes, Direction::Level);
+        carrying.reason = (!lost.is_empty()).then(|| format!("{} given up", Table::names(&lost)));
         let kept = accepted.iter().filter(|table| !lost.contains(table));
-        let notes =
-            kept.map(|table| format!("{table} keeps what stands in it, although its loss was declared"));
-        let notes = notes.collect();
-        Ok(Self { tables: lost.clone(), lost, reason, notes, ..Self::none(sizes, Direction::Level) })
+        carrying.notes.extend(
+            kept.map(|table| format!("{table} keeps what stands in it, although its loss was declared")),
+        );
+        carrying.tables.clone_from(&lost);
+        carrying.lost = lost;
+        Ok(carrying)
     }
 }
 

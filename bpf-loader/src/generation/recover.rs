@@ -123,23 +123,25 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
     if !others.is_empty() || !carried.is_empty() {
         steps.push(Step::Barrier);
     }
-    let outcome = |stays| {
-        let change = change.filter(|change| (change.to == generation) == stays);
-        change.map(|change| Step::Record(outcome(stays, change.stage, why)))
-    };
-    steps.extend(outcome(false));
+    let stays = change.filter(|change| change.to == generation);
+    let record = change.map(|change| Step::Record(outcome(stays.is_some(), change.stage, why)));
+    if stays.is_none() {
+        steps.extend(record.clone());
+    }
     for generation in others {
         steps.extend(plan::leaving(generation));
         notes.push(format!("generation {generation} was removed: it was not live"));
     }
-    let lost = change.filter(|change| change.to == generation).map_or(&[][..], |change| &change.lost);
+    let lost = stays.map_or(&[][..], |change| &change.lost);
     steps.extend(plan::settling(generation, carried, lost, observed.bridges.contains(&generation)));
     if observed.suspended {
         steps.push(Step::Resume);
         notes.push("a change of enrolled was interrupted: whoever waited to write it goes on".to_owned());
     }
-    // Until then it says what is lost.
-    steps.extend(outcome(true));
+    // Until then the journal says what is lost.
+    if stays.is_some() {
+        steps.extend(record);
+    }
     notes.extend(
         carried.iter().map(|table| format!("{table} that generation {generation} brought took its place")),
     );

@@ -74,9 +74,8 @@ impl Machine {
         vec![Action::StepDown(follower)]
     }
 
-    pub(super) fn yield_to(&mut self, newcomer: &Newcomer, now: Instant) -> Vec<Action> {
-        let peer = newcomer.peer;
-        self.phase = Phase::Yielded { peer, until: now + newcomer.within };
+    pub(super) fn yield_to(&mut self, peer: Peer, within: Duration, now: Instant) -> Vec<Action> {
+        self.phase = Phase::Yielded { peer, until: now + within };
         vec![Action::ReleaseSeat, Action::Answer(peer, Answer::Yielded)]
     }
 

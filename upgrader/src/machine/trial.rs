@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use evermesh_handover::message::Answer;
 
-use super::{Action, Cause, Follower, Machine, Peer, Phase, Record, Which, Why};
+use super::{Action, Cause, Follower, Machine, Newcomer, Peer, Phase, Record, Which, Why};
 
 /// How much longer each pause between tries is than the one before.
 const PAUSE_GROWTH: u32 = 6;
@@ -159,8 +159,8 @@ impl Machine {
 
     /// The candidate will find maps that it knows, or the new supervisor's agent.
     pub(super) fn stepped_down(&mut self, now: Instant) -> Vec<Action> {
-        if let Phase::SteppingDown { newcomer: Some(newcomer), .. } = &self.phase {
-            return self.yield_to(&newcomer.clone(), now);
+        if let Phase::SteppingDown { newcomer: Some(Newcomer { peer, within, .. }), .. } = self.phase {
+            return self.yield_to(peer, within, now);
         }
         match &mut self.trial {
             Some(Trial { step: step @ Step::SteppingDown { .. }, .. }) => {

@@ -16,7 +16,7 @@ use evermesh_model::{
 /// Workloads behind each service but the last.
 pub const ENDPOINTS_EACH: u32 = 20;
 /// Workloads behind the last service, which is one more than was asked for.
-pub const LARGE: u32 = 10_000;
+const LARGE: u32 = 10_000;
 
 /// Workloads behind so many services and one more.
 pub fn endpoints(count: u32) -> u32 {

@@ -16,7 +16,7 @@ use evermesh_pins::{PinDir, host};
 
 use crate::{
     figures::table,
-    fleet::{ENDPOINTS_EACH, Fleet, LARGE},
+    fleet::{Fleet, endpoints},
     time::{median, ms, timed},
 };
 
@@ -87,7 +87,7 @@ pub fn measure(services: &[u32]) -> Result<String> {
 
 fn row(services: u32, kind: Kind, snapshot: &Snapshot, moved: &Snapshot) -> Result<Vec<String>> {
     let sandbox = Sandbox::new()?;
-    let endpoints = services * ENDPOINTS_EACH + LARGE;
+    let endpoints = endpoints(services);
     let sizes =
         TableSizes { services: services + SPARE, endpoints: endpoints + SPARE, ..TableSizes::DEFAULT };
     let switches = Switches::default();

@@ -11,7 +11,7 @@ use evermesh_loader::{Config, DataPlane, TableSizes};
 use evermesh_model::{Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid};
 use evermesh_pins::{Enrolment, Hook, Inventory, PinDir, host};
 
-use crate::fleet::{ENDPOINTS_EACH, Fleet, LARGE};
+use crate::fleet::{Fleet, endpoints};
 
 const VIP: &str = "10.255.0.10";
 const PORT: u16 = 80;
@@ -37,7 +37,7 @@ impl Mesh {
         let config = Config {
             sizes: TableSizes {
                 services: others + 2,
-                endpoints: (others + 2) * ENDPOINTS_EACH + LARGE,
+                endpoints: endpoints(others + 2),
                 ..TableSizes::DEFAULT
             },
             ..Config::new(pins.clone(), cgroup, sandbox.dir())
