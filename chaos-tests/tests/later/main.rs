@@ -2,6 +2,7 @@
 //! back from, under traffic: it steps down before the earlier one is started.
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
+mod falls;
 mod kills;
 mod refusals;
 mod sockets;

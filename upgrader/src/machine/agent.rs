@@ -4,11 +4,12 @@ use std::{process::ExitStatus, time::Instant};
 
 use evermesh_handover::{
     gate::{Evidence, Verdict},
+    message::Answer,
     notify::Notice,
 };
 use nix::sys::signal::Signal;
 
-use super::{Action, Cause, Machine, Phase, Which, Why};
+use super::{Action, Cause, Follower, Machine, Next, Peer, Phase, Which, Why};
 use crate::Exit;
 
 impl Machine {
@@ -43,6 +44,7 @@ impl Machine {
             Phase::Stopping { why: Why::End(exit), .. } => self.end(*exit),
             Phase::Stopping { why: Why::Yield(newcomer), .. } => self.make_way_for(newcomer.clone(), now),
             Phase::Stopping { why: Why::Unasked | Why::Trial, .. } => self.back_off_until(now),
+            Phase::Stopping { why: Why::Unsettled, .. } => self.spawn_of(Which::Committed, now),
             Phase::SteppingDown { .. } if status.success() => self.stepped_down(now),
             _ if self.phase.has_agent() => self.fell(Cause::of(status), now),
             _ => Vec::new(),
@@ -50,13 +52,17 @@ impl Machine {
     }
 
     /// The word on a generation on trial. An agent that is to end does not begin anything new.
-    pub(super) fn judge(&self, evidence: &Evidence) -> Verdict {
-        match self.phase {
+    pub(super) fn judge(&mut self, peer: Peer, evidence: &Evidence) -> Vec<Action> {
+        let verdict = match self.phase {
             Phase::Starting { .. } | Phase::Running { .. } | Phase::SteppingDown { .. } => {
                 self.settings.gate.judge(evidence)
             }
             _ => Verdict::RollBack { reason: format!("the supervisor is {}", self.phase) },
-        }
+        };
+        let stays = verdict == Verdict::Commit && self.candidate_runs();
+        let mut actions = if stays { self.unsettle(Follower::Candidate) } else { Vec::new() };
+        actions.push(Action::Answer(peer, Answer::Judged { verdict }));
+        actions
     }
 
     pub(super) fn spawn_failed(&mut self, reason: String, now: Instant) -> Vec<Action> {
@@ -100,7 +106,13 @@ impl Machine {
 
     pub(super) fn kill(&mut self, cause: Cause) -> Vec<Action> {
         match &self.phase {
-            Phase::SteppingDown { newcomer: Some(newcomer), .. } => {
+            Phase::SteppingDown { next: Next::Committed { words }, .. } => {
+                let mut actions = self.not_settled(cause, words.as_deref());
+                self.phase = Phase::Stopping { why: Why::Unsettled, kill_at: None };
+                actions.push(Action::Signal(Signal::SIGKILL));
+                actions
+            }
+            Phase::SteppingDown { next: Next::Newcomer(newcomer), .. } => {
                 let mut actions = self.turn_away(newcomer, cause);
                 self.phase = Phase::Stopping { why: Why::Unasked, kill_at: None };
                 actions.push(Action::Signal(Signal::SIGKILL));
@@ -131,10 +143,18 @@ impl Machine {
     /// Before any agent was ready, somebody may sit at the terminal and wants to see what is unusable; afterwards
     /// the supervisor stays, whatever happens. For a candidate's agent the committed release's is started at once.
     fn fell(&mut self, cause: Cause, now: Instant) -> Vec<Action> {
-        if let Phase::SteppingDown { newcomer: Some(newcomer), .. } = &self.phase {
-            let mut actions = self.turn_away(newcomer, cause);
-            actions.extend(self.back_off_until(now));
-            return actions;
+        match &self.phase {
+            Phase::SteppingDown { next: Next::Committed { words }, .. } => {
+                let mut actions = self.not_settled(cause, words.as_deref());
+                actions.extend(self.spawn_of(Which::Committed, now));
+                return actions;
+            }
+            Phase::SteppingDown { next: Next::Newcomer(newcomer), .. } => {
+                let mut actions = self.turn_away(newcomer, cause);
+                actions.extend(self.back_off_until(now));
+                return actions;
+            }
+            _ => {}
         }
         if self.try_is_under_way() {
             let mut actions = self.try_failed(cause, now);
@@ -149,14 +169,22 @@ impl Machine {
         self.back_off_until(now + pause)
     }
 
+    /// Also an agent that is to end has maps that it knows.
     fn ready(&mut self, now: Instant) -> Vec<Action> {
+        let mut actions = if self.candidate_runs() { self.unsettle(Follower::Candidate) } else { Vec::new() };
         if !matches!(self.phase, Phase::Starting { .. }) {
-            return Vec::new();
+            return actions;
         }
         self.ever_ready = true;
         self.note_ready();
         self.phase = Phase::Running { ready_at: now, heard_at: now };
-        if self.reload_when_ready { self.reload() } else { Vec::new() }
+        if !self.candidate_runs() {
+            actions.extend(self.settle());
+        }
+        if self.reload_when_ready {
+            actions.extend(self.reload());
+        }
+        actions
     }
 
     fn alive(&mut self, now: Instant) -> Vec<Action> {

@@ -59,9 +59,11 @@ pub enum Which {
     Candidate,
 }
 
-/// For which release the committed one steps down.
+/// For which release another one steps down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Follower {
+    /// The committed one, after another one whose maps it may not know.
+    Committed,
     /// The one on trial.
     Candidate,
     /// That of a new supervisor, by its digest; none: it did not say which that is.
@@ -81,6 +83,12 @@ pub enum Record {
     Held(String),
     /// A try was ended by something that does not speak against the candidate.
     GivenBack,
+    /// The generation of somebody who is not committed may stay: its release may have to step down for the committed one.
+    Unsettled(Follower),
+    /// The committed release runs over maps that it knows, whoever ran before it.
+    Settled,
+    /// Whoever ran before the committed release did not step down for it, for this reason.
+    NotSettled(String),
 }
 
 /// What a supervisor does.
@@ -88,7 +96,7 @@ pub enum Record {
 pub enum Action {
     /// Start an agent of that release.
     Spawn(Which),
-    /// Have the committed release step down, if whoever follows needs that. [`Event::Exited`], [`Event::SpawnFailed`] or
+    /// Have whoever ran last step down, if whoever follows needs that. [`Event::Exited`], [`Event::SpawnFailed`] or
     /// [`Event::NothingToStepDown`] follows.
     StepDown(Follower),
     /// Look at a release, and write down that it is to be tried; [`Event::Considered`] follows.

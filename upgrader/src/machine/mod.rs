@@ -17,7 +17,9 @@
 //! it; a silent agent is killed; after a commit this supervisor ends; nothing that an agent does ends the
 //! supervisor, except an unusable configuration before any agent was ever ready. A release on [`Trial`] goes through
 //! the same phases; before its agent is started, the committed release may have to step down, which is a phase too. If it fails
-//! before a takeover, the new supervisor is refused, and the committed release's agent is started at once.
+//! before a takeover, the new supervisor is refused, and the committed release's agent is started at once. Where another
+//! release's generation stays and that release does not, it is the one that has to step down; the committed one's agent is
+//! started then, whatever came of it.
 
 mod agent;
 mod backoff;
@@ -30,6 +32,7 @@ mod restarts;
 #[cfg(test)]
 mod rules;
 mod settings;
+mod step_down;
 mod takeover;
 mod trial;
 mod words;
@@ -38,7 +41,7 @@ use std::time::{Duration, Instant};
 
 pub use backoff::Backoff;
 pub use event::{Action, Event, Follower, Peer, Record, Which};
-pub use phase::{Phase, Why};
+pub use phase::{Next, Phase, Why};
 pub use restarts::{Cause, Restarts};
 pub use settings::Settings;
 pub use takeover::Newcomer;
@@ -69,6 +72,9 @@ pub struct Machine {
     trial: Option<Trial>,
     /// A try has failed, and the committed release's agent has not been started since.
     goes_back: bool,
+    /// Another release's agent had a generation that may stay, and the committed one's has not been ready since: it may
+    /// find maps that it does not know.
+    unsettled: bool,
     ticked_at: Instant,
 }
 
@@ -89,6 +95,7 @@ impl Machine {
             predecessor_gone: false,
             trial: None,
             goes_back: false,
+            unsettled: false,
             ticked_at: now,
         }
     }
@@ -96,6 +103,11 @@ impl Machine {
     /// A supervisor to which an old one has yielded.
     pub fn after_takeover(settings: Settings, now: Instant) -> Self {
         Self { takeover_until: Some(now + settings.takeover_timeout), ..Self::new(settings, now) }
+    }
+
+    /// The same, and another release may have run after the committed one was last ready.
+    pub fn unsettled(self) -> Self {
+        Self { unsettled: true, ..self }
     }
 
     /// Takes in one event, and says what to do, in this order.

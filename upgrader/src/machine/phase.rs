@@ -23,13 +23,12 @@ pub enum Phase {
         /// When it last said that it is alive.
         heard_at: Instant,
     },
-    /// The committed release steps down, in a process of its own, before the candidate's agent is started or a new
-    /// supervisor gets the seat.
+    /// Whoever ran last steps down, in a process of its own, before somebody else runs.
     SteppingDown {
         /// The latest time for its end.
         by: Instant,
-        /// The new supervisor; none: the candidate follows.
-        newcomer: Option<Newcomer>,
+        /// Who follows.
+        next: Next,
     },
     /// An agent runs and will end.
     Stopping {
@@ -63,6 +62,20 @@ pub enum Phase {
     Ended,
 }
 
+/// Who follows when somebody has stepped down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The committed release's agent. It follows also if nobody could step down.
+    Committed {
+        /// What the release that steps down for it said last.
+        words: Option<String>,
+    },
+    /// The candidate's agent.
+    Candidate,
+    /// A new supervisor, which gets the seat.
+    Newcomer(Newcomer),
+}
+
 /// Why an agent is made to end, and with that, what comes then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
@@ -76,6 +89,8 @@ pub enum Why {
     Unasked,
     /// Another release's agent is to take its place.
     Trial,
+    /// It is to step down and does not; the committed release's agent is started all the same.
+    Unsettled,
     /// The supervisor ends.
     End(Exit),
 }
@@ -135,6 +150,7 @@ impl fmt::Display for Why {
             Self::Useless(_) => f.write_str("it hangs"),
             Self::Yield(_) | Self::Unasked => f.write_str("a new supervisor asked to take over"),
             Self::Trial => f.write_str("another release is to run"),
+            Self::Unsettled => f.write_str("it did not step down in time"),
             Self::End(_) => f.write_str("the supervisor ends"),
         }
     }

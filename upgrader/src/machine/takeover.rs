@@ -7,7 +7,9 @@ use evermesh_handover::{
     message::{Answer, Request},
 };
 
-use super::{Action, Cause, Follower, Machine, Peer, Phase, Why};
+use super::{
+    Action, Cause, Follower, Machine, Next, Peer, Phase, Why, step_down::SETTLING, words::COMMITTED,
+};
 use crate::Exit;
 
 const COMMIT_WITHIN: Duration = Duration::from_secs(120);
@@ -31,9 +33,7 @@ impl Machine {
     pub(super) fn requested(&mut self, peer: Peer, request: Request, now: Instant) -> Vec<Action> {
         match request {
             Request::Status => vec![Action::Report(peer)],
-            Request::Judge { evidence } => {
-                vec![Action::Answer(peer, Answer::Judged { verdict: self.judge(&evidence) })]
-            }
+            Request::Judge { evidence } => self.judge(peer, &evidence),
             Request::Stop { intent } => {
                 let mut actions = vec![Action::Answer(peer, Answer::Stopping)];
                 actions.extend(self.stop(Exit::Stopped(intent), now));
@@ -57,7 +57,7 @@ impl Machine {
         match &self.phase {
             Phase::Yielded { peer: new, .. } if *new == peer => self.take_back(peer, now),
             Phase::Stopping { why: Why::Yield(new), .. }
-            | Phase::SteppingDown { newcomer: Some(new), .. }
+            | Phase::SteppingDown { next: Next::Newcomer(new), .. }
                 if new.peer == peer =>
             {
                 self.stop_agent(Why::Unasked, now)
@@ -69,19 +69,20 @@ impl Machine {
     /// There is no agent: the seat is the newcomer's once the committed release has stepped down, or need not.
     pub(super) fn make_way_for(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {
         let follower = Follower::Newcomer(newcomer.release.clone());
-        self.phase =
-            Phase::SteppingDown { by: now + self.settings.step_down_within(), newcomer: Some(newcomer) };
-        vec![Action::StepDown(follower)]
+        self.step_down(Next::Newcomer(newcomer), follower, now)
     }
 
-    pub(super) fn yield_to(&mut self, peer: Peer, within: Duration, now: Instant) -> Vec<Action> {
+    pub(super) fn yield_to(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {
+        let Newcomer { peer, within, release, .. } = newcomer;
         self.phase = Phase::Yielded { peer, until: now + within };
-        vec![Action::ReleaseSeat, Action::Answer(peer, Answer::Yielded)]
+        let mut actions = self.unsettle(Follower::Newcomer(release));
+        actions.extend([Action::ReleaseSeat, Action::Answer(peer, Answer::Yielded)]);
+        actions
     }
 
     /// The committed release could not step down: the newcomer learns why, and gets nothing.
     pub(super) fn turn_away(&self, newcomer: &Newcomer, cause: Cause) -> Vec<Action> {
-        refuse(newcomer.peer, &self.reason_of_step_down(cause, newcomer.words.as_deref()))
+        refuse(newcomer.peer, &self.reason_of_step_down(COMMITTED, cause, newcomer.words.as_deref()))
     }
 
     /// The new supervisor is told at once and may still commit, as long as it holds the seat.
@@ -132,6 +133,8 @@ impl Machine {
             Phase::Starting { .. } | Phase::Running { .. } => {}
             Phase::Stopping { why: Why::OwnWill | Why::Useless(_) | Why::Unasked | Why::Trial, .. } => {}
             Phase::Backoff { .. } => return self.make_way_for(newcomer, now),
+            Phase::Stopping { why: Why::Unsettled, .. }
+            | Phase::SteppingDown { next: Next::Committed { .. }, .. } => return refuse(peer, SETTLING),
             Phase::Stopping { why: Why::Yield(_), .. }
             | Phase::SteppingDown { .. }
             | Phase::Yielded { .. } => {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use evermesh_handover::message::Answer;
 
-use super::{Action, Cause, Follower, Machine, Newcomer, Peer, Phase, Record, Which, Why};
+use super::{Action, Cause, Follower, Machine, Next, Peer, Phase, Record, Which, Why, step_down::SETTLING};
 
 /// How much longer each pause between tries is than the one before.
 const PAUSE_GROWTH: u32 = 6;
@@ -102,6 +102,8 @@ impl Machine {
                 "a trial has just ended, and the committed release has not started yet; try again"
             }
             _ if self.trial.is_some() => "a release is being tried already; see `evermesh upgrade status`",
+            Phase::Stopping { why: Why::Unsettled, .. }
+            | Phase::SteppingDown { next: Next::Committed { .. }, .. } => SETTLING,
             Phase::Stopping { why: Why::End(_), .. } | Phase::Ended => "this supervisor is ending",
             Phase::Stopping { why: Why::Yield(_), .. }
             | Phase::SteppingDown { .. }
@@ -135,6 +137,7 @@ impl Machine {
                 trial.step = Step::Recording;
                 vec![Action::Record(Record::Try)]
             }
+            _ if self.unsettled => self.step_down(Next::Committed { words: None }, Follower::Committed, now),
             _ => self.spawn_of(Which::Committed, now),
         }
     }
@@ -145,23 +148,18 @@ impl Machine {
             Step::Recording => {
                 trial.tries_left = trial.tries_left.saturating_sub(1);
                 trial.step = Step::SteppingDown { words: None };
-                let by = now + self.settings.step_down_within();
-                self.phase = Phase::SteppingDown { by, newcomer: None };
-                vec![Action::StepDown(Follower::Candidate)]
+                self.step_down(Next::Candidate, Follower::Candidate, now)
             }
             Step::Committing => {
-                self.trial = None;
+                (self.trial, self.unsettled) = (None, false);
                 Vec::new()
             }
             _ => Vec::new(),
         }
     }
 
-    /// The candidate will find maps that it knows, or the new supervisor's agent.
-    pub(super) fn stepped_down(&mut self, now: Instant) -> Vec<Action> {
-        if let Phase::SteppingDown { newcomer: Some(Newcomer { peer, within, .. }), .. } = self.phase {
-            return self.yield_to(peer, within, now);
-        }
+    /// The candidate will find maps that it knows.
+    pub(super) fn spawn_candidate(&mut self, now: Instant) -> Vec<Action> {
         match &mut self.trial {
             Some(Trial { step: step @ Step::SteppingDown { .. }, .. }) => {
                 *step = Step::UnderWay { ready: false, words: None };
@@ -193,6 +191,11 @@ impl Machine {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The present agent is the candidate's, which has not proven itself.
+    pub(super) fn candidate_runs(&self) -> bool {
+        self.trial.as_ref().is_some_and(Trial::is_under_way)
     }
 
     /// A try has begun, and the candidate has not proven itself.

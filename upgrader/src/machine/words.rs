@@ -1,15 +1,22 @@
 //! Why a candidate is no good, for a human.
 
 use super::{
-    Cause, Machine, Phase,
+    Cause, Machine, Newcomer, Next, Phase,
     trial::{Step, Trial},
 };
+
+/// The subject of a reason.
+pub(super) const COMMITTED: &str = "the committed release";
 
 impl Machine {
     /// What the candidate's agent says tells later why it failed, and so does what a release says that steps down.
     pub(super) fn note_words(&mut self, said: &str) {
-        if let Phase::SteppingDown { newcomer: Some(newcomer), .. } = &mut self.phase {
-            newcomer.words = Some(said.into());
+        if let Phase::SteppingDown {
+            next: Next::Newcomer(Newcomer { words, .. }) | Next::Committed { words },
+            ..
+        } = &mut self.phase
+        {
+            *words = Some(said.into());
         }
         let step = self.trial.as_mut().map(|trial| &mut trial.step);
         if let Some(Step::UnderWay { words, .. } | Step::SteppingDown { words }) = step {
@@ -26,7 +33,9 @@ impl Machine {
     /// The end of the candidate's agent, in words.
     pub(super) fn reason(&self, cause: Cause) -> String {
         let (ready, words) = match self.trial.as_ref().map(|trial| &trial.step) {
-            Some(Step::SteppingDown { words }) => return self.reason_of_step_down(cause, words.as_deref()),
+            Some(Step::SteppingDown { words }) => {
+                return self.reason_of_step_down(COMMITTED, cause, words.as_deref());
+            }
             Some(Step::UnderWay { ready, words }) => (*ready, words.as_deref()),
             _ => (false, None),
         };
@@ -47,16 +56,16 @@ impl Machine {
         words.map_or(what.clone(), |words| format!("{what}; it last said: {words}"))
     }
 
-    /// The end of the committed release's process that was to step down.
-    pub(super) fn reason_of_step_down(&self, cause: Cause, words: Option<&str>) -> String {
+    /// The end of a release's process that was to step down.
+    pub(super) fn reason_of_step_down(&self, whose: &str, cause: Cause, words: Option<&str>) -> String {
         let end = self.last_exit.as_deref().unwrap_or("an unknown status");
         let what = match cause {
-            Cause::Spawn => return format!("the committed release was to step down: {end}"),
+            Cause::Spawn => return format!("{whose} was to step down: {end}"),
             Cause::StartTimeout => {
                 let within = self.settings.step_down_within().as_millis();
-                format!("the committed release did not step down within {within} ms")
+                format!("{whose} did not step down within {within} ms")
             }
-            _ => format!("the committed release did not step down ({end})"),
+            _ => format!("{whose} did not step down ({end})"),
         };
         words.map_or(what.clone(), |words| format!("{what}; it last said: {words}"))
     }

@@ -35,7 +35,10 @@ pub fn run(options: &Options) -> Result<Exit, SupervisorError> {
     forget_intent(options);
     let waiting = keeper.sit(predecessor.is_some());
     let recipe = Recipe { args: options.agent_args.clone(), watchdog: options.settings().watchdog };
-    let machine = machine(options.settings(), predecessor.is_some(), waiting);
+    let mut machine = machine(options.settings(), predecessor.is_some(), waiting);
+    if keeper.is_unsettled() {
+        machine = machine.unsettled();
+    }
     Supervisor::new(run_dir, recipe, keeper, machine, seat, predecessor, Signals::catch()?).run()
 }
 

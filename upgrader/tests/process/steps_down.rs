@@ -1,11 +1,12 @@
-//! A committed release that steps down before an earlier one is tried.
+//! A release that steps down: the committed one before an earlier one is tried, and a later one that was tried.
 
 use std::{fs, time::Duration};
 
+use evermesh_handover::message::State;
 use nix::sys::signal::Signal;
 
 use crate::{
-    releases::digest,
+    releases::{digest, releases},
     rig::{GOOD, Rig, Supervisor, signal_agent, until},
 };
 
@@ -183,4 +184,103 @@ fn a_new_supervisor_that_says_no_release_or_no_layouts_gets_the_seat_as_ever() {
     rig.until_runs(&new, &digest(&silent));
     assert!(old.log().contains("does not say its layouts: nothing steps down for it"), "{}", old.log());
     assert_eq!((rig.played(), rig.overlaps()), (["later", "later", "silent"].map(str::to_owned).into(), 0));
+}
+
+/// The earlier release runs, and the later one is tried once.
+fn later_tried(rig: &Rig, script: &str, steps_down: &str, options: &[&str]) -> (Supervisor, u64) {
+    let supervisor = rig.launch(&rig.release_with_layouts("earlier", [1, 1], DONE), options);
+    rig.until_running(&supervisor);
+    let later = rig.release_with_layouts("later", [2, 1], steps_down);
+    fs::write(rig.path("later"), script).unwrap();
+    let (_, trial) = rig.upgrade(&later, 1);
+    (supervisor, trial)
+}
+
+/// The committed release runs, the other one is gone, and has left nothing.
+fn until_settled(rig: &Rig, supervisor: &Supervisor) -> State {
+    let state = rig.until_runs(supervisor, &digest(&rig.path("release-earlier")));
+    until("its settling", || rig.ledger().outgoing.is_none().then_some(()));
+    let later = rig.store().place(&digest(&rig.path("release-later")));
+    until("its removal", || (!later.exists()).then_some(()));
+    assert_eq!(rig.overlaps(), 0);
+    state
+}
+
+#[test]
+fn a_later_release_that_falls_after_its_generation_stayed_steps_down_before_the_committed_one_runs() {
+    let rig = Rig::new("");
+    let (supervisor, trial) = later_tried(&rig, "say READY=1\nexit 1", DONE, &[]);
+    assert!(!rig.until_trial_ended(trial).0.committed);
+    until_settled(&rig, &supervisor);
+    assert_eq!(rig.played(), ["earlier", "later", "later-down", "earlier"]);
+    let told: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(rig.path("told")).unwrap()).unwrap();
+    assert_eq!(told["current"]["origins"], 1, "it is told what the committed release knows");
+}
+
+#[test]
+fn a_later_release_that_was_never_ready_is_not_waited_for() {
+    let rig = Rig::new("");
+    let (supervisor, trial) = later_tried(&rig, "exit 1", DONE, &[]);
+    assert!(!rig.until_trial_ended(trial).0.committed);
+    until_settled(&rig, &supervisor);
+    assert_eq!(rig.played(), ["earlier", "later", "earlier"]);
+}
+
+#[test]
+fn a_later_release_that_does_not_step_down_keeps_the_committed_one_from_nothing_and_is_told() {
+    let ways = [("say STATUS=origins: no room\nexit 1", "(exit status: 1)"), ("hang", "within 3200 ms")];
+    for (steps_down, expected) in ways {
+        let rig = Rig::new("");
+        let times = ["--start-timeout-ms", "3000", "--gate-ms", "200"];
+        let (supervisor, trial) = later_tried(&rig, "say READY=1\nexit 1", steps_down, &times);
+        assert!(!rig.until_trial_ended(trial).0.committed);
+        let state = until_settled(&rig, &supervisor);
+        assert_eq!(rig.played(), ["earlier", "later", "later-down", "earlier"]);
+        let notes = releases(&state).notes.join("\n");
+        assert!(notes.contains("the release that ran before did not step down"), "{notes}");
+        assert!(notes.contains(expected), "{notes}");
+    }
+}
+
+/// Nothing else remembers it but the ledger.
+#[test]
+fn a_later_release_steps_down_also_if_its_supervisor_was_killed_with_it_or_meanwhile() {
+    for victim in ["later", "later-down"] {
+        let rig = Rig::new("");
+        let script = if victim == "later" { GOOD } else { "say READY=1\nexit 1" };
+        let steps_down = if victim == "later" { DONE } else { "hang" };
+        let (mut supervisor, trial) = later_tried(&rig, script, steps_down, &["--trial-gate-ms", "60000"]);
+        rig.until_played(victim, 1);
+        until("its being written down", || rig.ledger().outgoing.map(drop));
+        supervisor.kill();
+        fs::write(rig.path("later-down"), DONE).unwrap();
+        let supervisor = rig.launch(&rig.path("release-earlier"), &[]);
+        until_settled(&rig, &supervisor);
+        assert!(!rig.until_trial_ended(trial).0.committed);
+        let last: Vec<_> = rig.played().into_iter().rev().take(2).collect();
+        assert_eq!(last, ["earlier", "later-down"]);
+    }
+}
+
+#[test]
+fn a_later_supervisor_that_took_over_and_fell_has_its_release_step_down_before_the_old_one_goes_on() {
+    let rig = Rig::new("");
+    let mut old = rig.launch(&rig.release_with_layouts("earlier", [1, 1], DONE), &[]);
+    rig.until_running(&old);
+    let later = rig.release_with_layouts("later", [2, 1], DONE);
+    let mut new = rig.launch(&later, &["--takeover", "--takeover-gate-ms", "60000"]);
+    rig.until_running(&new);
+    new.kill();
+    rig.until_runs(&old, &digest(&rig.path("release-earlier")));
+    assert_eq!(
+        (rig.played(), rig.overlaps()),
+        (["earlier", "later", "later-down", "earlier"].map(str::to_owned).into(), 0)
+    );
+    until("its settling", || rig.ledger().outgoing.is_none().then_some(()));
+
+    let new = rig.launch(&later, &TAKES_OVER);
+    assert_eq!(old.ended(), Some(0));
+    rig.until_runs(&new, &digest(&later));
+    assert_eq!((rig.ledger().outgoing, rig.ledger().committed), (None, digest(&later)));
 }

@@ -10,16 +10,17 @@ use std::{
 
 use evermesh_handover::{
     Heard, Intent,
+    gate::{Evidence, Verdict},
     message::{Answer, Phase as Word, Request},
     notify::Notice,
 };
 use nix::sys::signal::Signal;
 use proptest::prelude::*;
 
-use releases::{Releases, own};
+use releases::{Releases, own, under_way};
 
 use super::{Action, Event, Follower, Machine, Peer, Phase, Record, Settings, Which};
-use crate::Exit;
+use crate::{Exit, release::Digest};
 
 /// Something that the world may do to a supervisor.
 #[derive(Clone, Debug)]
@@ -54,6 +55,10 @@ struct World {
     /// A candidate and the agent of a new supervisor find maps that they know, whoever steps down.
     knows_pins: bool,
     stepped_down: bool,
+    /// A generation may stand that the committed release has not made.
+    unsettled: bool,
+    /// Its release was asked to step down.
+    asked: bool,
     releases: Releases,
 }
 
@@ -87,6 +92,8 @@ impl World {
             spawned: 0,
             knows_pins: true,
             stepped_down: false,
+            unsettled: false,
+            asked: false,
             releases: Releases::new(),
         }
     }
@@ -117,6 +124,10 @@ impl World {
             return;
         }
         let releases = &mut self.releases;
+        assert!(
+            !self.unsettled || releases.disk.outgoing.is_some() || releases.lost,
+            "nobody knows who has to step down"
+        );
         releases.disk.start(own(), own(), 0);
         releases.ledger = releases.disk.clone();
         releases.must_go_back = releases.ledger.candidate.as_ref().is_some_and(|it| it.reason.is_some());
@@ -125,6 +136,10 @@ impl World {
             Some(candidate) => machine.with_trial(candidate.tries_left, candidate.reason.is_some()),
             None => machine,
         };
+        self.unsettled = releases.ledger.outgoing.is_some();
+        if self.unsettled {
+            self.machine = self.machine.clone().unsettled();
+        }
         (self.agent, self.seat_held, self.yielded_to) = (None, true, None);
     }
 
@@ -152,6 +167,7 @@ impl World {
             match notice {
                 Notice::Ready if !agent.ready && !agent.steps_down => {
                     (agent.ready, agent.heard_at, agent.ready_at) = (true, self.now, Some(self.now));
+                    self.unsettled = agent.which == Which::Candidate;
                 }
                 Notice::Alive => (agent.heard_at, agent.alive_at) = (self.now, Some(self.now)),
                 Notice::SilenceMax(time) => agent.silence_max = time,
@@ -201,7 +217,16 @@ impl World {
                 let agent = self.agent.as_mut().expect("a signal to no agent");
                 agent.kill_sent |= signal == Signal::SIGKILL;
             }
+            Action::Answer(_, Answer::Judged { verdict: Verdict::Commit }) => {
+                let candidate = |agent: &Agent| agent.which == Which::Candidate;
+                self.unsettled |= self.agent.as_ref().is_some_and(candidate);
+                assert!(
+                    !self.unsettled || self.releases.ledger.outgoing.is_some(),
+                    "it stays before that was written down"
+                );
+            }
             Action::Answer(peer, Answer::Yielded) => {
+                self.unsettled = true;
                 assert!(!self.seat_held && self.agent.is_none(), "yielded too early");
                 let knows = self.knows_pins || std::mem::take(&mut self.stepped_down);
                 assert!(knows, "yielded over maps that the new supervisor's agent does not know");
@@ -238,6 +263,23 @@ impl World {
     }
 
     fn record(&mut self, record: Record) {
+        match &record {
+            Record::Unsettled(whose) => {
+                let candidate = self.releases.ledger.candidate.as_ref().map(|candidate| candidate.release);
+                let outgoing = match whose {
+                    Follower::Newcomer(release) => release.as_ref().map(Digest::of),
+                    _ => candidate,
+                };
+                return self.releases.settle(Some(outgoing.expect("nobody's maps")));
+            }
+            Record::Settled => {
+                let agent = self.agent.as_ref().expect("nobody runs");
+                assert!(agent.ready && agent.which == Which::Committed, "settled too early");
+                return self.releases.settle(None);
+            }
+            Record::NotSettled(_) => return,
+            _ => {}
+        }
         if record == Record::Commit {
             let agent = self.agent.as_ref().expect("nothing is to be committed");
             let gate = agent.ready_at.expect("not ready") + Settings::default().trial_gate;
@@ -248,6 +290,7 @@ impl World {
             );
         }
         if let Some(event) = self.releases.record(record, 0) {
+            self.unsettled = self.releases.ledger.outgoing.is_some();
             self.step(event);
         }
     }
@@ -256,6 +299,11 @@ impl World {
         assert!(self.agent.is_none(), "two agents at once");
         assert!(self.seat_held, "an agent without the seat");
         self.releases.spawn(which);
+        let asked = std::mem::take(&mut self.asked);
+        assert!(
+            which == Which::Candidate || asked || !self.unsettled,
+            "the committed release was started over maps of somebody who was not asked to step down"
+        );
         let knows = self.knows_pins || std::mem::take(&mut self.stepped_down);
         assert!(
             which == Which::Committed || knows,
@@ -267,8 +315,16 @@ impl World {
     fn step_down(&mut self, follower: &Follower) {
         assert!(self.agent.is_none(), "somebody steps down beside an agent");
         assert!(self.seat_held, "somebody steps down without the seat");
-        if *follower == Follower::Candidate {
-            self.releases.step_down();
+        match follower {
+            Follower::Candidate => self.releases.step_down(),
+            Follower::Committed => {
+                assert!(
+                    !under_way(&self.releases.ledger),
+                    "the committed release is to follow a try that goes on"
+                );
+                self.asked = true;
+            }
+            Follower::Newcomer(_) => {}
         }
         match self.knows_pins {
             true => self.step(Event::NothingToStepDown),
@@ -344,8 +400,14 @@ fn requests() -> impl Strategy<Value = Request> {
         2 => Just(Request::Commit),
         2 => Just(Request::Rollback),
         1 => Just(Request::Status),
+        3 => any::<bool>().prop_map(|passes| Request::Judge { evidence: evidence(passes) }),
         4 => ("[ab]", 0u32..4).prop_map(|(release, tries)| Request::Upgrade { release, tries }),
     ]
+}
+
+/// A generation that may stay, or must not.
+fn evidence(passes: bool) -> Evidence {
+    Evidence { age_ms: 60_000, differences: u64::from(!passes), ..Evidence::default() }
 }
 
 fn happenings() -> impl Strategy<Value = Happening> {

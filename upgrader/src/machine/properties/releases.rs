@@ -12,6 +12,8 @@ pub struct Releases {
     tries: u32,
     tried: u32,
     pub must_go_back: bool,
+    /// The disk does not say what the supervisor knows.
+    pub lost: bool,
 }
 
 pub fn own() -> Digest {
@@ -21,7 +23,15 @@ pub fn own() -> Digest {
 impl Releases {
     pub fn new() -> Self {
         let ledger = Ledger::new(own(), own(), None);
-        Self { disk: ledger.clone(), ledger, disk_full: false, tries: 0, tried: 0, must_go_back: false }
+        Self {
+            disk: ledger.clone(),
+            ledger,
+            disk_full: false,
+            tries: 0,
+            tried: 0,
+            must_go_back: false,
+            lost: false,
+        }
     }
 
     pub fn consider(&mut self, release: &str, tries: u32) -> Result<(u64, u32), String> {
@@ -49,14 +59,22 @@ impl Releases {
                 self.tries += 1;
                 self.ledger.give_back();
             }
+            Record::Unsettled(_) | Record::Settled | Record::NotSettled(_) => unreachable!("{record:?}"),
         }
         self.must_go_back |= matches!(record, Record::Failed(_) | Record::Held(_));
         let over = matches!(record, Record::Commit | Record::Held(_));
         assert_eq!(self.ledger.candidate.is_none(), over, "machine and ledger disagree: {record:?}");
-        if !self.disk_full {
-            self.disk = self.ledger.clone();
-        }
+        self.save();
         awaited.then_some(Event::Recorded)
+    }
+
+    /// Whose maps stand, as far as the ledger knows.
+    pub fn settle(&mut self, outgoing: Option<Digest>) {
+        match outgoing {
+            Some(release) => self.ledger.leaves(release),
+            None => self.ledger.settle(),
+        }
+        self.save();
     }
 
     pub fn step_down(&self) {
@@ -77,8 +95,16 @@ impl Releases {
             }
         }
     }
+
+    /// A word that nobody waits for is lost where there is no room.
+    fn save(&mut self) {
+        self.lost = self.disk_full;
+        if !self.disk_full {
+            self.disk = self.ledger.clone();
+        }
+    }
 }
 
-fn under_way(ledger: &Ledger) -> bool {
+pub fn under_way(ledger: &Ledger) -> bool {
     ledger.candidate.as_ref().is_some_and(|it| it.under_way)
 }

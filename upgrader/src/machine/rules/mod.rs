@@ -17,6 +17,7 @@ use super::{Action, Cause, Event, Follower, Machine, Peer, Record, Settings, Whi
 use crate::Exit;
 
 mod agent;
+mod step_down;
 mod takeover;
 mod trial;
 
@@ -66,6 +67,14 @@ impl Scene {
         scene
     }
 
+    /// The committed release runs, after another one that had nothing to step down from.
+    fn settled(mut self) -> Self {
+        assert_eq!(self.tick(), [Action::StepDown(Follower::Committed)]);
+        assert_eq!(self.step(Event::NothingToStepDown), [Action::Spawn(Which::Committed)]);
+        assert_eq!(self.notice(Notice::Ready), recorded(Record::Settled));
+        self
+    }
+
     fn step(&mut self, event: Event) -> Vec<Action> {
         self.machine.step(event, self.now)
     }
@@ -107,7 +116,8 @@ fn steps_down() -> Action {
 }
 
 fn yielded() -> Vec<Action> {
-    vec![Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]
+    let unsettled = Action::Record(Record::Unsettled(Follower::Newcomer(Some("c".into()))));
+    vec![unsettled, Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]
 }
 
 fn recorded(record: Record) -> Vec<Action> {

@@ -25,7 +25,7 @@ fn a_rollback_a_loss_or_silence_of_the_new_supervisor_makes_the_old_one_take_bac
         assert_eq!(scene.step(Event::SeatBusy), []);
         assert_eq!(scene.tick_at_deadline(), (Duration::from_millis(50), vec![Action::TakeSeat]));
         assert_eq!(scene.step(Event::SeatTaken), []);
-        scene.started();
+        scene.settled();
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Ledger {
     /// What is tried.
     #[serde(default)]
     pub candidate: Option<Candidate>,
+    /// What is not committed, and may have left maps that the committed release does not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outgoing: Option<Outgoing>,
     /// How many trials have begun.
     #[serde(default)]
     pub trials: u64,
@@ -48,6 +51,16 @@ pub struct Candidate {
     #[serde(default)]
     pub reason: Option<String>,
     /// Maps that it may do without what stands in, where nothing can carry it over: as long as the trial lasts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accept_loss: Vec<String>,
+}
+
+/// A release that may have to step down before the committed one's agent runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// The release.
+    pub release: Digest,
+    /// Maps that were declared for its trial: what stands in them may be lost on the way back too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept_loss: Vec<String>,
 }
@@ -120,7 +133,15 @@ impl Ledger {
     /// The first one: the supervisor's own release is committed.
     pub fn new(own: Digest, launcher: Digest, previous: Option<Digest>) -> Self {
         let previous = previous.filter(|&previous| previous != own);
-        Self { launcher, committed: own, previous, candidate: None, trials: 0, history: Vec::new() }
+        Self {
+            launcher,
+            committed: own,
+            previous,
+            candidate: None,
+            outgoing: None,
+            trials: 0,
+            history: Vec::new(),
+        }
     }
 
     /// A supervisor of release `own` starts, with nobody before it. `launcher` is its own release, unless it was
@@ -162,6 +183,18 @@ impl Ledger {
         if let Some(candidate) = &mut self.candidate {
             candidate.accept_loss = maps.to_vec();
         }
+    }
+
+    /// This release has maps, or may have, that the committed one may not know.
+    pub fn leaves(&mut self, release: Digest) {
+        let candidate = self.candidate.as_ref().filter(|candidate| candidate.release == release);
+        let accept_loss = candidate.map(|candidate| candidate.accept_loss.clone()).unwrap_or_default();
+        self.outgoing = Some(Outgoing { release, accept_loss });
+    }
+
+    /// The committed release runs, over maps that it knows.
+    pub fn settle(&mut self) {
+        self.outgoing = None;
     }
 
     /// The candidate's agent is about to be started.
@@ -208,6 +241,7 @@ impl Ledger {
             let reason = (!declared.is_empty()).then(|| format!("with --accept-loss {declared}"));
             self.note(candidate.trial, candidate.release, Outcome::Committed, reason.as_deref(), now_unix_ms);
             self.run_from_now_on(candidate.release);
+            self.settle();
         }
     }
 
@@ -215,6 +249,7 @@ impl Ledger {
     pub fn take_over(&mut self, own: Digest, launcher: Digest, now_unix_ms: u64) {
         self.launcher = launcher;
         self.supersede(now_unix_ms);
+        self.settle();
         if own != self.committed {
             self.begin(own, 1);
             self.commit(now_unix_ms);
@@ -232,7 +267,8 @@ impl Ledger {
     /// What must stay on disk.
     pub fn kept(&self) -> Vec<Digest> {
         let candidate = self.candidate.as_ref().map(|candidate| candidate.release);
-        [Some(self.committed), self.previous, candidate].into_iter().flatten().collect()
+        let outgoing = self.outgoing.as_ref().map(|outgoing| outgoing.release);
+        [Some(self.committed), self.previous, candidate, outgoing].into_iter().flatten().collect()
     }
 
     /// How the last trial ended.

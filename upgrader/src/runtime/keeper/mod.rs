@@ -1,6 +1,7 @@
 //! The releases that a supervisor keeps: which agent it starts, and what the ledger is told.
 
 mod start;
+mod step_down;
 mod trial;
 
 pub use start::Waiting;
@@ -52,11 +53,14 @@ impl Keeper {
         }
     }
 
-    /// Maps that the next agent may do without what stands in: that of a release on trial, or any where no releases are kept.
+    /// Maps that the next agent may do without what stands in: that of a release on trial, that of the committed one after a
+    /// trial with such maps, or any where no releases are kept.
     pub fn accept_loss(&self, which: Which) -> &[String] {
         match (&self.kept, which) {
             (Err(_), _) => &self.accept_loss,
-            (Ok(_), Which::Committed) => &[],
+            (Ok(kept), Which::Committed) => {
+                kept.ledger.outgoing.as_ref().map_or(&[][..], |outgoing| &outgoing.accept_loss)
+            }
             (Ok(kept), Which::Candidate) => {
                 kept.ledger.candidate.as_ref().map_or(&[][..], |candidate| &candidate.accept_loss)
             }

@@ -1,11 +1,11 @@
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use tracing::{info, warn};
 
 use super::{Keeper, Kept};
 use crate::{
-    machine::{Event, Follower, Peer, Record, Which},
-    release::{Digest, Layouts, Ledger, LedgerError, unix_ms},
+    machine::{Event, Peer, Record},
+    release::{Digest, Ledger, LedgerError, unix_ms},
 };
 
 impl Keeper {
@@ -27,15 +27,13 @@ impl Keeper {
             Record::Failed(reason) => kept.give_up(&reason, Ledger::fail),
             Record::Held(reason) => kept.give_up(&reason, Ledger::hold),
             Record::GivenBack => kept.remember(Ledger::give_back),
+            Record::Unsettled(whose) => kept.unsettle(&whose),
+            Record::Settled => kept.settle(),
+            Record::NotSettled(reason) => {
+                kept.note(format!("{reason}; the committed release runs if it knows the maps that stand"));
+                None
+            }
         }
-    }
-
-    /// The committed release's agent and what the one that follows says of its layouts; none: nothing has to step down, or
-    /// nobody can.
-    pub fn step_down(&mut self, follower: &Follower) -> Option<(PathBuf, Layouts)> {
-        let kept = self.kept.as_mut().ok()?;
-        let said = kept.needs_step_down(follower)?;
-        Some((kept.agent(Which::Committed), said))
     }
 
     /// This supervisor has taken over and proven itself; the old one is told next.
@@ -68,26 +66,6 @@ impl Kept {
         let trial = self.change(begin).map_err(|error| error.to_string())?;
         info!("release {} is to be tried, {tries} times at most", release.short());
         Ok((trial, tries))
-    }
-
-    fn needs_step_down(&self, follower: &Follower) -> Option<Layouts> {
-        const IN_VAIN: &str = "nothing steps down for it, and its agent refuses what it does not know";
-        let release = match follower {
-            Follower::Candidate => self.ledger.candidate.as_ref()?.release,
-            Follower::Newcomer(Some(release)) => {
-                release.parse().inspect_err(|error| warn!("{error}: {IN_VAIN}")).ok()?
-            }
-            Follower::Newcomer(None) => {
-                info!("the new supervisor does not say its release: {IN_VAIN}");
-                return None;
-            }
-        };
-        let committed = Layouts::of(&self.store, &self.ordinary)?;
-        let Some(said) = Layouts::of(&self.store, &release) else {
-            warn!("release {} does not say its layouts: {IN_VAIN}", release.short());
-            return None;
-        };
-        committed.may_step_down_for(&said).then_some(said)
     }
 
     /// What was damaged since it was considered is not tried.
@@ -124,7 +102,7 @@ impl Kept {
     }
 
     /// What is known already without these words on disk: the next start takes an unfinished try for a failed one.
-    fn remember(&mut self, change: impl FnOnce(&mut Ledger)) -> Option<Event> {
+    pub(super) fn remember(&mut self, change: impl FnOnce(&mut Ledger)) -> Option<Event> {
         change(&mut self.ledger);
         if let Err(error) = self.file.write(&self.ledger) {
             self.note(error.to_string());
@@ -142,7 +120,7 @@ impl Kept {
     }
 
     /// Whoever stages something now sweeps by himself.
-    fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         let swept =
             self.store.lock(Duration::ZERO).and_then(|held| self.store.sweep(&held, &self.ledger.kept()));
         if let Err(error) = swept {

@@ -78,6 +78,7 @@ impl Supervisor {
             return Some(Event::NothingToStepDown);
         };
         let accept_loss = match follower {
+            Follower::Committed => self.keeper.accept_loss(Which::Committed),
             Follower::Candidate => self.keeper.accept_loss(Which::Candidate),
             Follower::Newcomer(_) => &[],
         };

@@ -1,0 +1,92 @@
+//! Which release steps down for which: whoever ran last, where it may have maps that whoever follows does not know.
+
+use std::path::PathBuf;
+
+use tracing::{info, warn};
+
+use super::{Keeper, Kept};
+use crate::{
+    machine::{Event, Follower, Which},
+    release::{AGENT, Digest, Layouts, Ledger},
+};
+
+const IN_VAIN: &str = "nothing steps down for it, and its agent refuses what it does not know";
+
+impl Keeper {
+    /// The agent that steps down, and what the release that follows says of its layouts; none: nothing has to step down, or
+    /// nobody can.
+    pub fn step_down(&mut self, follower: &Follower) -> Option<(PathBuf, Layouts)> {
+        let kept = self.kept.as_mut().ok()?;
+        if *follower == Follower::Committed {
+            let outgoing = kept.outgoing()?;
+            let said = kept.needs_step_down(&outgoing, &kept.ordinary)?;
+            return Some((kept.outgoing_agent(outgoing)?, said));
+        }
+        let follower = kept.digest_of(follower).inspect_err(|why| info!("{why}: {IN_VAIN}")).ok()?;
+        let said = kept.needs_step_down(&kept.ordinary, &follower)?;
+        Some((kept.agent(Which::Committed), said))
+    }
+
+    /// Another release than the one that runs next may have left maps that this one does not know.
+    pub fn is_unsettled(&self) -> bool {
+        self.kept.as_ref().is_ok_and(|kept| kept.outgoing().is_some())
+    }
+}
+
+impl Kept {
+    /// What its release leaves, nobody else may know: the ledger says so before it is there.
+    pub(super) fn unsettle(&mut self, whose: &Follower) -> Option<Event> {
+        let release = self.digest_of(whose).ok()?;
+        let loses = self.ledger.candidate.as_ref().is_some_and(|candidate| !candidate.accept_loss.is_empty());
+        let known = self.outgoing() == Some(release);
+        if !known && (loses || self.needs_step_down(&release, &self.ordinary).is_some()) {
+            return self.remember(|ledger| ledger.leaves(release));
+        }
+        None
+    }
+
+    pub(super) fn settle(&mut self) -> Option<Event> {
+        if self.ledger.outgoing.is_some() {
+            self.remember(Ledger::settle);
+            self.sweep();
+        }
+        None
+    }
+
+    fn outgoing(&self) -> Option<Digest> {
+        let outgoing = self.ledger.outgoing.as_ref().map(|outgoing| outgoing.release);
+        outgoing.filter(|release| *release != self.ordinary)
+    }
+
+    /// What does not verify any more does not run.
+    fn outgoing_agent(&mut self, outgoing: Digest) -> Option<PathBuf> {
+        if let Err(reason) = self.verify(&outgoing) {
+            self.note(format!("release {} cannot step down: {reason}", outgoing.short()));
+            return None;
+        }
+        self.running = Some(outgoing);
+        Some(self.store.place(&outgoing).join(AGENT))
+    }
+
+    fn digest_of(&self, follower: &Follower) -> Result<Digest, String> {
+        match follower {
+            Follower::Committed => Ok(self.ordinary),
+            Follower::Candidate => {
+                let candidate = self.ledger.candidate.as_ref().map(|candidate| candidate.release);
+                candidate.ok_or_else(|| "no release is on trial".into())
+            }
+            Follower::Newcomer(Some(release)) => release.parse().map_err(|error| format!("{error}")),
+            Follower::Newcomer(None) => Err("the new supervisor does not say its release".into()),
+        }
+    }
+
+    /// What the release that follows says, if the other one may have to step down for it.
+    fn needs_step_down(&self, outgoing: &Digest, follower: &Digest) -> Option<Layouts> {
+        let outgoing = Layouts::of(&self.store, outgoing)?;
+        let Some(said) = Layouts::of(&self.store, follower) else {
+            warn!("release {} does not say its layouts: {IN_VAIN}", follower.short());
+            return None;
+        };
+        outgoing.may_step_down_for(&said).then_some(said)
+    }
+}
