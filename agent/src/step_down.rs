@@ -13,14 +13,14 @@ use tracing::info;
 
 use crate::{AgentError, LayoutsError, Options, judge::Judge, layouts, start, supervisor};
 
-/// Why the maps that programs write were not brought to the layouts that the candidate knows. Traffic goes on by what stands.
+/// Why the maps that programs write were not brought to the layouts that the follower knows. Traffic goes on by what stands.
 #[derive(Debug, thiserror::Error)]
 pub enum StepDownError {
-    /// What the candidate says of its layouts was not understood.
-    #[error("what the release on trial says of its layouts cannot be understood: {0}")]
+    /// What the follower says of its layouts was not understood.
+    #[error("what the release that follows says of its layouts cannot be understood: {0}")]
     Said(#[from] serde_json::Error),
     /// It could not be read.
-    #[error("cannot read what the release on trial says of its layouts: {0}")]
+    #[error("cannot read what the release that follows says of its layouts: {0}")]
     Read(#[from] io::Error),
     /// The host or the kernel programs are not usable.
     #[error(transparent)]
@@ -42,8 +42,8 @@ pub enum StepDownError {
         /// Why.
         source: UnknownFields,
     },
-    /// The candidate can do nothing with what is pinned, and this release neither.
-    #[error("the release on trial cannot take over {table}: {reason}")]
+    /// The follower can do nothing with what is pinned, and this release neither.
+    #[error("the release that follows cannot take over {table}: {reason}")]
     Refused {
         /// Which map.
         table: Table,
@@ -73,11 +73,11 @@ pub enum StepDownError {
     },
 }
 
-/// Brings the maps that programs write to the layouts of the release before, under traffic, if the release on trial needs that;
+/// Brings the maps that programs write to the layouts of the release before, under traffic, if the release that follows needs that;
 /// what it says of its own layouts comes by stdin. To be called by a process that does nothing else, while no agent runs.
 ///
 /// 1. Finishes or undoes a change that was interrupted.
-/// 2. Compares what is pinned with what the candidate knows: it may be nothing has to be done, or nothing can.
+/// 2. Compares what is pinned with what the follower knows: it may be nothing has to be done, or nothing can.
 /// 3. Leads traffic to this release's programs over maps of the layouts before, on trial as any generation is.
 pub fn step_down(options: &Options) -> Result<(), StepDownError> {
     perform(options).inspect_err(supervisor::failed)
@@ -86,12 +86,12 @@ pub fn step_down(options: &Options) -> Result<(), StepDownError> {
 fn perform(options: &Options) -> Result<(), StepDownError> {
     let mut text = String::new();
     io::stdin().lock().read_to_string(&mut text)?;
-    let candidate: Layouts = serde_json::from_str(&text)?;
+    let follower: Layouts = serde_json::from_str(&text)?;
     let config = start::data_plane(options)?;
     let (pins, own) = (config.pins.clone(), layouts::of(&config.object)?);
     let Some(mut plane) = Standing::read(config)?.settle()? else { return Ok(()) };
-    if !is_needed(&pins, &candidate, &own, &options.accept_loss)? {
-        info!("nothing to step down from: the release on trial knows what is pinned");
+    if !is_needed(&pins, &follower, &own, &options.accept_loss)? {
+        info!("nothing to step down from: the release that follows knows what is pinned");
         return Ok(());
     }
     supervisor::status("steps down to the layouts of the release before");
@@ -100,10 +100,10 @@ fn perform(options: &Options) -> Result<(), StepDownError> {
     Table::CARRIED.into_iter().try_for_each(|table| is_of_before(&pins, table))
 }
 
-/// Where something is lost, so is whatever would have to be carried over besides: that is for the candidate to do, or to refuse.
+/// Where something is lost, so is whatever would have to be carried over besides: that is for the follower to do, or to refuse.
 fn is_needed(
     pins: &PinDir,
-    candidate: &Layouts,
+    follower: &Layouts,
     own: &Layouts,
     accept_loss: &[Table],
 ) -> Result<bool, StepDownError> {
@@ -117,7 +117,7 @@ fn is_needed(
             Err(_) if has_own_bytes => table.description(),
             Err(source) => return Err(StepDownError::Fields { table, source }),
         };
-        match Carried::to_candidate(table, &pinned, candidate, Some(own)) {
+        match Carried::to_candidate(table, &pinned, follower, Some(own)) {
             Carried::Refused { .. } if accept_loss.contains(&table) => lost = true,
             Carried::Refused { reason } => return Err(StepDownError::Refused { table, reason }),
             carried => needed |= carried == Carried::SteppedDown,

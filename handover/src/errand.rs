@@ -3,7 +3,7 @@
 /// Say the layouts of the maps that this release makes, as JSON, and end. A release that does not know it ends with an error.
 pub const SAY_LAYOUTS: &str = "layouts";
 
-/// Bring the maps that programs write to the layouts of the release before, if the release on trial, whose layouts come by
+/// Bring the maps that programs write to the layouts of the release before, if the release that follows, whose layouts come by
 /// standard input, needs that; and end. The other arguments are an agent's.
 pub const STEP_DOWN: &str = "step-down";
 

@@ -1,7 +1,8 @@
-use std::ffi::OsStr;
+use std::{ffi::OsStr, path::Path, thread};
 
 use evermesh_chaos_tests::{Error, Result, binaries, mesh::Mesh, release, stage::under_traffic};
 use evermesh_pins::layout::Known;
+use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
 use crate::{FLAGS, LATER, PATIENCE, event, known, releases, roll_back, sockets::Sockets, upgrade};
@@ -59,24 +60,45 @@ fn an_earlier_release_that_nobody_stepped_down_for_is_refused_and_the_later_one_
             (committed, Some(Known::Own))
         );
         Sockets::open(stage)?.check();
+        events.push(event(FELL, || fall(mesh, &silent))?);
+        Sockets::open(stage)?.check();
         Ok(events)
     });
     let report = report.unwrap();
     println!("{report}");
     // What sockets asked for is lost, and nothing else, and nothing before that.
     let failed = report.events.iter().filter(|it| it.failures > 0).map(|it| it.event.kind.as_str());
-    assert_eq!((failed.collect::<Vec<_>>(), report.events.len()), (vec![GIVEN_UP], 5), "{report}");
+    assert_eq!((failed.collect::<Vec<_>>(), report.events.len()), (vec![GIVEN_UP, FELL], 6), "{report}");
     assert_eq!(report.failed(), report.failures_with("wrong peer"), "{report}");
 }
 
 const GIVEN_UP: &str = "gone back without what stood in the maps";
+const FELL: &str = "fallen, and gone back without what stood in the maps";
+const DECLARED: [&str; 2] = ["--accept-loss", "origins,udp_origins"];
+
+/// The later release carries maps over, and falls before it is committed. It cannot step down for a release that says no layouts;
+/// what was declared for its trial covers the way back.
+fn fall(mesh: &Mesh<'_>, later: &Path) -> Result<()> {
+    let [flag, maps] = DECLARED.map(OsStr::new);
+    thread::scope(|scope| {
+        let outcome = scope
+            .spawn(|| mesh.command(&["upgrade".as_ref(), "--to".as_ref(), later.as_os_str(), flag, maps]));
+        mesh.await_phase("starting")?;
+        let candidate = mesh.await_phase("running")?;
+        assert_eq!(known(mesh), None, "the maps are the later release's");
+        kill(candidate, Signal::SIGKILL).unwrap();
+        assert!(outcome.join().unwrap().is_err());
+        mesh.await_agent(None)
+    })?;
+    assert_eq!(known(mesh), Some(Known::Own));
+    Ok(())
+}
 
 /// It is declared for this trial, and told.
 fn give_up(mesh: &Mesh<'_>) -> Result<()> {
-    let flag = ["--accept-loss", "origins,udp_origins"];
-    mesh.command(&["upgrade", "rollback", flag[0], flag[1]].map(OsStr::new))?;
+    mesh.command(&["upgrade", "rollback", DECLARED[0], DECLARED[1]].map(OsStr::new))?;
     let history = mesh.command(&["upgrade", "history"].map(OsStr::new))?;
-    assert!(history.trim_end().ends_with(&format!("with {}", flag.join(" "))), "{history}");
+    assert!(history.trim_end().ends_with(&format!("with {}", DECLARED.join(" "))), "{history}");
     let status = mesh.command(&["status", "--json"].map(OsStr::new))?;
     let status: Value = serde_json::from_str(&status).unwrap();
     for table in ["origins", "udp_origins"] {

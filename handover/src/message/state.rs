@@ -42,7 +42,7 @@ pub enum Phase {
     Starting,
     /// It is ready.
     Running,
-    /// There is none: the committed release carries maps over to the layouts that the release on trial knows.
+    /// There is none: the release that ran last carries maps over to layouts that the one that follows knows.
     SteppingDown,
     /// It was asked or forced to end, or said that it will.
     Stopping,

@@ -10,7 +10,8 @@
 //!
 //! What must hold: the ledger says that a try begins before it does; the candidate's agent is started when the committed
 //! release has stepped down, or need not; the ledger says that the candidate is committed before anybody else is told;
-//! after a failed try the next agent is the committed release's, at once.
+//! after a failed try the next agent is the committed release's, at once, or as soon as the candidate has stepped down whose
+//! generation stays.
 
 use std::time::{Duration, Instant};
 
