@@ -169,18 +169,15 @@ impl Machine {
         self.back_off_until(now + pause)
     }
 
-    /// Also an agent that is to end has maps that it knows.
     fn ready(&mut self, now: Instant) -> Vec<Action> {
-        let mut actions = if self.candidate_runs() { self.unsettle(Follower::Candidate) } else { Vec::new() };
         if !matches!(self.phase, Phase::Starting { .. }) {
-            return actions;
+            return Vec::new();
         }
         self.ever_ready = true;
         self.note_ready();
         self.phase = Phase::Running { ready_at: now, heard_at: now };
-        if !self.candidate_runs() {
-            actions.extend(self.settle());
-        }
+        let mut actions =
+            if self.candidate_runs() { self.unsettle(Follower::Candidate) } else { self.settle() };
         if self.reload_when_ready {
             actions.extend(self.reload());
         }

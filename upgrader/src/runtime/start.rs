@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::{
     agent::Recipe,
     directories,
-    keeper::{Keeper, Waiting},
+    keeper::{Beginning, Keeper},
     seat::Seat,
     signals::Signals,
     supervisor::Supervisor,
@@ -33,22 +33,20 @@ pub fn run(options: &Options) -> Result<Exit, SupervisorError> {
     let predecessor = if options.takeover { ask(options, &run_dir, &keeper)? } else { None };
     let seat = Seat::take(&run_dir, LINGER_MAX)?;
     forget_intent(options);
-    let waiting = keeper.sit(predecessor.is_some());
+    let beginning = keeper.sit(predecessor.is_some());
     let recipe = Recipe { args: options.agent_args.clone(), watchdog: options.settings().watchdog };
-    let mut machine = machine(options.settings(), predecessor.is_some(), waiting);
-    if keeper.is_unsettled() {
-        machine = machine.unsettled();
-    }
+    let machine = machine(options.settings(), predecessor.is_some(), beginning);
     Supervisor::new(run_dir, recipe, keeper, machine, seat, predecessor, Signals::catch()?).run()
 }
 
-fn machine(settings: Settings, takes_over: bool, waiting: Option<Waiting>) -> Machine {
+fn machine(settings: Settings, takes_over: bool, beginning: Beginning) -> Machine {
     let now = Instant::now();
-    match waiting {
+    let machine = match beginning.waiting {
         _ if takes_over => Machine::after_takeover(settings, now),
         Some(waiting) => Machine::new(settings, now).with_trial(waiting.tries_left, waiting.failed_before),
         None => Machine::new(settings, now),
-    }
+    };
+    if beginning.unsettled { machine.unsettled() } else { machine }
 }
 
 fn ask(options: &Options, run_dir: &RunDir, keeper: &Keeper) -> Result<Option<Predecessor>, SupervisorError> {

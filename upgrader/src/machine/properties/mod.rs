@@ -167,7 +167,10 @@ impl World {
             match notice {
                 Notice::Ready if !agent.ready && !agent.steps_down => {
                     (agent.ready, agent.heard_at, agent.ready_at) = (true, self.now, Some(self.now));
-                    self.unsettled = agent.which == Which::Candidate;
+                    // What is to end gets no word that its generation stays.
+                    if self.machine.phase().word() == Word::Starting {
+                        self.unsettled = agent.which == Which::Candidate;
+                    }
                 }
                 Notice::Alive => (agent.heard_at, agent.alive_at) = (self.now, Some(self.now)),
                 Notice::SilenceMax(time) => agent.silence_max = time,
@@ -289,7 +292,11 @@ impl World {
                 "committed without a sign of life after the gate"
             );
         }
+        let commits = record == Record::Commit;
         if let Some(event) = self.releases.record(record, 0) {
+            if let Some(agent) = self.agent.as_mut().filter(|_| commits && matches!(event, Event::Recorded)) {
+                agent.which = Which::Committed;
+            }
             self.unsettled = self.releases.ledger.outgoing.is_some();
             self.step(event);
         }

@@ -71,7 +71,7 @@ impl Releases {
     /// Whose maps stand, as far as the ledger knows.
     pub fn settle(&mut self, outgoing: Option<Digest>) {
         match outgoing {
-            Some(release) => self.ledger.leaves(release),
+            Some(release) => self.ledger.leaves(release, &[]),
             None => self.ledger.settle(),
         }
         self.save();

@@ -58,9 +58,9 @@ pub struct Candidate {
 /// A release that may have to step down before the committed one's agent runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outgoing {
-    /// The release.
+    /// The release; the committed one itself where nobody knows whose maps stand.
     pub release: Digest,
-    /// Maps that were declared for its trial: what stands in them may be lost on the way back too.
+    /// Maps that were declared for its trial, or with a first start: what stands in them may be lost on the way back too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept_loss: Vec<String>,
 }
@@ -185,11 +185,9 @@ impl Ledger {
         }
     }
 
-    /// This release has maps, or may have, that the committed one may not know.
-    pub fn leaves(&mut self, release: Digest) {
-        let candidate = self.candidate.as_ref().filter(|candidate| candidate.release == release);
-        let accept_loss = candidate.map(|candidate| candidate.accept_loss.clone()).unwrap_or_default();
-        self.outgoing = Some(Outgoing { release, accept_loss });
+    /// This release has maps, or may have, that the committed one may not know, and that one may do without what stands in some.
+    pub fn leaves(&mut self, release: Digest, accept_loss: &[String]) {
+        self.outgoing = Some(Outgoing { release, accept_loss: accept_loss.to_vec() });
     }
 
     /// The committed release runs, over maps that it knows.

@@ -4,7 +4,7 @@ mod start;
 mod step_down;
 mod trial;
 
-pub use start::Waiting;
+pub use start::Beginning;
 
 use std::path::PathBuf;
 

@@ -13,6 +13,15 @@ use crate::{
 /// How long a start waits for somebody who stages a release.
 const STAGING_WITHIN: Duration = Duration::from_secs(10);
 
+/// With what a supervisor begins that has the seat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beginning {
+    /// A release to try.
+    pub waiting: Option<Waiting>,
+    /// Another release than the one that runs next may have left maps that this one does not know.
+    pub unsettled: bool,
+}
+
 /// A release to try from the start on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -41,12 +50,21 @@ impl Keeper {
     }
 
     /// The seat is held: decides which release runs. `takes_over`: an old supervisor waits for this one's word.
-    pub fn sit(&mut self, takes_over: bool) -> Option<Waiting> {
-        let kept = self.kept.as_mut().ok()?;
+    pub fn sit(&mut self, takes_over: bool) -> Beginning {
+        let Ok(kept) = &mut self.kept else { return Beginning::default() };
         kept.sit(takes_over, &self.accept_loss);
-        let candidate = kept.ledger.candidate.as_ref().filter(|_| !takes_over)?;
-        info!("release {} is to be tried, {} times at most", candidate.release.short(), candidate.tries_left);
-        Some(Waiting { tries_left: candidate.tries_left, failed_before: candidate.reason.is_some() })
+        let outgoing = kept.ledger.outgoing.as_ref();
+        // The old supervisor has written down what this one may leave.
+        let unsettled = outgoing.is_some_and(|it| !takes_over || it.release != kept.ordinary);
+        let waiting = kept.ledger.candidate.as_ref().filter(|_| !takes_over).map(|candidate| {
+            info!(
+                "release {} is to be tried, {} times at most",
+                candidate.release.short(),
+                candidate.tries_left
+            );
+            Waiting { tries_left: candidate.tries_left, failed_before: candidate.reason.is_some() }
+        });
+        Beginning { waiting, unsettled }
     }
 
     /// The release whose agent runs if this supervisor takes over; none where no releases are kept.
@@ -129,6 +147,8 @@ impl Kept {
         self.ledger.start(self.own.digest, self.launcher, unix_ms());
         if self.ledger.trials > trials {
             self.ledger.accept_loss(accept_loss);
+        } else if before.is_none() && !accept_loss.is_empty() {
+            self.ledger.leaves(self.own.digest, accept_loss);
         }
         self.leave_out_what_is_damaged();
         self.ordinary = self.ledger.committed;

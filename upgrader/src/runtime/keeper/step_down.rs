@@ -26,23 +26,19 @@ impl Keeper {
         let said = kept.needs_step_down(&kept.ordinary, &follower)?;
         Some((kept.agent(Which::Committed), said))
     }
-
-    /// Another release than the one that runs next may have left maps that this one does not know.
-    pub fn is_unsettled(&self) -> bool {
-        self.kept.as_ref().is_ok_and(|kept| kept.outgoing().is_some())
-    }
 }
 
 impl Kept {
     /// What its release leaves, nobody else may know: the ledger says so before it is there.
     pub(super) fn unsettle(&mut self, whose: &Follower) -> Option<Event> {
         let release = self.digest_of(whose).ok()?;
-        let loses = self.ledger.candidate.as_ref().is_some_and(|candidate| !candidate.accept_loss.is_empty());
-        let known = self.outgoing() == Some(release);
-        if !known && (loses || self.needs_step_down(&release, &self.ordinary).is_some()) {
-            return self.remember(|ledger| ledger.leaves(release));
+        let candidate = self.ledger.candidate.as_ref().filter(|candidate| candidate.release == release);
+        let accept_loss = candidate.map(|candidate| candidate.accept_loss.clone()).unwrap_or_default();
+        let leaves = !accept_loss.is_empty() || self.needs_step_down(&release, &self.ordinary).is_some();
+        if !leaves || self.outgoing() == Some(release) {
+            return None;
         }
-        None
+        self.remember(|ledger| ledger.leaves(release, &accept_loss))
     }
 
     pub(super) fn settle(&mut self) -> Option<Event> {
