@@ -48,11 +48,12 @@ impl Expectation {
 }
 
 impl Failure {
-    /// How an application learns that its connected UDP socket was destroyed: when it sends, and when it waits.
+    /// How an application learns that its connected UDP socket was destroyed: when it sends, when it waits, and when it asks
+    /// where it is connected to, after an answer that came before.
     pub(super) fn is_destruction(&self) -> bool {
         let Self::Io(error) = self else { return false };
         let errno = error.raw_os_error().map(Errno::from_raw);
-        matches!(errno, Some(Errno::EDESTADDRREQ | Errno::ECONNABORTED))
+        matches!(errno, Some(Errno::EDESTADDRREQ | Errno::ECONNABORTED | Errno::ENOTCONN))
     }
 
     /// A socket's own time-out shows as `EINPROGRESS` from connect and as `EAGAIN` from everything else.
@@ -99,6 +100,14 @@ mod tests {
         assert_eq!(expected.judge(failed(Errno::EINPROGRESS)), Outcome::Timeout);
         let early = Err(Failure::Io(io::ErrorKind::UnexpectedEof.into()));
         assert_eq!(expected.judge(early), Outcome::NotRefused);
+    }
+
+    /// Whoever asks for the peer in the moment between an answer and the end of its socket's connection hears ENOTCONN.
+    #[test]
+    fn destruction_is_recognised_by_whichever_call_comes_first() {
+        let told = |errno: Errno| Failure::Io(errno.into()).is_destruction();
+        assert!([Errno::EDESTADDRREQ, Errno::ECONNABORTED, Errno::ENOTCONN].into_iter().all(told));
+        assert!(![Errno::ECONNREFUSED, Errno::EPERM, Errno::EAGAIN].into_iter().any(told));
     }
 
     #[test]

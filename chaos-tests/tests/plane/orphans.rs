@@ -103,6 +103,7 @@ fn connected_udp_is_told_that_its_endpoint_is_gone_and_moves() {
             let first = ask(&socket);
             plane.apply(&without(&bench, &first)).unwrap();
             assert_eq!(destroyed(&bench), 1, "{target}");
+            assert_eq!(errno(socket.peer_addr()), Some(Errno::ENOTCONN), "{target}");
             assert_eq!(errno(socket.send(b"hello")), Some(Errno::EDESTADDRREQ), "{target}");
             assert_eq!(errno(socket.recv(&mut [0; 64])), Some(Errno::ECONNABORTED), "{target}");
             socket.connect(target).unwrap();

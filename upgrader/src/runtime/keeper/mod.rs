@@ -56,15 +56,7 @@ impl Keeper {
     /// Maps that the next agent may do without what stands in: that of a release on trial, that of the committed one after a
     /// trial with such maps, or any where no releases are kept.
     pub fn accept_loss(&self, which: Which) -> &[String] {
-        match (&self.kept, which) {
-            (Err(_), _) => &self.accept_loss,
-            (Ok(kept), Which::Committed) => {
-                kept.ledger.outgoing.as_ref().map_or(&[][..], |outgoing| &outgoing.accept_loss)
-            }
-            (Ok(kept), Which::Candidate) => {
-                kept.ledger.candidate.as_ref().map_or(&[][..], |candidate| &candidate.accept_loss)
-            }
-        }
+        self.kept.as_ref().map_or(&self.accept_loss, |kept| kept.accept_loss(which))
     }
 
     /// What others are told of the releases.
@@ -79,6 +71,14 @@ impl Keeper {
 }
 
 impl Kept {
+    fn accept_loss(&self, which: Which) -> &[String] {
+        let declared = match which {
+            Which::Committed => self.ledger.outgoing.as_ref().map(|outgoing| &outgoing.accept_loss),
+            Which::Candidate => self.ledger.candidate.as_ref().map(|candidate| &candidate.accept_loss),
+        };
+        declared.map_or(&[], Vec::as_slice)
+    }
+
     /// What does not verify any more is not started: the supervisor's own agent is, then. A candidate was verified when
     /// its try began.
     fn agent(&mut self, which: Which) -> PathBuf {

@@ -35,7 +35,8 @@ impl Kept {
         let candidate = self.ledger.candidate.as_ref().filter(|candidate| candidate.release == release);
         let accept_loss = candidate.map(|candidate| candidate.accept_loss.clone()).unwrap_or_default();
         let leaves = !accept_loss.is_empty() || self.needs_step_down(&release, &self.ordinary).is_some();
-        if !leaves || self.outgoing() == Some(release) {
+        let known = self.outgoing() == Some(release) && self.accept_loss(Which::Committed) == accept_loss;
+        if !leaves || known {
             return None;
         }
         self.remember(|ledger| ledger.leaves(release, &accept_loss))
