@@ -45,8 +45,9 @@ demo: root build variants ## show pods, traffic, kills and upgrades on this mach
 test: root bootstrap-tests test-binaries ## run all tests but those of `make e2e`, needs root
 	@$(tools) $(nextest) --profile $(PROFILE) $(ARGS)
 
+# Over hours, beside other work, a client may get no processor for longer than it waits: it waits longer, and what is lost is lost all the same.
 crash-points: root bootstrap-tests test-binaries ## cut off changes of what runs at every moment and every call, needs root; hours
-	@$(tools) EVERMESH_CRASH_POINTS=all $(nextest) --profile long \
+	@$(tools) EVERMESH_CRASH_POINTS=all EVERMESH_PATIENCE_FACTOR=5 $(nextest) --profile long \
 		-E 'binary(crash_points) | (binary(later) & test(/^kills::/))' $(ARGS)
 
 chaos: root bootstrap-tests test-binaries ## five rounds of changes and kills and 1,000 cycles, needs root; goes on where it was stopped
