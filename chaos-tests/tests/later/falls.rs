@@ -1,7 +1,7 @@
 //! A later release that falls after its generation stayed, and before it is committed: it steps down, and the committed one
 //! goes on.
 
-use std::{path::Path, thread};
+use std::path::Path;
 
 use evermesh_chaos_tests::{
     Result, binaries,
@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{FLAGS, LATER, PATIENCE, event, known, releases, sockets::Sockets, upgrade};
+use crate::{FLAGS, LATER, PATIENCE, event, known, releases, sockets::Sockets, trial::failed, upgrade};
 
 /// Who is killed when the later release's agent is ready.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,18 +67,20 @@ fn fallen(mesh: &mut Mesh<'_>, sockets: &Sockets, later: &Path, victim: Victim) 
 }
 
 fn is_tried_and_falls(mesh: &mut Mesh<'_>, later: &Path, victim: Victim) -> Result<()> {
-    let asked = &*mesh;
-    thread::scope(|scope| {
-        let outcome = scope.spawn(|| upgrade(asked, later));
-        let candidate = ready(asked, asked.supervisor_pid().unwrap())?;
-        let pid = if victim == Victim::Supervisor { asked.supervisor_pid().unwrap() } else { candidate };
-        kill(pid, Signal::SIGKILL).unwrap();
-        if victim == Victim::OneShot {
-            kill(asked.await_phase("stepping-down")?, Signal::SIGKILL).unwrap();
-        }
-        assert!(outcome.join().unwrap().is_err());
-        Ok(())
-    })?;
+    let supervisor = mesh.supervisor_pid().unwrap();
+    failed(
+        mesh,
+        |mesh| upgrade(mesh, later),
+        |mesh| {
+            let candidate = ready(mesh, supervisor)?;
+            let pid = if victim == Victim::Supervisor { supervisor } else { candidate };
+            kill(pid, Signal::SIGKILL).unwrap();
+            if victim == Victim::OneShot {
+                kill(mesh.await_phase("stepping-down")?, Signal::SIGKILL).unwrap();
+            }
+            Ok(())
+        },
+    )?;
     if victim == Victim::Supervisor {
         mesh.interrupt()?;
         mesh.restart()?;
@@ -94,7 +96,7 @@ fn takes_over_and_falls(mesh: &mut Mesh<'_>, later: &Path) -> Result<()> {
 }
 
 /// That supervisor's later agent, over maps of its own.
-fn ready(mesh: &Mesh<'_>, supervisor: Pid) -> Result<Pid> {
+pub fn ready(mesh: &Mesh<'_>, supervisor: Pid) -> Result<Pid> {
     mesh.await_phase_of(Some(supervisor), "starting")?;
     let agent = mesh.await_phase_of(Some(supervisor), "running")?;
     assert_eq!(known(mesh), None, "the maps are the later release's");

@@ -1,11 +1,14 @@
-use std::{ffi::OsStr, path::Path, thread};
+use std::{ffi::OsStr, path::Path};
 
 use evermesh_chaos_tests::{Error, Result, binaries, mesh::Mesh, release, stage::under_traffic};
 use evermesh_pins::layout::Known;
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
-use crate::{FLAGS, LATER, PATIENCE, event, known, releases, roll_back, sockets::Sockets, upgrade};
+use crate::{
+    FLAGS, LATER, PATIENCE, event, falls::ready, known, releases, roll_back, sockets::Sockets, trial::failed,
+    upgrade,
+};
 
 /// As if its supervisor did not have it step down: a release that says no layouts, nobody can ask to. What cannot follow it is
 /// refused by its own agent, and the later one goes on.
@@ -80,16 +83,16 @@ const DECLARED: [&str; 2] = ["--accept-loss", "origins,udp_origins"];
 /// what was declared for its trial covers the way back.
 fn fall(mesh: &Mesh<'_>, later: &Path) -> Result<()> {
     let [flag, maps] = DECLARED.map(OsStr::new);
-    thread::scope(|scope| {
-        let outcome = scope
-            .spawn(|| mesh.command(&["upgrade".as_ref(), "--to".as_ref(), later.as_os_str(), flag, maps]));
-        mesh.await_phase("starting")?;
-        let candidate = mesh.await_phase("running")?;
-        assert_eq!(known(mesh), None, "the maps are the later release's");
-        kill(candidate, Signal::SIGKILL).unwrap();
-        assert!(outcome.join().unwrap().is_err());
-        mesh.await_agent(None)
-    })?;
+    let command = ["upgrade".as_ref(), "--to".as_ref(), later.as_os_str(), flag, maps];
+    failed(
+        mesh,
+        |mesh| mesh.command(&command).map(drop),
+        |mesh| {
+            kill(ready(mesh, mesh.supervisor_pid().unwrap())?, Signal::SIGKILL).unwrap();
+            Ok(())
+        },
+    )?;
+    mesh.await_agent(None)?;
     assert_eq!(known(mesh), Some(Known::Own));
     Ok(())
 }

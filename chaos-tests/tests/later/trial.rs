@@ -26,13 +26,24 @@ pub enum Victim {
     Ready,
 }
 
-/// The trial begins, somebody is killed, and the trial has failed.
-pub fn killed(mesh: &mut Mesh<'_>, victim: Victim) -> Result<()> {
-    let asked = &*mesh;
+/// The trial begins, something is done to it, and it has failed.
+pub fn failed(
+    mesh: &Mesh<'_>,
+    begin: impl FnOnce(&Mesh<'_>) -> Result<()> + Send,
+    interfere: impl FnOnce(&Mesh<'_>) -> Result<()>,
+) -> Result<()> {
     thread::scope(|scope| {
-        let outcome = scope.spawn(|| roll_back(asked));
-        kill(found(asked, victim)?, Signal::SIGKILL).unwrap();
+        let outcome = scope.spawn(|| begin(mesh));
+        interfere(mesh)?;
         assert!(outcome.join().unwrap().is_err());
+        Ok(())
+    })
+}
+
+/// Somebody is killed.
+pub fn killed(mesh: &mut Mesh<'_>, victim: Victim) -> Result<()> {
+    failed(mesh, roll_back, |mesh| {
+        kill(found(mesh, victim)?, Signal::SIGKILL).unwrap();
         Ok(())
     })?;
     if victim == Victim::Supervisor {

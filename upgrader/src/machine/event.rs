@@ -70,6 +70,17 @@ pub enum Follower {
     Newcomer(Option<String>),
 }
 
+impl Follower {
+    /// Which agent that is, if it is one of this supervisor's.
+    pub fn agent(&self) -> Option<Which> {
+        match self {
+            Self::Committed => Some(Which::Committed),
+            Self::Candidate => Some(Which::Candidate),
+            Self::Newcomer(_) => None,
+        }
+    }
+}
+
 /// What the ledger is told of a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {

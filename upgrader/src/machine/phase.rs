@@ -5,7 +5,7 @@ use std::{
 
 use evermesh_handover::message;
 
-use super::{Cause, Newcomer, Peer};
+use super::{Cause, Follower, Newcomer, Peer};
 use crate::Exit;
 
 /// Where a supervisor and its agent are.
@@ -74,6 +74,17 @@ pub enum Next {
     Candidate,
     /// A new supervisor, which gets the seat.
     Newcomer(Newcomer),
+}
+
+impl Next {
+    /// For whom somebody steps down.
+    pub(super) fn follower(&self) -> Follower {
+        match self {
+            Self::Committed { .. } => Follower::Committed,
+            Self::Candidate => Follower::Candidate,
+            Self::Newcomer(newcomer) => Follower::Newcomer(newcomer.release.clone()),
+        }
+    }
 }
 
 /// Why an agent is made to end, and with that, what comes then.

@@ -12,7 +12,8 @@ pub(super) const SETTLING: &str = "a release that is not committed steps down; t
 
 impl Machine {
     /// There is no agent: whoever ran last steps down, if that is needed.
-    pub(super) fn step_down(&mut self, next: Next, follower: Follower, now: Instant) -> Vec<Action> {
+    pub(super) fn step_down(&mut self, next: Next, now: Instant) -> Vec<Action> {
+        let follower = next.follower();
         self.phase = Phase::SteppingDown { by: now + self.settings.step_down_within(), next };
         vec![Action::StepDown(follower)]
     }

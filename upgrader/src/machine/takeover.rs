@@ -68,8 +68,7 @@ impl Machine {
 
     /// There is no agent: the seat is the newcomer's once the committed release has stepped down, or need not.
     pub(super) fn make_way_for(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {
-        let follower = Follower::Newcomer(newcomer.release.clone());
-        self.step_down(Next::Newcomer(newcomer), follower, now)
+        self.step_down(Next::Newcomer(newcomer), now)
     }
 
     pub(super) fn yield_to(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use evermesh_handover::message::Answer;
 
-use super::{Action, Cause, Follower, Machine, Next, Peer, Phase, Record, Which, Why, step_down::SETTLING};
+use super::{Action, Cause, Machine, Next, Peer, Phase, Record, Which, Why, step_down::SETTLING};
 
 /// How much longer each pause between tries is than the one before.
 const PAUSE_GROWTH: u32 = 6;
@@ -138,7 +138,7 @@ impl Machine {
                 trial.step = Step::Recording;
                 vec![Action::Record(Record::Try)]
             }
-            _ if self.unsettled => self.step_down(Next::Committed { words: None }, Follower::Committed, now),
+            _ if self.unsettled => self.step_down(Next::Committed { words: None }, now),
             _ => self.spawn_of(Which::Committed, now),
         }
     }
@@ -149,7 +149,7 @@ impl Machine {
             Step::Recording => {
                 trial.tries_left = trial.tries_left.saturating_sub(1);
                 trial.step = Step::SteppingDown { words: None };
-                self.step_down(Next::Candidate, Follower::Candidate, now)
+                self.step_down(Next::Candidate, now)
             }
             Step::Committing => {
                 (self.trial, self.unsettled) = (None, false);

@@ -12,6 +12,13 @@ use crate::{
 
 /// Its script for an end that goes well.
 const DONE: &str = "exit 0";
+/// That of an agent that falls when it was ready.
+const FALLS: &str = "say READY=1\nexit 1";
+
+/// What the release that steps down was told of the one that follows.
+fn told(rig: &Rig) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(rig.path("told")).unwrap()).unwrap()
+}
 
 /// The later release runs, whose maps the earlier one does not know.
 fn later(rig: &Rig, steps_down: &str, options: &[&str]) -> Supervisor {
@@ -32,9 +39,7 @@ fn the_committed_release_steps_down_before_an_earlier_one_is_tried() {
         (rig.played(), rig.overlaps()),
         (vec!["later".into(), "later-down".into(), "earlier".into()], 0)
     );
-    let told: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(rig.path("told")).unwrap()).unwrap();
-    assert_eq!(told["current"]["origins"], 1, "it is told what the candidate knows");
+    assert_eq!(told(&rig)["current"]["origins"], 1, "it is told what the candidate knows");
 
     // Upwards nothing steps down: the later release carries over by itself.
     let later = rig.client().upgrade(&digest(&rig.path("release-later")).to_string(), 1).unwrap();
@@ -116,9 +121,7 @@ fn the_committed_release_steps_down_before_an_earlier_supervisor_takes_over_and_
     rig.until_runs(&new, &digest(&earlier));
     let played = ["later", "later-down", "earlier", "later", "later-down", "earlier"];
     assert_eq!((rig.played(), rig.overlaps()), (played.map(str::to_owned).into(), 0));
-    let told: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(rig.path("told")).unwrap()).unwrap();
-    assert_eq!(told["current"]["origins"], 1, "it is told what the new supervisor's agent knows");
+    assert_eq!(told(&rig)["current"]["origins"], 1, "it is told what the new supervisor's agent knows");
 }
 
 #[test]
@@ -209,13 +212,11 @@ fn until_settled(rig: &Rig, supervisor: &Supervisor) -> State {
 #[test]
 fn a_later_release_that_falls_after_its_generation_stayed_steps_down_before_the_committed_one_runs() {
     let rig = Rig::new("");
-    let (supervisor, trial) = later_tried(&rig, "say READY=1\nexit 1", DONE, &[]);
+    let (supervisor, trial) = later_tried(&rig, FALLS, DONE, &[]);
     assert!(!rig.until_trial_ended(trial).0.committed);
     until_settled(&rig, &supervisor);
     assert_eq!(rig.played(), ["earlier", "later", "later-down", "earlier"]);
-    let told: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(rig.path("told")).unwrap()).unwrap();
-    assert_eq!(told["current"]["origins"], 1, "it is told what the committed release knows");
+    assert_eq!(told(&rig)["current"]["origins"], 1, "it is told what the committed release knows");
 }
 
 #[test]
@@ -233,7 +234,7 @@ fn a_later_release_that_does_not_step_down_keeps_the_committed_one_from_nothing_
     for (steps_down, expected) in ways {
         let rig = Rig::new("");
         let times = ["--start-timeout-ms", "3000", "--gate-ms", "200"];
-        let (supervisor, trial) = later_tried(&rig, "say READY=1\nexit 1", steps_down, &times);
+        let (supervisor, trial) = later_tried(&rig, FALLS, steps_down, &times);
         assert!(!rig.until_trial_ended(trial).0.committed);
         let state = until_settled(&rig, &supervisor);
         assert_eq!(rig.played(), ["earlier", "later", "later-down", "earlier"]);
@@ -248,7 +249,7 @@ fn a_later_release_that_does_not_step_down_keeps_the_committed_one_from_nothing_
 fn a_later_release_steps_down_also_if_its_supervisor_was_killed_with_it_or_meanwhile() {
     for victim in ["later", "later-down"] {
         let rig = Rig::new("");
-        let script = if victim == "later" { GOOD } else { "say READY=1\nexit 1" };
+        let script = if victim == "later" { GOOD } else { FALLS };
         let steps_down = if victim == "later" { DONE } else { "hang" };
         let (mut supervisor, trial) = later_tried(&rig, script, steps_down, &["--trial-gate-ms", "60000"]);
         rig.until_played(victim, 1);

@@ -132,14 +132,12 @@ impl World {
         releases.ledger = releases.disk.clone();
         releases.must_go_back = releases.ledger.candidate.as_ref().is_some_and(|it| it.reason.is_some());
         let machine = Machine::new(Settings::default(), self.now);
-        self.machine = match &releases.ledger.candidate {
+        let machine = match &releases.ledger.candidate {
             Some(candidate) => machine.with_trial(candidate.tries_left, candidate.reason.is_some()),
             None => machine,
         };
         self.unsettled = releases.ledger.outgoing.is_some();
-        if self.unsettled {
-            self.machine = self.machine.clone().unsettled();
-        }
+        self.machine = if self.unsettled { machine.unsettled() } else { machine };
         (self.agent, self.seat_held, self.yielded_to) = (None, true, None);
     }
 

@@ -17,24 +17,13 @@ fn not_settled(reason: &str) -> Action {
 }
 
 impl Scene {
-    /// The candidate's agent runs.
-    fn candidate() -> Self {
-        let mut scene = Self::running();
-        scene.step(Event::Considered(NEW, Ok((7, 1))));
-        scene.exit(0);
-        scene.tick();
-        scene.step(Event::Recorded);
-        assert_eq!(scene.step(Event::NothingToStepDown), [Action::Spawn(Which::Candidate)]);
-        scene
-    }
-
     fn judged(&mut self, evidence: Evidence) -> Vec<Action> {
         self.step(Event::Request(NEW, Request::Judge { evidence }))
     }
 
     /// The candidate has fallen when its generation stayed, and steps down.
     fn stepping_back() -> Self {
-        let mut scene = Self::candidate();
+        let mut scene = Self::trying(1);
         scene.judged(good());
         assert!(matches!(scene.exit(1)[..], [Action::Record(Record::Held(_))]));
         assert_eq!((scene.tick(), scene.word()), (vec![STEP_DOWN], Word::SteppingDown));
@@ -52,7 +41,7 @@ fn verdict(verdict: Verdict) -> Action {
 
 #[test]
 fn that_a_generation_stays_is_written_down_before_the_candidate_hears_it() {
-    let mut scene = Scene::candidate();
+    let mut scene = Scene::trying(1);
     assert_eq!(scene.judged(Evidence::default()), [verdict(Verdict::Wait)]);
     assert_eq!(scene.judged(good()), [unsettled(), verdict(Verdict::Commit)]);
     assert_eq!(Scene::running().judged(good()), [verdict(Verdict::Commit)]);
@@ -60,7 +49,7 @@ fn that_a_generation_stays_is_written_down_before_the_candidate_hears_it() {
 
 #[test]
 fn a_candidate_that_has_made_no_generation_is_written_down_when_it_is_ready() {
-    assert_eq!(Scene::candidate().notice(Notice::Ready), [unsettled()]);
+    assert_eq!(Scene::trying(1).notice(Notice::Ready), [unsettled()]);
 }
 
 #[test]

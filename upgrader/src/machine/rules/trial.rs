@@ -12,7 +12,7 @@ impl Scene {
     }
 
     /// The committed agent has made place, and the candidate's starts.
-    fn trying(tries: u32) -> Self {
+    pub(super) fn trying(tries: u32) -> Self {
         let mut scene = Self::running();
         scene.upgrade();
         let actions = scene.step(Event::Considered(NEW, Ok((7, tries))));

@@ -17,14 +17,18 @@ impl Keeper {
     /// nobody can.
     pub fn step_down(&mut self, follower: &Follower) -> Option<(PathBuf, Layouts)> {
         let kept = self.kept.as_mut().ok()?;
-        if *follower == Follower::Committed {
-            let outgoing = kept.outgoing()?;
-            let said = kept.needs_step_down(&outgoing, &kept.ordinary)?;
-            return Some((kept.outgoing_agent(outgoing)?, said));
-        }
+        let ran_last = match follower {
+            Follower::Committed => kept.outgoing()?,
+            Follower::Candidate | Follower::Newcomer(_) => kept.ordinary,
+        };
         let follower = kept.digest_of(follower).inspect_err(|why| info!("{why}: {IN_VAIN}")).ok()?;
-        let said = kept.needs_step_down(&kept.ordinary, &follower)?;
-        Some((kept.agent(Which::Committed), said))
+        let said = kept.needs_step_down(&ran_last, &follower)?;
+        let agent = if ran_last == kept.ordinary {
+            kept.agent(Which::Committed)
+        } else {
+            kept.outgoing_agent(ran_last)?
+        };
+        Some((agent, said))
     }
 }
 
@@ -32,11 +36,10 @@ impl Kept {
     /// What its release leaves, nobody else may know: the ledger says so before it is there.
     pub(super) fn unsettle(&mut self, whose: &Follower) -> Option<Event> {
         let release = self.digest_of(whose).ok()?;
-        let candidate = self.ledger.candidate.as_ref().filter(|candidate| candidate.release == release);
-        let accept_loss = candidate.map(|candidate| candidate.accept_loss.clone()).unwrap_or_default();
-        let leaves = !accept_loss.is_empty() || self.needs_step_down(&release, &self.ordinary).is_some();
+        let accept_loss = whose.agent().map_or(&[][..], |which| self.accept_loss(which)).to_vec();
         let known = self.outgoing() == Some(release) && self.accept_loss(Which::Committed) == accept_loss;
-        if !leaves || known {
+        let leaves = || !accept_loss.is_empty() || self.needs_step_down(&release, &self.ordinary).is_some();
+        if known || !leaves() {
             return None;
         }
         self.remember(|ledger| ledger.leaves(release, &accept_loss))

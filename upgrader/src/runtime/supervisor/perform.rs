@@ -77,11 +77,7 @@ impl Supervisor {
         let Some((program, said)) = self.keeper.step_down(follower) else {
             return Some(Event::NothingToStepDown);
         };
-        let accept_loss = match follower {
-            Follower::Committed => self.keeper.accept_loss(Which::Committed),
-            Follower::Candidate => self.keeper.accept_loss(Which::Candidate),
-            Follower::Newcomer(_) => &[],
-        };
+        let accept_loss = follower.agent().map_or(&[][..], |which| self.keeper.accept_loss(which));
         match self.recipe.step_down(&program, &said, accept_loss, &self.run_dir.notify_socket(), seat.lock())
         {
             Ok(agent) => {
