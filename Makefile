@@ -45,10 +45,8 @@ demo: root build variants ## show pods, traffic, kills and upgrades on this mach
 test: root bootstrap-tests test-binaries ## run all tests but those of `make e2e`, needs root
 	@$(tools) $(nextest) --profile $(PROFILE) $(ARGS)
 
-# Over hours, beside other work, a client may get no processor for longer than it waits: it waits longer, and what is lost is lost all the same.
-crash-points: root bootstrap-tests test-binaries ## cut off changes of what runs at every moment and every call, needs root; hours
-	@$(tools) EVERMESH_CRASH_POINTS=all EVERMESH_PATIENCE_FACTOR=5 $(nextest) --profile long \
-		-E 'binary(crash_points) | (binary(later) & test(/^kills::/))' $(ARGS)
+crash-points: root bootstrap-tests test-binaries ## cut off changes of what runs at every moment and every call, needs root; hours, and goes on where it was stopped
+	@$(tools) NEXTEST="$(nextest)" chaos-tests/crash-points $(target)/debug $(target)/crash-points
 
 chaos: root bootstrap-tests test-binaries ## five rounds of changes and kills and 1,000 cycles, needs root; goes on where it was stopped
 	@$(tools) NEXTEST="$(nextest)" chaos-tests/chaos $(target)/debug $(target)/chaos
@@ -84,7 +82,7 @@ verify: bootstrap-verify ## check format, lints, licences and sources; changes n
 	@$(tools) cargo deny --locked check --hide-inclusion-graph bans licenses sources
 	@$(tools) cargo deny --locked $(kernel) --config deny.toml check --hide-inclusion-graph bans licenses sources
 	@shellcheck --external-sources scripts/* .ci/run chaos-tests/kernels/{run,package,image,init} \
-		chaos-tests/variants/{build,build-release} chaos-tests/releases/build chaos-tests/chaos
+		chaos-tests/variants/{build,build-release} chaos-tests/releases/build chaos-tests/{chaos,crash-points}
 
 fix: bootstrap-verify ## format, and apply what clippy can mend
 	@$(tools) cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged

@@ -7,7 +7,7 @@ use rand::RngExt;
 use crate::{
     all,
     plane::{Kind, Plane, Run, Task},
-    strace::{Call, calls, traced},
+    strace::{Call, calls, disturbed},
 };
 
 const OTHER: &str = "evermesh-plane-layouts";
@@ -57,7 +57,7 @@ fn leave(plane: &Plane, call: &Call) {
         plane.start();
         plane.enrol();
     }
-    traced(plane, &["-e", &call.inject("signal=SIGKILL")], &plane.uninstall());
+    disturbed(plane, call, "signal=SIGKILL", &plane.uninstall());
     assert_eq!(Inventory::read(&plane.pins()).unwrap().generations.len(), 0, "no generation is left");
 }
 

@@ -198,6 +198,8 @@ impl Plane {
             Kind::Pods => command.args(["--endpoints", "1024", "--pods", &room]),
         };
         command.args(["--then", task.then]);
+        // Of all that fails there, errors say enough.
+        command.env("RUST_BACKTRACE", "0");
         command.args(task.end_at.iter().flat_map(|at| ["--end-at".to_owned(), at.to_string()]));
         command
     }

@@ -1,7 +1,7 @@
 //! Processes whose system calls are counted and disturbed.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -42,7 +42,19 @@ impl Call {
 
 /// Those of a run that nothing disturbs.
 pub fn calls(plane: &Plane, command: &Command) -> Vec<Call> {
-    listed(&traced(plane, &["-e", &format!("trace={CALLS}")], command))
+    let trace = traced(plane, CALLS, &[], command);
+    let text = fs::read_to_string(&trace).unwrap();
+    let threads: BTreeSet<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(threads.len(), 1, "strace counts the calls of each thread for themselves");
+    listed(&trace)
+}
+
+/// Runs it, and that is done to one of its calls.
+pub fn disturbed(plane: &Plane, call: &Call, fault: &str, command: &Command) {
+    let trace = traced(plane, &call.name, &["-e", &call.inject(fault)], command);
+    let text = fs::read_to_string(trace).unwrap();
+    let done = ["(INJECTED)", "+++ killed by SIGKILL +++"];
+    assert!(done.iter().any(|words| text.contains(words)), "no {fault} of {call:?}");
 }
 
 /// Those in a file of strace's.
@@ -51,17 +63,21 @@ pub fn listed(trace: &Path) -> Vec<Call> {
     let text = fs::read_to_string(trace).unwrap();
     let named = text.lines().filter_map(|line| Some((line, line.split_once('(')?.0)));
     let call = |(line, name): (&str, &str)| {
+        // Threads that are followed are named first.
+        let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
         let number = numbers.entry(name.to_owned()).and_modify(|number| *number += 1).or_insert(1);
         Call { name: name.to_owned(), number: *number, line: line.to_owned() }
     };
     named.map(call).collect()
 }
 
-/// Runs it with strace, which writes into a file.
-pub fn traced(plane: &Plane, options: &[&str], command: &Command) -> PathBuf {
+/// Runs it with strace, which stops it at these calls only and writes into a file.
+fn traced(plane: &Plane, names: &str, options: &[&str], command: &Command) -> PathBuf {
     let file = plane.directory().join("trace");
     let mut strace = Command::new("strace");
-    strace.arg("-o").arg(&file).args(options).arg(command.get_program()).args(command.get_args());
+    strace.args(["--follow-forks", "--seccomp-bpf", "-e", &format!("trace={names}"), "-o"]).arg(&file);
+    strace.args(options).arg(command.get_program()).args(command.get_args());
+    strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     strace.output().unwrap();
     file
 }

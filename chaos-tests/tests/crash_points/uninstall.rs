@@ -8,7 +8,7 @@ use rand::RngExt;
 use crate::{
     all,
     plane::{Kind, Plane, Task},
-    strace::{Call, calls, traced},
+    strace::{Call, calls, disturbed},
 };
 
 /// How many calls are tried where not all are asked for.
@@ -28,7 +28,7 @@ fn a_removal_that_is_killed_at_any_call_goes_on_or_is_made_up_for() {
     for call in chosen {
         for again in [false, true] {
             plane.start();
-            traced(&plane, &["-e", &call.inject("signal=SIGKILL")], &plane.uninstall());
+            disturbed(&plane, call, "signal=SIGKILL", &plane.uninstall());
             if again {
                 plane.start();
                 plane.settled();
