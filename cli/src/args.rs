@@ -140,9 +140,9 @@ pub struct Run {
     pub room: Room,
     #[command(flatten)]
     pub this_node: ThisNode,
-    /// If this release is tried because it is started: maps that may be replaced without what stands in them, where nothing can carry it
-    /// over
-    #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = Table::to_lose, conflicts_with = "takeover")]
+    /// If this release takes over or is tried because it is started: maps that may be replaced without what stands in them, where
+    /// nothing can carry it over
+    #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = Table::to_lose)]
     pub accept_loss: Vec<Table>,
     /// Take over from the supervisor that runs, which takes back if this one does not get ready
     #[arg(long)]

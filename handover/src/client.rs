@@ -141,17 +141,22 @@ impl Client {
         }
     }
 
-    /// Asks a supervisor to yield to this process, which will start the agent of the staged release `digest` and say commit
-    /// or rollback within that time. Returns when the old agent has ended, its release has stepped down where the new agent
+    /// Asks a supervisor to yield to this process, which will start the agent of the staged release `digest`, perhaps without what
+    /// stands in the maps of `accept_loss`, and say commit or rollback within that time. Returns when the old agent has ended, its release has stepped down where the new agent
     /// needs that, and lock and sockets are free.
     pub fn ask(
         mut self,
         release: &str,
         digest: Option<String>,
+        accept_loss: Vec<String>,
         commit_within: Duration,
     ) -> Result<Predecessor, ClientError> {
         let commit_within_ms = Some(u64::try_from(commit_within.as_millis()).unwrap_or(u64::MAX));
-        let ask = Request::Ask { release: release.into(), pid: process::id(), commit_within_ms, digest };
+        let (release, pid) = (release.into(), process::id());
+        let ask = match accept_loss.is_empty() {
+            true => Request::Ask { release, pid, commit_within_ms, digest },
+            false => Request::AskWithLoss { release, pid, commit_within_ms, digest, accept_loss },
+        };
         match self.request(&ask)? {
             Answer::Yielded => Predecessor::new(self.stream, self.lines),
             answer => Err(unexpected(answer)),

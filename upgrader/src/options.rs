@@ -64,8 +64,9 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = milliseconds())]
     pub trial_pause_ms: u64,
 
-    /// Maps that this release may do without what stands in, if it is tried from the start on and nothing can carry that over.
-    #[arg(long, value_name = "MAP", value_delimiter = ',', conflicts_with = "takeover")]
+    /// Maps that this release may do without what stands in, if it takes over or is tried from the start on and nothing can carry that
+    /// over.
+    #[arg(long, value_name = "MAP", value_delimiter = ',')]
     pub accept_loss: Vec<String>,
 
     /// Arguments for the agent.

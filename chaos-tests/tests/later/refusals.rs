@@ -63,6 +63,9 @@ fn an_earlier_release_that_nobody_stepped_down_for_is_refused_and_the_later_one_
             (committed, Some(Known::Own))
         );
         Sockets::open(stage)?.check();
+        events.push(event("upgraded again", || upgrade(mesh, &silent))?);
+        events.push(event(TAKEN_OVER, || take_over(mesh, &same))?);
+        Sockets::open(stage)?.check();
         events.push(event(FELL, || fall(mesh, &silent))?);
         Sockets::open(stage)?.check();
         Ok(events)
@@ -71,11 +74,13 @@ fn an_earlier_release_that_nobody_stepped_down_for_is_refused_and_the_later_one_
     println!("{report}");
     // What sockets asked for is lost, and nothing else, and nothing before that.
     let failed = report.events.iter().filter(|it| it.failures > 0).map(|it| it.event.kind.as_str());
-    assert_eq!((failed.collect::<Vec<_>>(), report.events.len()), (vec![GIVEN_UP, FELL], 6), "{report}");
+    let lost = vec![GIVEN_UP, TAKEN_OVER, FELL];
+    assert_eq!((failed.collect::<Vec<_>>(), report.events.len()), (lost, 8), "{report}");
     assert_eq!(report.failed(), report.failures_with("wrong peer"), "{report}");
 }
 
 const GIVEN_UP: &str = "gone back without what stood in the maps";
+const TAKEN_OVER: &str = "taken over without what stood in the maps";
 const FELL: &str = "fallen, and gone back without what stood in the maps";
 const DECLARED: [&str; 2] = ["--accept-loss", "origins,udp_origins"];
 
@@ -100,6 +105,20 @@ fn fall(mesh: &Mesh<'_>, later: &Path) -> Result<()> {
 /// It is declared for this trial, and told.
 fn give_up(mesh: &Mesh<'_>) -> Result<()> {
     mesh.command(&["upgrade", "rollback", DECLARED[0], DECLARED[1]].map(OsStr::new))?;
+    losses_are_told(mesh)
+}
+
+/// It is declared for this takeover, and told.
+fn take_over(mesh: &mut Mesh<'_>, release: &Path) -> Result<()> {
+    mesh.set_flags(&[&FLAGS[..], &DECLARED[..]].concat());
+    let new = mesh.challenged_by(release)?;
+    mesh.succeeded_by(new, release)?;
+    mesh.set_flags(&FLAGS);
+    assert_eq!(known(mesh), Some(Known::Own));
+    losses_are_told(mesh)
+}
+
+fn losses_are_told(mesh: &Mesh<'_>) -> Result<()> {
     let history = mesh.command(&["upgrade", "history"].map(OsStr::new))?;
     assert!(history.trim_end().ends_with(&format!("with {}", DECLARED.join(" "))), "{history}");
     let status = mesh.command(&["status", "--json"].map(OsStr::new))?;

@@ -23,7 +23,7 @@ pub fn run(directories: &Directories, asked: &Run) -> Result<Exit, Failure> {
     let arguments = arguments(directories, asked, accept_loss);
     let arguments = arguments.map_err(|source| Failure::WorkingDirectory { source })?;
     if asked.takeover && launcher.is_none() {
-        refuse_takeover(directories, &dir)?;
+        refuse_takeover(directories, &dir, accept_loss)?;
     }
     let mut command = Command::new(&supervisor);
     command.envs(launcher.map(|launcher| (LAUNCHED_BY, launcher.to_string())));

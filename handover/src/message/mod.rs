@@ -69,6 +69,22 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<String>,
     },
+    /// The same, and its agent may do without what stands in these maps, where nothing can carry it over. A kind of its own, like
+    /// [`Self::UpgradeWithLoss`].
+    AskWithLoss {
+        /// The asking release, for the log.
+        release: String,
+        /// The asking process as it sees itself, for the log.
+        pid: u32,
+        /// As in [`Self::Ask`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit_within_ms: Option<u64>,
+        /// As in [`Self::Ask`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
+        /// The maps, by name. Only agents understand them.
+        accept_loss: Vec<String>,
+    },
     /// The new supervisor has proven itself; the old one ends. Not answered: the connection closes.
     Commit,
     /// The new supervisor gives up, and has already released lock and sockets. Answered by [`Answer::TakenBack`].

@@ -98,6 +98,9 @@ mod tests {
             |digest| Request::Ask { release: "0.1.0".into(), pid: 7, commit_within_ms: Some(9), digest };
         insta::assert_snapshot!(line(ask(None)), @r#"{"version":0,"message":{"kind":"ask","release":"0.1.0","pid":7,"commit_within_ms":9}}"#);
         insta::assert_snapshot!(line(ask(Some("ab".into()))), @r#"{"version":0,"message":{"kind":"ask","release":"0.1.0","pid":7,"commit_within_ms":9,"digest":"ab"}}"#);
+        let (release, pid, accept_loss) = ("0.1.0".into(), 7, vec!["origins".into()]);
+        let ask = Request::AskWithLoss { release, pid, commit_within_ms: None, digest: None, accept_loss };
+        insta::assert_snapshot!(line(ask), @r#"{"version":0,"message":{"kind":"ask_with_loss","release":"0.1.0","pid":7,"accept_loss":["origins"]}}"#);
         insta::assert_snapshot!(line(Request::Commit), @r#"{"version":0,"message":{"kind":"commit"}}"#);
         insta::assert_snapshot!(line(Request::Rollback), @r#"{"version":0,"message":{"kind":"rollback"}}"#);
         let stop = Request::Stop { intent: Intent::Uninstall };
@@ -179,7 +182,7 @@ mod tests {
             String::from_utf8(encode(&Answer::from(&unreadable)).unwrap()).unwrap()
         };
         insta::assert_snapshot!(refusal(r#"{"version":7,"message":[1]}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"messages of version 7 are not understood here, only those of version 0","versions":[0]}}"#);
-        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `commit`, `rollback`, `stop`, `status`, `judge`, `upgrade`, `upgrade_with_loss` at line 1 column 37","versions":[0]}}"#);
+        insta::assert_snapshot!(refusal(r#"{"version":0,"message":{"kind":"sing"}}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: unknown variant `sing`, expected one of `ask`, `ask_with_loss`, `commit`, `rollback`, `stop`, `status`, `judge`, `upgrade`, `upgrade_with_loss` at line 1 column 37","versions":[0]}}"#);
         insta::assert_snapshot!(refusal(r#"{"version":0}"#), @r#"{"version":0,"message":{"kind":"refused","reason":"the message is not understood here: missing field `message` at line 1 column 13","versions":[0]}}"#);
         insta::assert_snapshot!(refusal("hello"), @r#"{"version":0,"message":{"kind":"refused","reason":"a message must be one JSON object a line, with `version` and `message`: expected value at line 1 column 1","versions":[0]}}"#);
     }

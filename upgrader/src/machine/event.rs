@@ -66,19 +66,13 @@ pub enum Follower {
     Committed,
     /// The one on trial.
     Candidate,
-    /// That of a new supervisor, by its digest; none: it did not say which that is.
-    Newcomer(Option<String>),
-}
-
-impl Follower {
-    /// Which agent that is, if it is one of this supervisor's.
-    pub fn agent(&self) -> Option<Which> {
-        match self {
-            Self::Committed => Some(Which::Committed),
-            Self::Candidate => Some(Which::Candidate),
-            Self::Newcomer(_) => None,
-        }
-    }
+    /// That of a new supervisor.
+    Newcomer {
+        /// Its digest; none: the supervisor did not say which that is.
+        release: Option<String>,
+        /// Maps that it may do without what stands in.
+        accept_loss: Vec<String>,
+    },
 }
 
 /// What the ledger is told of a trial.

@@ -82,7 +82,9 @@ impl Next {
         match self {
             Self::Committed { .. } => Follower::Committed,
             Self::Candidate => Follower::Candidate,
-            Self::Newcomer(newcomer) => Follower::Newcomer(newcomer.release.clone()),
+            Self::Newcomer(Newcomer { release, accept_loss, .. }) => {
+                Follower::Newcomer { release: release.clone(), accept_loss: accept_loss.clone() }
+            }
         }
     }
 }

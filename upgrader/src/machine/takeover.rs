@@ -25,8 +25,17 @@ pub struct Newcomer {
     pub within: Duration,
     /// The release whose agent it will start, by its digest; none: it did not say.
     pub release: Option<String>,
+    /// Maps that this agent may do without what stands in.
+    pub accept_loss: Vec<String>,
     /// What the release that steps down for it said last.
     pub words: Option<String>,
+}
+
+impl Newcomer {
+    fn new(peer: Peer, within_ms: Option<u64>, release: Option<String>, accept_loss: Vec<String>) -> Self {
+        let within = within_ms.map_or(COMMIT_WITHIN, Duration::from_millis).min(COMMIT_WITHIN_MAX);
+        Self { peer, within, release, accept_loss, words: None }
+    }
 }
 
 impl Machine {
@@ -39,9 +48,11 @@ impl Machine {
                 actions.extend(self.stop(Exit::Stopped(intent), now));
                 actions
             }
-            Request::Ask { commit_within_ms, digest: release, .. } => {
-                let asked = commit_within_ms.map_or(COMMIT_WITHIN, Duration::from_millis);
-                self.asked(Newcomer { peer, within: asked.min(COMMIT_WITHIN_MAX), release, words: None }, now)
+            Request::Ask { commit_within_ms, digest, .. } => {
+                self.asked(Newcomer::new(peer, commit_within_ms, digest, Vec::new()), now)
+            }
+            Request::AskWithLoss { commit_within_ms, digest, accept_loss, .. } => {
+                self.asked(Newcomer::new(peer, commit_within_ms, digest, accept_loss), now)
             }
             Request::Upgrade { release, tries } => self.upgrade_asked(peer, release, tries, Vec::new()),
             Request::UpgradeWithLoss { release, tries, accept_loss } => {
@@ -72,9 +83,9 @@ impl Machine {
     }
 
     pub(super) fn yield_to(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {
-        let Newcomer { peer, within, release, .. } = newcomer;
+        let Newcomer { peer, within, release, accept_loss, .. } = newcomer;
         self.phase = Phase::Yielded { peer, until: now + within };
-        let mut actions = self.unsettle(Follower::Newcomer(release));
+        let mut actions = self.unsettle(Follower::Newcomer { release, accept_loss });
         actions.extend([Action::ReleaseSeat, Action::Answer(peer, Answer::Yielded)]);
         actions
     }

@@ -52,7 +52,7 @@ fn machine(settings: Settings, takes_over: bool, beginning: Beginning) -> Machin
 fn ask(options: &Options, run_dir: &RunDir, keeper: &Keeper) -> Result<Option<Predecessor>, SupervisorError> {
     let (release, within) = (keeper.would_run().map(Into::into), options.settings().commit_within());
     let asked = Client::connect(run_dir, YIELD_WITHIN)
-        .and_then(|old| old.ask(env!("CARGO_PKG_VERSION"), release, within));
+        .and_then(|old| old.ask(env!("CARGO_PKG_VERSION"), release, options.accept_loss.clone(), within));
     match asked {
         Ok(predecessor) => Ok(Some(predecessor)),
         Err(ClientError::NotRunning { .. }) => {

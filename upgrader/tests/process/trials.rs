@@ -207,6 +207,33 @@ fn what_a_release_may_lose_is_told_to_its_agents_as_long_as_it_is_on_trial() {
     assert_eq!(rig.played().iter().filter(|script| *script == "b").count(), 3);
 }
 
+/// By a takeover, also on the way back from one that failed.
+#[test]
+fn what_a_release_that_takes_over_may_lose_is_told_until_it_is_committed_and_on_the_way_back() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
+    let mut old = rig.launch(&a, &[]);
+    rig.until_running(&old);
+    let takes_over = ["--takeover", "--accept-loss", "origins", "--takeover-gate-ms"];
+    let mut failing = rig.launch(&b, &[&takes_over[..], &["60000"]].concat());
+    rig.until_running(&failing);
+    failing.kill();
+    rig.until_runs(&old, &digest(&a));
+    until("its settling", || rig.ledger().outgoing.is_none().then_some(()));
+    assert_eq!(rig.may_lose(), ["b origins", "a origins"]);
+
+    let mut new = rig.launch(&b, &[&takes_over[..], &["50"]].concat());
+    assert_eq!(old.ended(), Some(0));
+    rig.until_runs(&new, &digest(&b));
+    let ledger = rig.ledger();
+    let reason = ledger.last().and_then(|entry| entry.reason.as_deref());
+    assert_eq!((reason, ledger.outgoing.clone()), (Some("with --accept-loss origins"), None));
+    new.kill();
+    let again = rig.launch(&b, &[]);
+    rig.until_runs(&again, &digest(&b));
+    assert_eq!(rig.may_lose(), ["b origins", "a origins", "b origins"]);
+}
+
 /// One that comes by itself is told by how it was started, and so is the first of all, which nobody tries.
 #[test]
 fn what_a_release_that_comes_by_itself_may_lose_is_told_while_it_is_tried_or_no_ledger_stood() {

@@ -249,7 +249,7 @@ impl World {
             Record::Unsettled(whose) => {
                 let candidate = self.releases.ledger.candidate.as_ref().map(|candidate| candidate.release);
                 let outgoing = match whose {
-                    Follower::Newcomer(release) => release.as_ref().map(Digest::of),
+                    Follower::Newcomer { release, .. } => release.as_ref().map(Digest::of),
                     _ => candidate,
                 };
                 return self.releases.settle(Some(outgoing.expect("nobody's maps")));
@@ -310,7 +310,7 @@ impl World {
                 );
                 self.asked = true;
             }
-            Follower::Newcomer(_) => {}
+            Follower::Newcomer { .. } => {}
         }
         match self.knows_pins {
             true => self.step(Event::NothingToStepDown),

@@ -110,13 +110,17 @@ impl Scene {
     }
 }
 
-/// For the release of a new supervisor.
+/// The release of a new supervisor.
+fn newcomer() -> Follower {
+    Follower::Newcomer { release: Some("c".into()), accept_loss: Vec::new() }
+}
+
 fn steps_down() -> Action {
-    Action::StepDown(Follower::Newcomer(Some("c".into())))
+    Action::StepDown(newcomer())
 }
 
 fn yielded() -> Vec<Action> {
-    let unsettled = Action::Record(Record::Unsettled(Follower::Newcomer(Some("c".into()))));
+    let unsettled = Action::Record(Record::Unsettled(newcomer()));
     vec![unsettled, Action::ReleaseSeat, Action::Answer(NEW, Answer::Yielded)]
 }
 

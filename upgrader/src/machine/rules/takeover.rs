@@ -88,6 +88,19 @@ fn without_an_agent_the_seat_is_yielded_at_once() {
 }
 
 #[test]
+fn what_a_new_supervisor_may_lose_is_known_to_whoever_steps_down_for_it_and_written_down() {
+    let mut scene = Scene::running();
+    let accept_loss = vec!["origins".to_owned()];
+    let follower = Follower::Newcomer { release: Some("c".into()), accept_loss: accept_loss.clone() };
+    let digest = Some("c".into());
+    let ask =
+        Request::AskWithLoss { release: "9".into(), pid: 9, commit_within_ms: None, digest, accept_loss };
+    scene.step(Event::Request(NEW, ask));
+    assert_eq!(scene.exit(0), [Action::StepDown(follower.clone())]);
+    assert_eq!(scene.exit(0)[0], Action::Record(Record::Unsettled(follower)));
+}
+
+#[test]
 fn the_seat_is_yielded_when_the_committed_release_has_stepped_down() {
     let mut scene = Scene::making_way();
     assert_eq!((scene.notice(Notice::Ready), scene.notice(Notice::Alive)), (vec![], vec![]));

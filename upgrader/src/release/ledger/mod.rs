@@ -247,9 +247,10 @@ impl Ledger {
     pub fn take_over(&mut self, own: Digest, launcher: Digest, now_unix_ms: u64) {
         self.launcher = launcher;
         self.supersede(now_unix_ms);
-        self.settle();
+        let declared = self.outgoing.take().filter(|outgoing| outgoing.release == own);
         if own != self.committed {
             self.begin(own, 1);
+            self.accept_loss(&declared.map_or_else(Vec::new, |outgoing| outgoing.accept_loss));
             self.commit(now_unix_ms);
         }
     }

@@ -5,6 +5,7 @@ mod step_down;
 mod trial;
 
 pub use start::Beginning;
+pub use step_down::StepDown;
 
 use std::path::PathBuf;
 

@@ -141,6 +141,10 @@ impl Kept {
         self.ledger = before.clone().unwrap_or_else(|| self.rebuilt());
         if takes_over {
             self.ordinary = self.after_takeover(before.as_ref());
+            // The old supervisor may not have been able to write it down.
+            if !accept_loss.is_empty() {
+                self.ledger.leaves(self.ordinary, accept_loss);
+            }
             return;
         }
         let trials = self.ledger.trials;

@@ -12,15 +12,26 @@ use crate::{
 
 const IN_VAIN: &str = "nothing steps down for it, and its agent refuses what it does not know";
 
+/// Who steps down, and for whom.
+#[derive(Debug)]
+pub struct StepDown {
+    /// Its agent.
+    pub agent: PathBuf,
+    /// What the release that follows says of its layouts.
+    pub said: Layouts,
+    /// Maps that this one may do without what stands in.
+    pub accept_loss: Vec<String>,
+}
+
 impl Keeper {
-    /// The agent that steps down, and what the release that follows says of its layouts; none: nothing has to step down, or
-    /// nobody can.
-    pub fn step_down(&mut self, follower: &Follower) -> Option<(PathBuf, Layouts)> {
+    /// None: nothing has to step down, or nobody can.
+    pub fn step_down(&mut self, follower: &Follower) -> Option<StepDown> {
         let kept = self.kept.as_mut().ok()?;
         let ran_last = match follower {
             Follower::Committed => kept.outgoing()?,
-            Follower::Candidate | Follower::Newcomer(_) => kept.ordinary,
+            Follower::Candidate | Follower::Newcomer { .. } => kept.ordinary,
         };
+        let accept_loss = kept.accept_loss_of(follower).to_vec();
         let follower = kept.digest_of(follower).inspect_err(|why| info!("{why}: {IN_VAIN}")).ok()?;
         let said = kept.needs_step_down(&ran_last, &follower)?;
         let agent = if ran_last == kept.ordinary {
@@ -28,7 +39,7 @@ impl Keeper {
         } else {
             kept.outgoing_agent(ran_last)?
         };
-        Some((agent, said))
+        Some(StepDown { agent, said, accept_loss })
     }
 }
 
@@ -36,7 +47,7 @@ impl Kept {
     /// What its release leaves, nobody else may know: the ledger says so before it is there.
     pub(super) fn unsettle(&mut self, whose: &Follower) -> Option<Event> {
         let release = self.digest_of(whose).ok()?;
-        let accept_loss = whose.agent().map_or(&[][..], |which| self.accept_loss(which)).to_vec();
+        let accept_loss = self.accept_loss_of(whose).to_vec();
         let known = self.outgoing() == Some(release) && self.accept_loss(Which::Committed) == accept_loss;
         let leaves = || !accept_loss.is_empty() || self.needs_step_down(&release, &self.ordinary).is_some();
         if known || !leaves() {
@@ -51,6 +62,14 @@ impl Kept {
             self.sweep();
         }
         None
+    }
+
+    fn accept_loss_of<'a>(&'a self, follower: &'a Follower) -> &'a [String] {
+        match follower {
+            Follower::Committed => self.accept_loss(Which::Committed),
+            Follower::Candidate => self.accept_loss(Which::Candidate),
+            Follower::Newcomer { accept_loss, .. } => accept_loss,
+        }
     }
 
     fn outgoing(&self) -> Option<Digest> {
@@ -75,8 +94,12 @@ impl Kept {
                 let candidate = self.ledger.candidate.as_ref().map(|candidate| candidate.release);
                 candidate.ok_or_else(|| "no release is on trial".into())
             }
-            Follower::Newcomer(Some(release)) => release.parse().map_err(|error| format!("{error}")),
-            Follower::Newcomer(None) => Err("the new supervisor does not say its release".into()),
+            Follower::Newcomer { release: Some(release), .. } => {
+                release.parse().map_err(|error| format!("{error}"))
+            }
+            Follower::Newcomer { release: None, .. } => {
+                Err("the new supervisor does not say its release".into())
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 use super::Supervisor;
 use crate::{
     machine::{Action, Event, Follower, Phase, Which},
-    runtime::seat::Seat,
+    runtime::{keeper::StepDown, seat::Seat},
 };
 
 impl Supervisor {
@@ -74,11 +74,10 @@ impl Supervisor {
 
     fn step_down(&mut self, follower: &Follower) -> Option<Event> {
         let seat = self.seat.as_ref()?;
-        let Some((program, said)) = self.keeper.step_down(follower) else {
+        let Some(StepDown { agent: program, said, accept_loss }) = self.keeper.step_down(follower) else {
             return Some(Event::NothingToStepDown);
         };
-        let accept_loss = follower.agent().map_or(&[][..], |which| self.keeper.accept_loss(which));
-        match self.recipe.step_down(&program, &said, accept_loss, &self.run_dir.notify_socket(), seat.lock())
+        match self.recipe.step_down(&program, &said, &accept_loss, &self.run_dir.notify_socket(), seat.lock())
         {
             Ok(agent) => {
                 info!("{} steps down, if whoever follows needs it (pid {})", program.display(), agent.pid());
