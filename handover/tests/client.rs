@@ -103,7 +103,7 @@ fn a_refusal_carries_reason_and_versions() {
         peer.hears();
         peer.says(r#"{"version":0,"message":{"kind":"refused","reason":"too old","versions":[3,4]}}"#);
     });
-    match client.ask("0.1.0", None, PATIENCE).unwrap_err() {
+    match client.ask("0.1.0", None, Vec::new(), PATIENCE).unwrap_err() {
         ClientError::Refused { reason, versions } => {
             assert_eq!((reason.as_str(), versions), ("too old", vec![3, 4]))
         }
@@ -148,7 +148,7 @@ fn a_predecessor_hears_commit_or_rollback_once_it_has_yielded() {
             peer.says(YIELDED);
             peer.hears()
         });
-        say(client.ask("0.1.0", None, PATIENCE).unwrap()).unwrap();
+        say(client.ask("0.1.0", None, Vec::new(), PATIENCE).unwrap()).unwrap();
         assert_eq!(played.join().unwrap(), line);
     }
 }
@@ -160,7 +160,7 @@ fn a_predecessor_that_takes_back_or_dies_is_heard() {
         peer.says(YIELDED);
         peer.says(TAKEN_BACK);
     });
-    let mut predecessor = client.ask("0.1.0", None, PATIENCE).unwrap();
+    let mut predecessor = client.ask("0.1.0", None, Vec::new(), PATIENCE).unwrap();
     played.join().unwrap();
     assert_eq!(predecessor.hear(), Heard::TakenBack);
     assert_eq!(next_heard(&mut predecessor), Heard::Gone);

@@ -175,8 +175,9 @@ fn a_new_supervisor_that_says_no_release_or_no_layouts_gets_the_seat_as_ever() {
     let rig = Rig::new("");
     let mut old = later(&rig, DONE, &[]);
     let silent = rig.release("silent", GOOD);
-    let ask =
-        |digest| rig.client().ask("0.0.9", digest, Duration::from_secs(60)).unwrap().rollback().unwrap();
+    let ask = |digest| {
+        rig.client().ask("0.0.9", digest, Vec::new(), Duration::from_secs(60)).unwrap().rollback().unwrap()
+    };
     ask(None);
     until("its being told", || {
         old.log().contains("the new supervisor does not say its release").then_some(())
