@@ -95,7 +95,9 @@ fn programs(number: u32, pins: &GenerationPins, hook: &Hook, id: u32) -> Option<
 
 /// Decides what becomes of what stands. A change that was committed is finished; any other is undone, because of `why`.
 pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
-    let next = observed.generations.keys().last().map_or(1, |last| last + 1);
+    // `live` may name one that is gone: an interrupted removal has left it. It must not name one that is made anew.
+    let last = observed.generations.keys().copied().max().max(observed.live);
+    let next = last.map_or(1, |last| last + 1);
     let Some((live, _)) = observed.live.and_then(|live| Some((live, observed.object(live)?))) else {
         let remove = observed.generations.keys().copied().collect();
         return Recovery::Fresh { number: next, remove, suspended: observed.suspended };

@@ -25,7 +25,7 @@ fn a_first_start_over_what_is_left_of_another_release_takes_it_over_wherever_it_
     leave(&plane, frozen[0]);
     assert_eq!(left(&plane), Table::FROZEN);
     let moments = first_start(&plane, None).finished().moments.len();
-    taken_over(&plane, &pods);
+    taken_over(&plane, &pods, "at once");
     assert_eq!(plane.under_traffic(Vec::new).verdict(), Verdict::Clean);
     remove(&plane);
 
@@ -35,9 +35,9 @@ fn a_first_start_over_what_is_left_of_another_release_takes_it_over_wherever_it_
     };
     for &at in &cuts {
         leave(&plane, frozen[0]);
-        first_start(&plane, Some(at)).cut_off();
+        let cut = first_start(&plane, Some(at)).cut_off();
         first_start(&plane, None).finished();
-        taken_over(&plane, &pods);
+        taken_over(&plane, &pods, cut.moments.last().unwrap());
         remove(&plane);
     }
     let partly = if all() { &frozen[1..] } else { &frozen[1..][..1] };
@@ -45,7 +45,7 @@ fn a_first_start_over_what_is_left_of_another_release_takes_it_over_wherever_it_
         leave(&plane, call);
         let enrolled = left(&plane).contains(&Table::Enrolled);
         first_start(&plane, None).finished();
-        taken_over(&plane, if enrolled { &pods } else { &[] });
+        taken_over(&plane, if enrolled { &pods } else { &[] }, &call.line);
         remove(&plane);
     }
     println!("survived {0} of {0}", 1 + cuts.len() + partly.len());
@@ -72,7 +72,7 @@ fn first_start(plane: &Plane, end_at: Option<usize>) -> Run {
 }
 
 /// The later release runs over maps of its own layouts, and knows these pods.
-fn taken_over(plane: &Plane, pods: &[String]) {
+fn taken_over(plane: &Plane, pods: &[String], when: &str) {
     plane.settled();
     let (inventory, mut kernel) = (Inventory::read(&plane.pins()).unwrap(), Kernel::default());
     for table in Table::BROUGHT {
@@ -81,7 +81,7 @@ fn taken_over(plane: &Plane, pods: &[String]) {
             "{table} is not the later release's"
         );
     }
-    assert_eq!(enrolled(plane), pods);
+    assert_eq!(enrolled(plane), pods, "{when}");
 }
 
 fn enrolled(plane: &Plane) -> Vec<String> {

@@ -103,31 +103,41 @@ fn fall(mesh: &Mesh<'_>, later: &Path) -> Result<()> {
 }
 
 /// It is declared for this trial, and told.
-fn give_up(mesh: &Mesh<'_>) -> Result<()> {
-    mesh.command(&["upgrade", "rollback", DECLARED[0], DECLARED[1]].map(OsStr::new))?;
-    losses_are_told(mesh)
+fn give_up(mesh: &mut Mesh<'_>) -> Result<()> {
+    loses(mesh, |mesh| {
+        mesh.command(&["upgrade", "rollback", DECLARED[0], DECLARED[1]].map(OsStr::new)).map(drop)
+    })
 }
 
 /// It is declared for this takeover, and told.
 fn take_over(mesh: &mut Mesh<'_>, release: &Path) -> Result<()> {
-    mesh.set_flags(&[&FLAGS[..], &DECLARED[..]].concat());
-    let new = mesh.challenged_by(release)?;
-    mesh.succeeded_by(new, release)?;
-    mesh.set_flags(&FLAGS);
-    assert_eq!(known(mesh), Some(Known::Own));
-    losses_are_told(mesh)
+    loses(mesh, |mesh| {
+        mesh.set_flags(&[&FLAGS[..], &DECLARED[..]].concat());
+        let new = mesh.challenged_by(release)?;
+        mesh.succeeded_by(new, release)?;
+        mesh.set_flags(&FLAGS);
+        assert_eq!(known(mesh), Some(Known::Own));
+        Ok(())
+    })
 }
 
-fn losses_are_told(mesh: &Mesh<'_>) -> Result<()> {
+/// What `act` loses is told, once.
+fn loses<'a>(mesh: &mut Mesh<'a>, act: impl FnOnce(&mut Mesh<'a>) -> Result<()>) -> Result<()> {
+    let status = |mesh: &Mesh<'_>| -> Result<Value> {
+        let status = mesh.command(&["status", "--json"].map(OsStr::new))?;
+        Ok(serde_json::from_str(&status).unwrap())
+    };
+    let lost = |status: &Value, table| status["counters"][format!("lost_{table}")].as_u64().unwrap_or(0);
+    let before = status(mesh)?;
+    act(mesh)?;
     let history = mesh.command(&["upgrade", "history"].map(OsStr::new))?;
     assert!(history.trim_end().ends_with(&format!("with {}", DECLARED.join(" "))), "{history}");
-    let status = mesh.command(&["status", "--json"].map(OsStr::new))?;
-    let status: Value = serde_json::from_str(&status).unwrap();
+    let after = status(mesh)?;
     for table in ["origins", "udp_origins"] {
-        let entries = status["counters"][format!("lost_{table}")].as_u64().unwrap_or_default();
+        let entries = lost(&after, table) - lost(&before, table);
         let note = Value::from(format!("{table}: {entries} entries are lost, as it was declared"));
-        let notes = status["agent"]["notes"].as_array().unwrap();
-        assert!(entries > 0 && notes.contains(&note), "{table}: {status:#}");
+        let notes = after["agent"]["notes"].as_array().unwrap();
+        assert!(entries > 0 && notes.contains(&note), "{table}: {after:#}");
     }
     Ok(())
 }

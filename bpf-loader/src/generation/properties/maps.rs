@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use evermesh_pins::{BridgeEnd, Hook};
 
-use super::NEW;
+use super::OLD;
 use crate::generation::{Programs, plan::Links};
 
 /// A frozen map, as it was or as a generation brings it.
@@ -93,7 +93,7 @@ impl Contents {
 
     pub fn version_read(&self, programs: Programs) -> Version {
         match programs {
-            Programs::Of(NEW) if self.carried => Version::New,
+            Programs::Of(generation) if generation != OLD && self.carried => Version::New,
             Programs::Bridge(_, BridgeEnd::Far) => Version::New,
             Programs::Of(_) | Programs::Bridge(_, BridgeEnd::Near) => Version::Old,
         }

@@ -1,6 +1,7 @@
 //! Every list of steps, interrupted before and after each of them, and its recovery interrupted in turn.
 
 mod counting;
+mod left;
 mod loss;
 mod maps;
 mod migration;
@@ -17,6 +18,7 @@ use loss::Loss;
 use maps::{Contents, Version};
 use pods::Pods;
 
+/// What it brought is in use; any other one may bring maps anew.
 const OLD: u32 = 4;
 const NEW: u32 = 5;
 
@@ -37,6 +39,8 @@ struct World {
     pods: Pods,
     /// What programs count.
     counting: Counting,
+    /// Frozen maps of another layout that a removal has left.
+    left: Vec<Table>,
 }
 
 impl World {
@@ -62,6 +66,7 @@ impl World {
             losses: BTreeMap::new(),
             pods: Pods::default(),
             counting: Counting::default(),
+            left: Vec::new(),
         }
     }
 
@@ -124,17 +129,19 @@ impl World {
             }
             Step::MakeLive { generation } if finished(generation) => kernel.live = Some(*generation),
             Step::Remove { generation }
-                if kernel.live != Some(*generation)
+                if !(kernel.live == Some(*generation) && finished(generation))
                     && kernel.links.values().all(|at| at.generation() != *generation) =>
             {
                 kernel.generations.remove(generation);
                 self.counting.remove(*generation);
                 kernel.carried.remove(generation);
                 kernel.bridges.remove(generation);
-                if *generation == NEW {
-                    self.contents.values_mut().for_each(Contents::forget);
+                if *generation != OLD {
+                    let in_use = |table| self.frozen[table] == Version::Old;
+                    let contents = self.contents.iter_mut().filter(|(table, _)| in_use(table));
+                    contents.for_each(|(_, contents)| contents.forget());
                     self.losses.values_mut().for_each(Loss::forget);
-                    if self.frozen[&Table::Enrolled] == Version::Old {
+                    if in_use(&Table::Enrolled) {
                         self.pods.forget();
                     }
                 }
@@ -182,7 +189,7 @@ impl World {
 
     fn verify_maps(&self, programs: Programs) -> Result<(), String> {
         let pinned = |table: Table, version| {
-            let carried = self.kernel.has_carried(NEW, table);
+            let carried = self.kernel.carried.values().any(|carried| carried.contains(&table));
             self.frozen[&table] == version || (version == Version::New && carried)
         };
         let bridges = matches!(programs, Programs::Bridge(..));
@@ -210,7 +217,10 @@ impl World {
 
     fn recovery(&self) -> Vec<Step> {
         match recover(&self.journal, &self.kernel, "its agent ended") {
-            Recovery::Fresh { number, remove, suspended } => plan::first(number, &remove, suspended, &[]),
+            Recovery::Fresh { number, remove, suspended } => {
+                let left = self.left.iter().filter(|table| self.frozen[table] == Version::Old);
+                plan::first(number, &remove, suspended, &left.copied().collect::<Vec<_>>())
+            }
             Recovery::Adopt(adoption) => adoption.steps,
         }
     }
@@ -254,6 +264,7 @@ impl World {
 fn survive(begin: &World, steps: &[Step]) -> Result<usize, String> {
     let mut moments = 0;
     let mut world = begin.clone();
+    let stood = begin.kernel.live.is_some_and(|live| begin.kernel.stand(Programs::Of(live)));
     for at in 0..=steps.len() {
         let interrupted = steps.get(at).map(|step| world.clone().half_done(step));
         for found in interrupted.into_iter().chain([world.clone()]) {
@@ -262,8 +273,7 @@ fn survive(begin: &World, steps: &[Step]) -> Result<usize, String> {
         if let Some(step) = steps.get(at) {
             let stayed_old = !world.committed;
             world.perform(step)?;
-            if stayed_old && !world.committed && world.kernel.live == Some(NEW) && begin.kernel.live.is_some()
-            {
+            if stayed_old && !world.committed && world.kernel.live == Some(NEW) && stood {
                 return Err(format!("{step} without the supervisor's word"));
             }
         }

@@ -26,7 +26,8 @@ impl Pods {
 
     pub fn read_by(&self, programs: Programs) -> Version {
         match programs.generation() {
-            NEW if self.carried => Version::New,
+            OLD => Version::Old,
+            _ if self.carried => Version::New,
             _ => Version::Old,
         }
     }
