@@ -1,6 +1,7 @@
 //! Servers and clients of the test rig, each a process of its own; also usable by hand.
 
 use std::{
+    env,
     io::Read,
     net::SocketAddr,
     path::PathBuf,
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use evermesh_chaos_tests::{
     client::{self, Bounds, Kind, Recorder, Target},
@@ -61,13 +63,14 @@ struct ClientArgs {
     attempts: u64,
 }
 
-/// Clients that never pause would leave what is tested a tenth of a processor: what it takes would take ten times as long.
+/// Clients that never pause would leave what is tested a tenth of a processor: what it takes would take ten times as long. With this
+/// they leave it half of it; `EVERMESH_NICENESS=19` has them leave most of it.
 const NICENESS: i32 = 10;
 
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> anyhow::Result<()> {
-    rustix::process::nice(NICENESS)?;
+    rustix::process::nice(niceness()?)?;
     match Args::parse().role {
         Role::Server { name, ports } => Ok(server::serve(name, &ports, || println!("{READY}"))?),
         Role::Client(args) => run_client(args),
@@ -76,6 +79,11 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn niceness() -> anyhow::Result<i32> {
+    let Ok(said) = env::var("EVERMESH_NICENESS") else { return Ok(NICENESS) };
+    said.parse().with_context(|| format!("EVERMESH_NICENESS is no number: {said}"))
 }
 
 fn run_client(args: ClientArgs) -> anyhow::Result<()> {
