@@ -1,8 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    mem,
-    ops::{Deref, DerefMut},
-};
+use std::{collections::BTreeMap, mem, ops::Deref};
 
 use litemap::LiteMap;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,21 +10,33 @@ use crate::{Names, ServiceKey};
 /// Most workloads stand behind one service, so it is a sorted vector without room to spare.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Memberships(Services);
+// In this order: the flag stands beside what else is read of each of a million workloads.
+#[repr(C)]
+pub struct Memberships {
+    #[serde(skip)]
+    deviates: bool,
+    services: Services,
+}
 
 type Services = LiteMap<ServiceKey, BTreeMap<u16, u16>>;
 
 impl Memberships {
+    /// Whether there is any port on which the workload deviates. Most have none, which is known without a look at each service.
+    pub fn deviates(&self) -> bool {
+        self.deviates
+    }
+
     pub(crate) fn share_names(&mut self, names: &mut Names) {
-        let mut sorted = mem::take(&mut self.0).into_tuple_vec();
+        let mut sorted = mem::take(&mut self.services).into_tuple_vec();
         sorted.iter_mut().for_each(|(key, _)| key.share_names(names));
-        self.0 = LiteMap::from_sorted_store_unchecked(sorted);
+        self.services = LiteMap::from_sorted_store_unchecked(sorted);
     }
 
     fn exactly(services: Services) -> Self {
         let mut sorted = services.into_tuple_vec();
         sorted.shrink_to_fit();
-        Self(LiteMap::from_sorted_store_unchecked(sorted))
+        let deviates = sorted.iter().any(|(_, ports)| !ports.is_empty());
+        Self { services: LiteMap::from_sorted_store_unchecked(sorted), deviates }
     }
 }
 
@@ -42,13 +50,7 @@ impl Deref for Memberships {
     type Target = LiteMap<ServiceKey, BTreeMap<u16, u16>>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl DerefMut for Memberships {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
+        &self.services
     }
 }
 
@@ -67,5 +69,30 @@ impl<const N: usize> From<[(ServiceKey, BTreeMap<u16, u16>); N]> for Memberships
 impl From<BTreeMap<ServiceKey, BTreeMap<u16, u16>>> for Memberships {
     fn from(services: BTreeMap<ServiceKey, BTreeMap<u16, u16>>) -> Self {
         Self::from_iter(services)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn a_port_of_any_service_is_a_deviation() {
+        let [web, db] = ["web", "db"].map(samples::key);
+        let none = || BTreeMap::new();
+        let one = BTreeMap::from([(80, 8080)]);
+        assert!(!Memberships::default().deviates());
+        assert!(!Memberships::from([(web.clone(), none()), (db.clone(), none())]).deviates());
+        assert!(Memberships::from([(web, none()), (db, one)]).deviates());
+    }
+
+    #[test]
+    fn what_is_read_deviates_as_what_was_written() {
+        for ports in [BTreeMap::new(), BTreeMap::from([(80, 8080)])] {
+            let written = Memberships::from([(samples::key("web"), ports)]);
+            let read: Memberships = serde_json::from_str(&serde_json::to_string(&written).unwrap()).unwrap();
+            assert_eq!(read, written);
+        }
     }
 }

@@ -98,10 +98,10 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
     collection::btree_map(0..8u8, one, 0..8).prop_map(|all| {
         let named = |(number, (hosts, target, traits)): (u8, (Vec<&str>, Option<u16>, Traits))| {
             let (health, locality, capacity, revision) = traits;
-            let named = workload(&format!("w{number}"), &hosts);
-            let mut workload = Workload { health, locality, capacity, revision, ..named };
-            workload.services.iter_mut().for_each(|(_, ports)| ports.extend(target.map(|to| (80, to))));
-            workload
+            let ports: BTreeMap<_, _> = target.map(|to| (80, to)).into_iter().collect();
+            let services = hosts.iter().map(|host| (key(host), ports.clone())).collect();
+            let named = workload(&format!("w{number}"), &[]);
+            Workload { services, health, locality, capacity, revision, ..named }
         };
         all.into_iter().map(named).collect()
     })

@@ -138,8 +138,11 @@ impl Snapshot {
     ) -> impl Iterator<Item = (&Arc<Service>, impl Iterator<Item = &Arc<Workload>>)> {
         let mut members = self.members.iter().peekable();
         self.services.iter().map(move |(key, service)| {
-            while members.next_if(|(other, _)| *other < key).is_some() {}
-            let own = members.next_if(|(other, _)| *other == key);
+            // Most have members, and names that are the same are told so sooner than their order.
+            let own = members.next_if(|(other, _)| *other == key).or_else(|| {
+                while members.next_if(|(other, _)| *other < key).is_some() {}
+                members.next_if(|(other, _)| *other == key)
+            });
             (service, own.into_iter().flat_map(|(_, members)| members.iter()))
         })
     }

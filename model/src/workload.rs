@@ -79,10 +79,6 @@ pub struct Workload {
     pub uid: WorkloadUid,
     /// Its addresses, at most one used of each family: the first.
     pub addresses: Addresses,
-    /// The services it stands behind, with the ports on which it deviates.
-    pub services: Memberships,
-    /// Network its addresses belong to; empty: this one.
-    pub network: SmolStr,
     /// Its weight among the workloads of a service. 0: it is given no traffic, and keeps what it has.
     pub capacity: u32,
     /// Whether it may be given traffic.
@@ -90,6 +86,10 @@ pub struct Workload {
     /// No flows are led to it, because what is asked for on the way to it cannot be done.
     #[serde(default, skip_serializing_if = "not")]
     pub withheld: bool,
+    /// Network its addresses belong to; empty: this one.
+    pub network: SmolStr,
+    /// The services it stands behind, with the ports on which it deviates.
+    pub services: Memberships,
     /// Short name.
     pub name: SmolStr,
     /// Kubernetes namespace.

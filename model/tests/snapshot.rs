@@ -189,8 +189,8 @@ fn a_multicast_workload_address() {
 
 #[test]
 fn target_port_zero_of_a_workload() {
-    let mut odd = workload("w1", "10.0.0.1");
-    odd.services.insert(key("web"), BTreeMap::from([(80, 0)]));
+    let services = [(key("web"), BTreeMap::from([(80, 0)]))].into();
+    let odd = Workload { services, ..workload("w1", "10.0.0.1") };
     refused(
         vec![],
         vec![odd],

@@ -53,8 +53,8 @@ fn changes(service: &Service, replaced: &[Replaced]) -> Vec<MemberChange> {
         for (&number, port) in led {
             let one = |workload: &Workload| {
                 let all = service.balancing.health_policy == HealthPolicy::AllowAll;
-                let candidate =
-                    candidate(workload, workload.services.get(&service.key)?, number, port, family)?;
+                let own = workload.services.get(&service.key)?;
+                let candidate = candidate(workload, Some(own), number, port, family)?;
                 (all || workload.health == Health::Healthy).then(|| endpoint((candidate, 1)))
             };
             let mut change = MemberChange {

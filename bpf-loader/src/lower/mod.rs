@@ -163,31 +163,29 @@ fn candidates<'a>(
     port: &Port,
     family: Family,
 ) -> Vec<Candidate<'a>> {
-    let own = |workload: &'a Workload| match workload.services.len() {
-        // A member that stands behind one service stands behind this one.
-        1 => workload.services.values().next(),
-        _ => workload.services.get(&service.key),
+    let own = |workload: &'a Workload| {
+        workload.services.deviates().then(|| workload.services.get(&service.key)).flatten()
     };
     if service.withheld || port.passes == Passes::Always {
         return Vec::new();
     }
     let mut candidates = Vec::with_capacity(members.len());
     let all = members.iter();
-    candidates.extend(all.filter_map(|&workload| candidate(workload, own(workload)?, number, port, family)));
+    candidates.extend(all.filter_map(|&workload| candidate(workload, own(workload), number, port, family)));
     candidates
 }
 
 /// The workload, if it may and can be reached: on this network, with an address of the family and a target port. `own` are the
-/// ports on which it deviates.
+/// ports on which it deviates, if it does on any.
 fn candidate<'a>(
     workload: &'a Workload,
-    own: &BTreeMap<u16, u16>,
+    own: Option<&BTreeMap<u16, u16>>,
     number: u16,
     port: &Port,
     family: Family,
 ) -> Option<Candidate<'a>> {
     let address = *workload.addresses.iter().find(|ip| family.has(ip))?;
-    let port = *own.get(&number).unwrap_or(&port.target_port);
+    let port = *own.and_then(|own| own.get(&number)).unwrap_or(&port.target_port);
     (port != 0 && workload.network.is_empty() && !workload.withheld).then_some(Candidate {
         workload,
         address,

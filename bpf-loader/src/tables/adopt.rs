@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_pins::TableEntries;
@@ -128,7 +128,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
             services: self.services,
             frontends: self.frontends,
             addresses: self.addresses,
-            lowered: BTreeMap::new(),
+            lowered: HashMap::new(),
             strays: self.strays,
             slots: self.slots,
             retired: Retired::default(),

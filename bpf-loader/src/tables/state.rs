@@ -6,7 +6,10 @@ use evermesh_pins::Table;
 use smallvec::SmallVec;
 
 use super::{Store, id_pool::IdPool, records::Records, services::Services, slot_pool::SlotPool};
-use crate::{TableSizes, lower::MemberChange};
+use crate::{
+    TableSizes,
+    lower::{Lowered, MemberChange},
+};
 
 /// What stands in the tables, as the planner needs it: who has which id, what is free, what waits for a
 /// barrier before it may be used again.
@@ -20,7 +23,7 @@ pub struct State {
     /// Known addresses.
     pub(super) addresses: BTreeSet<Address>,
     /// Which digests and addresses each service of the model was lowered to; empty after adoption.
-    pub(super) lowered: BTreeMap<ServiceKey, Footprint>,
+    pub(super) lowered: HashMap<ServiceKey, Footprint>,
     /// What was found that belongs to nothing, to be cleared by the next plan.
     pub(super) strays: Vec<Store>,
     pub(super) service_ids: IdPool,
@@ -90,6 +93,17 @@ pub struct Footprint {
     pub addresses: SmallVec<[Address; 1]>,
 }
 
+impl Footprint {
+    /// Of a service that was lowered to this.
+    pub fn of(Lowered { ports, addresses }: &Lowered) -> Self {
+        Self {
+            digests: ports.iter().map(|port| port.meta.digest).collect(),
+            frontends: ports.iter().flat_map(|port| port.frontends.iter().copied()).collect(),
+            addresses: addresses.as_slice().into(),
+        }
+    }
+}
+
 /// What nothing in the tables refers to any more, but a program run that began earlier may still hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retired {
@@ -114,7 +128,7 @@ impl State {
             endpoints: Records::new(sizes.entries(Table::Endpoints)),
             frontends: BTreeMap::new(),
             addresses: BTreeSet::new(),
-            lowered: BTreeMap::new(),
+            lowered: HashMap::new(),
             strays: Vec::new(),
             service_ids: IdPool::new(sizes.entries(Table::Services), |_| false),
             endpoint_ids: IdPool::new(sizes.entries(Table::Endpoints), |_| false),

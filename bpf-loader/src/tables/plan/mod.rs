@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     mem,
 };
 
@@ -11,7 +12,7 @@ use super::{
     State, Store,
     state::{Footprint, ServiceState, known},
 };
-use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_all, lower_members};
+use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_members};
 
 mod ahead;
 mod layout;
@@ -23,8 +24,9 @@ pub(super) use layout::{Weighted, slots};
 
 /// What the tables should hold from now on.
 pub enum Change<'a> {
-    /// Exactly this; whatever else stands there goes. Each service is lowered when its turn comes.
-    Everything(Box<dyn Iterator<Item = (ServiceKey, Lowered)> + Send + 'a>),
+    /// Exactly the snapshot, for a node at this place; whatever else stands there goes. Each service is lowered when its turn
+    /// comes.
+    Everything(&'a Snapshot, &'a Place),
     /// Only this; all else stays.
     Services {
         /// Services that are as given, or gone where nothing is given.
@@ -37,7 +39,7 @@ pub enum Change<'a> {
 impl<'a> Change<'a> {
     /// All of a snapshot, for a node at this place.
     pub fn everything(snapshot: &'a Snapshot, place: &'a Place) -> Self {
-        Self::Everything(Box::new(lower_all(snapshot, place)))
+        Self::Everything(snapshot, place)
     }
 
     /// What leads from the snapshot that `state` holds to `after`, given what differs between the two.
@@ -101,37 +103,37 @@ pub fn plan_in_parts<E: From<Full>>(
     mut perform: impl FnMut(&[Store]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut plan = Plan { stores: mem::take(&mut state.strays), ..Plan::default() };
-    let (services, members, mut gone) = match change {
-        Change::Everything(services) => (services, Vec::new(), everything(state)),
+    let (wanted, members, mut gone) = match change {
+        Change::Everything(snapshot, place) => (Wanted::All(snapshot, place), Vec::new(), everything(state)),
         Change::Services { services, members } => {
-            let (services, gone) = some(state, services);
-            (services, members, gone)
+            let gone = some(state, services.keys());
+            let lowered = services.into_iter().filter_map(|(key, lowered)| Some((key, lowered?)));
+            (Wanted::These(lowered.collect()), members, gone)
         }
     };
-    let services = match gone.is_empty() {
-        true => services,
+    let wanted = match gone.is_empty() {
+        true => wanted,
         false => {
-            let services: Vec<_> = services.collect();
+            let services = wanted.all();
             services.iter().for_each(|(_, lowered)| gone.keep(lowered));
             plan.remove_frontends(state, &gone);
-            Box::new(services.into_iter())
+            Wanted::These(services)
         }
     };
     for change in &members {
         plan.members(state, change)?;
     }
-    let (mut addresses, mut footprints) = (Vec::new(), Vec::with_capacity(services.size_hint().0));
-    made_ahead(services, |(key, lowered)| {
+    let mut addresses = Vec::new();
+    wanted.each(|(key, lowered)| {
         if plan.stores.len() >= PART {
             perform(&plan.stores)?;
             plan.stores.clear();
         }
-        let footprint = plan.service(state, lowered)?;
-        addresses.extend(&footprint.addresses);
-        footprints.push((mem::take(key), footprint));
+        plan.service(state, lowered)?;
+        addresses.extend_from_slice(&lowered.addresses);
+        state.lowered.insert(mem::take(key), Footprint::of(lowered));
         Ok::<_, E>(())
     })?;
-    put_all(&mut state.lowered, footprints.into_iter().collect());
     plan.frontends(state, addresses)?;
     for digest in gone.digests {
         plan.dismantle(state, digest);
@@ -143,11 +145,33 @@ pub fn plan_in_parts<E: From<Full>>(
 /// Stores that are performed together: few enough to stay in a processor's cache.
 const PART: usize = 2048;
 
-/// Where there are none yet, those that were sorted already stay as they are.
-fn put_all<K: Ord, V>(map: &mut BTreeMap<K, V>, entries: BTreeMap<K, V>) {
-    match map.is_empty() {
-        true => *map = entries,
-        false => map.extend(entries),
+/// Services that are to be as given.
+enum Wanted<'a> {
+    These(Vec<(ServiceKey, Lowered)>),
+    /// All of the snapshot, for a node at this place.
+    All(&'a Snapshot, &'a Place),
+}
+
+impl Wanted<'_> {
+    /// Calls `each` with one after the other.
+    fn each<E>(self, mut each: impl FnMut(&mut (ServiceKey, Lowered)) -> Result<(), E>) -> Result<(), E> {
+        match self {
+            Self::These(services) => services.into_iter().try_for_each(|mut service| each(&mut service)),
+            Self::All(snapshot, place) => made_ahead(
+                snapshot.services_with_members(),
+                |(service, members)| (service.key.clone(), lower(service, members, place)),
+                each,
+            ),
+        }
+    }
+
+    fn all(self) -> Vec<(ServiceKey, Lowered)> {
+        let mut all = Vec::new();
+        let Ok(()) = self.each(|service| {
+            all.push(mem::take(service));
+            Ok::<_, Infallible>(())
+        });
+        all
     }
 }
 
@@ -192,17 +216,12 @@ fn everything(state: &mut State) -> Gone {
     }
 }
 
-fn some(
-    state: &mut State,
-    services: BTreeMap<ServiceKey, Option<Lowered>>,
-) -> (Box<dyn Iterator<Item = (ServiceKey, Lowered)> + Send>, Gone) {
+fn some<'a>(state: &mut State, services: impl Iterator<Item = &'a ServiceKey>) -> Gone {
     let mut gone = Gone::default();
-    for key in services.keys() {
-        if let Some(footprint) = state.lowered.remove(key) {
-            gone.add(&footprint);
-        }
+    for footprint in services.filter_map(|key| state.lowered.remove(key)) {
+        gone.add(&footprint);
     }
-    (Box::new(services.into_iter().filter_map(|(key, lowered)| Some((key, lowered?)))), gone)
+    gone
 }
 
 /// The stores so far.
@@ -216,16 +235,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn service(&mut self, state: &mut State, lowered: &Lowered) -> Result<Footprint, Full> {
-        let mut footprint =
-            Footprint { addresses: lowered.addresses.as_slice().into(), ..Footprint::default() };
+    fn service(&mut self, state: &mut State, lowered: &Lowered) -> Result<(), Full> {
         for port in &lowered.ports {
             let id = self.port(state, port)?;
             self.frontends.extend(port.frontends.iter().map(|key| (*key, FrontendValue::new(id, key))));
-            footprint.digests.push(port.meta.digest);
-            footprint.frontends.extend(port.frontends.iter().copied());
         }
-        Ok(footprint)
+        Ok(())
     }
 
     fn port(&mut self, state: &mut State, port: &LoweredPort) -> Result<u32, Full> {
@@ -256,7 +271,11 @@ impl Plan {
         let is_new = |(key, value): &(&FrontendKey, &FrontendValue)| state.frontends.get(key) != Some(value);
         let new = wanted.iter().filter(is_new).map(|(&key, &value)| Store::SetFrontend { key, value });
         self.stores.extend(new);
-        put_all(&mut state.frontends, wanted);
+        // Where there are none yet, those that were sorted already stay as they are.
+        match state.frontends.is_empty() {
+            true => state.frontends = wanted,
+            false => state.frontends.extend(wanted),
+        }
         let addresses: BTreeSet<_> = addresses.into_iter().collect();
         self.stores.extend(addresses.difference(&state.addresses).copied().map(known));
         match state.addresses.is_empty() {
