@@ -62,7 +62,8 @@ fn snapshot(shapes: &BTreeMap<u8, Shape>) -> Snapshot {
             workload.capacity = if member < 20 { 1 } else { u32::from(port - 7998) };
             let mut targets = BTreeMap::from([(80, port)]);
             targets.extend((port == 8002).then_some((443, port)));
-            workload.services.insert(key(n), targets);
+            let before = workload.services.iter().map(|(key, ports)| (key.clone(), ports.clone()));
+            workload.services = before.chain([(key(n), targets)]).collect();
         }
     }
     let services = shapes.iter().map(|(&n, shape)| service(n, shape));
