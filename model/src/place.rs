@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -29,8 +31,14 @@ impl Place {
     /// The place of the node of that name, as the workloads that run on it tell: each field from the first of them,
     /// by uid, that has it.
     pub fn of_node(node: &str, snapshot: &Snapshot) -> Self {
+        let here = |workload: &&Arc<Workload>| !node.is_empty() && workload.node == node;
+        Self::told_by(node, snapshot.workloads().filter(here))
+    }
+
+    /// The place of the node of that name, as those say that run on it, in the order of their uids.
+    pub(crate) fn told_by<'a>(node: &str, residents: impl Iterator<Item = &'a Arc<Workload>>) -> Self {
         let mut place = Self { node: node.into(), ..Self::default() };
-        for workload in snapshot.workloads().filter(|workload| !node.is_empty() && workload.node == node) {
+        for workload in residents {
             fill(&mut place.cluster, &workload.cluster);
             fill(&mut place.locality.region, &workload.locality.region);
             fill(&mut place.locality.zone, &workload.locality.zone);

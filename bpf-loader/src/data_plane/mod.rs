@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use evermesh_model::{Delta, Place, Replaced, Snapshot};
+use evermesh_model::{Delta, Here, Place, Snapshot};
 use evermesh_pins::{Control, GenerationPins, Inventory, PinDir, Table, WriterLock, host::Cgroup};
 use evermesh_sentinel::Sentinel;
 use nix::time::{ClockId, clock_gettime};
@@ -119,8 +119,8 @@ pub struct DataPlane {
     reading: u64,
     /// Whether `state` is what the tables say; not after a change that failed half-way.
     state_known: bool,
-    /// The last snapshot that was applied whole, and where this node was by it.
-    applied: Option<(Snapshot, Place)>,
+    /// The last snapshot that was applied whole, and where this node is by it.
+    applied: Option<(Snapshot, Here)>,
     /// The free ids and slots were found by reading the tables: a program run may still hold some of them.
     barrier_due: bool,
     _lock: WriterLock,
@@ -138,25 +138,25 @@ impl DataPlane {
     /// Leads the tables from what they say to `snapshot`. On an error they say what they said before.
     pub fn apply(&mut self, snapshot: &Snapshot) -> Result<Applied, ApplyError> {
         match self.lead_to(snapshot) {
-            Ok((place, writes)) => self.settled(snapshot, place, writes),
+            Ok((here, writes)) => self.settled(snapshot, here, writes),
             Err(error) => Err(self.restore(error)),
         }
     }
 
     /// Writes what differs from what was applied. Where this node is by that, and how many stores it took.
-    fn lead_to(&mut self, snapshot: &Snapshot) -> Result<(Place, u64), ApplyError> {
-        let (place, change) = self.difference(snapshot);
+    fn lead_to(&mut self, snapshot: &Snapshot) -> Result<(Here, u64), ApplyError> {
+        let (here, change) = self.difference(snapshot);
         let result = match change {
             Some(change) => self.write(change),
-            None if self.state_known => self.write(Change::everything(&self.in_full(snapshot), &place)),
-            None => self.rewrite(snapshot, &place),
+            None if self.state_known => self.write(Change::everything(&self.in_full(snapshot), &here)),
+            None => self.rewrite(snapshot, &here),
         };
         let writes = match result {
             // What was freed a moment ago may be all that is missing.
-            Err(ApplyError::Full(_)) => self.rewrite(snapshot, &place),
+            Err(ApplyError::Full(_)) => self.rewrite(snapshot, &here),
             other => other,
         }?;
-        Ok((place, writes))
+        Ok((here, writes))
     }
 
     /// Reads the tables anew and writes back whatever differs from what was last applied: drift.
@@ -255,7 +255,7 @@ impl DataPlane {
     fn change_to(
         &mut self,
         number: u32,
-        wanted: Option<&(Snapshot, Place)>,
+        wanted: Option<&(Snapshot, Here)>,
         carrying: Carrying,
     ) -> Result<(), ChangeError> {
         if !self.state_known {
@@ -301,7 +301,7 @@ impl DataPlane {
     fn next_state(
         &mut self,
         sizes: TableSizes,
-        wanted: Option<&(Snapshot, Place)>,
+        wanted: Option<&(Snapshot, Here)>,
     ) -> Result<(TableSizes, Option<Due>, State), ApplyError> {
         let mut sizes = sizes.max(self.state.sizes_in_use());
         let due = wanted.map(|mesh| self.plan_stand_by(sizes, mesh)).transpose()?.flatten();
@@ -440,29 +440,26 @@ impl DataPlane {
         error
     }
 
-    fn settled(&mut self, snapshot: &Snapshot, place: Place, writes: u64) -> Result<Applied, ApplyError> {
+    fn settled(&mut self, snapshot: &Snapshot, here: Here, writes: u64) -> Result<Applied, ApplyError> {
         if cfg!(debug_assertions) {
             self.live.read_frontends(&self.config.pins)?;
-            let wanted = lower_all(&self.in_full(snapshot), &place).collect();
+            let wanted = lower_all(&self.in_full(snapshot), &here).collect();
             self.live.view.as_ref().map_or(Ok(()), |view| tables::check(&wanted, view))?;
         }
-        self.applied = Some((snapshot.clone(), place));
+        self.applied = Some((snapshot.clone(), here));
         Ok(self.counted(writes))
     }
 
     /// Where this node is by this snapshot, and what differs from what was applied last. `None`: that is not known, or
     /// everything may differ.
-    fn difference(&self, snapshot: &Snapshot) -> (Place, Option<Change<'static>>) {
-        let node = &self.config.node;
+    fn difference(&self, snapshot: &Snapshot) -> (Here, Option<Change<'static>>) {
         let Some((before, was)) = self.applied.as_ref().filter(|_| self.state_known) else {
-            return (Place::of_node(node, snapshot), None);
+            return (Here::of_node(&self.config.node, snapshot), None);
         };
         let delta = Delta::between(before, snapshot);
-        let is_here = |replaced: &Replaced| replaced.both().any(|workload| workload.node == *node);
-        let moved = delta.workloads.iter().any(is_here);
-        let place = if moved { Place::of_node(node, snapshot) } else { was.clone() };
-        let change = (place == *was).then(|| Change::of(&self.state, delta, snapshot, was));
-        (place, change)
+        let here = was.after(&delta.workloads);
+        let stays = Place::eq(&here, was);
+        (here, stays.then(|| Change::of(&self.state, delta, snapshot, was)))
     }
 
     fn counted(&self, writes: u64) -> Applied {

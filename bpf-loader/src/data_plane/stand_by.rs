@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use evermesh_model::{Delta, Place, Snapshot};
+use evermesh_model::{Delta, Here, Place, Snapshot};
 use tracing::warn;
 
 use super::{ApplyError, ChangeError, DataPlane, Live, Trial, trial};
@@ -18,7 +18,7 @@ pub struct StandBy {
     live: Live,
     state: State,
     /// The mesh that its tables were led to, and where this node is by it; none: they are to be read and compared.
-    holds: Option<(Snapshot, Place)>,
+    holds: Option<(Snapshot, Here)>,
 }
 
 impl StandBy {
@@ -39,7 +39,7 @@ impl StandBy {
 #[derive(Debug)]
 pub struct Due {
     stores: Vec<Store>,
-    mesh: (Snapshot, Place),
+    mesh: (Snapshot, Here),
 }
 
 impl DataPlane {
@@ -48,7 +48,7 @@ impl DataPlane {
     pub(super) fn plan_stand_by(
         &mut self,
         sizes: TableSizes,
-        mesh: &(Snapshot, Place),
+        mesh: &(Snapshot, Here),
     ) -> Result<Option<Due>, ApplyError> {
         if self.live.view.is_none() {
             return Ok(None);

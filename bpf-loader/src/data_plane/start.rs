@@ -213,7 +213,7 @@ impl DataPlane {
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), StartError> {
         let mut state = State::empty(config.sizes);
-        let applied = snapshot.map(|it| (it.clone(), Place::of_node(&config.node, it)));
+        let applied = snapshot.map(|it| (it.clone(), Here::of_node(&config.node, it)));
         let mut writes = 0;
         let mut fill = |writer: &mut TableWriter| {
             let Some((snapshot, place)) = &applied else { return Ok(()) };
@@ -300,7 +300,7 @@ impl DataPlane {
             notes.push(format!("generation {from} stays, although it was to change ({reason}): a change was undone {count} times, last because {last}"));
             return Ok(None);
         }
-        let wanted = snapshot.map(|it| (it.clone(), Place::of_node(&self.config.node, it)));
+        let wanted = snapshot.map(|it| (it.clone(), Here::of_node(&self.config.node, it)));
         match self.change_to(adoption.next, wanted.as_ref(), carrying) {
             Ok(()) => {
                 self.applied = wanted;
