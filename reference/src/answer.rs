@@ -31,7 +31,9 @@ pub struct Endpoint<'a> {
     pub address: IpAddr,
     /// Where it listens.
     pub port: u16,
-    /// Its part of the flows; more than 0.
+    /// The part of the flows that its revision takes; all, where nothing is split.
+    pub revision: Ratio,
+    /// Its own part of the flows; more than 0.
     pub share: Ratio,
 }
 
@@ -77,8 +79,9 @@ fn passes(snapshot: &Snapshot, service: &Service, port: u16, offer: &Port) -> bo
 
 fn led<'a>(balancing: &Balancing, chosen: Vec<choice::Able<'a>>) -> Answer<'a> {
     let endpoint = |&(workload, (address, port)): &choice::Able<'a>| {
-        let share = choice::share(balancing, &chosen, workload);
-        Endpoint { workload, address, port, share }
+        let revision = choice::share_of_all(balancing, &chosen, workload);
+        let share = revision * choice::share_among_peers(balancing, &chosen, workload);
+        Endpoint { workload, address, port, revision, share }
     };
     match chosen.as_slice() {
         [] => Answer::Refused,
@@ -116,7 +119,7 @@ fn able<'a>(
 mod tests {
     use std::collections::BTreeMap;
 
-    use evermesh_model::{Health, Locality, Scope, ServiceKey, VirtualIp, WorkloadUid};
+    use evermesh_model::{Health, HealthPolicy, Locality, Scope, ServiceKey, VirtualIp, WorkloadUid};
 
     use super::*;
 
@@ -216,5 +219,19 @@ mod tests {
         assert_eq!(shares(mode(Mode::Failover), "z2", &all), [("2".to_owned(), 1, 1)]);
         assert_eq!(shares(mode(Mode::Failover), "z3", &all).len(), 2);
         assert_eq!(shares(mode(Mode::Strict), "z3", &all), []);
+    }
+
+    #[test]
+    fn who_is_healthy_elsewhere_takes_nothing_from_who_is_here_where_only_those_may_be_taken() {
+        let ill = Workload { health: Health::Unhealthy, ..workload(1, "", "z1") };
+        let all = [ill, workload(2, "", "z2")];
+        let mode = |mode| Balancing {
+            mode,
+            scopes: vec![Scope::Zone],
+            health_policy: HealthPolicy::PreferHealthy,
+            ..Balancing::default()
+        };
+        assert_eq!(shares(mode(Mode::Strict), "z1", &all), [("1".to_owned(), 1, 1)]);
+        assert_eq!(shares(mode(Mode::Failover), "z1", &all), [("2".to_owned(), 1, 1)]);
     }
 }

@@ -128,8 +128,13 @@ mod tests {
 
     fn maglev(workloads: &[Workload]) -> Maglev<'_> {
         let share = Ratio::new(1, workloads.len() as u128);
-        let endpoint =
-            |workload| Endpoint { workload, address: IpAddr::from([10, 0, 0, 1]), port: 80, share };
+        let endpoint = |workload| Endpoint {
+            workload,
+            address: IpAddr::from([10, 0, 0, 1]),
+            port: 80,
+            revision: Ratio::new(1, 1),
+            share,
+        };
         Maglev::of(&workloads.iter().map(endpoint).collect::<Vec<_>>()).unwrap()
     }
 

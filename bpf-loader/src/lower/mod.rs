@@ -29,7 +29,7 @@ pub struct LoweredPort {
     pub frontends: Vec<FrontendKey>,
     /// Whether everyone who is given flows has a capacity of 1, which one slot each does not tell.
     pub weigh_one: bool,
-    /// Who stands behind it, in the order of their uids.
+    /// Who stands behind it: first who takes new flows, then who only keeps what it has; each in the order of their uids.
     pub endpoints: Vec<LoweredEndpoint>,
 }
 
@@ -193,10 +193,10 @@ fn candidate<'a>(
     })
 }
 
-fn endpoints(service: &Service, Chosen { flows, draining }: Chosen<'_>) -> Vec<LoweredEndpoint> {
+fn endpoints(service: &Service, Chosen { flows, keeping }: Chosen<'_>) -> Vec<LoweredEndpoint> {
     let slots = weights::slots(&service.balancing, &flows);
-    let draining = draining.into_iter().map(|candidate| (candidate, 0));
-    flows.into_iter().zip(slots).chain(draining).map(endpoint).collect()
+    let keeping = keeping.into_iter().map(|candidate| (candidate, 0));
+    flows.into_iter().zip(slots).chain(keeping).map(endpoint).collect()
 }
 
 fn endpoint((candidate, slots): (Candidate<'_>, u32)) -> LoweredEndpoint {

@@ -1,6 +1,9 @@
 //! The tables beside the reference.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, ServiceWord};
 use evermesh_loader::tables::MemoryTables;
@@ -51,12 +54,42 @@ fn number(algorithm: Algorithm) -> u8 {
 fn by_share(slots: &Option<Slots>, endpoints: &[Endpoint<'_>]) -> Option<String> {
     let Some(slots) = slots else { return Some("a hole".to_owned()) };
     let total = slots.values().sum();
-    let allowed = match exact(endpoints) {
-        Some(parts) => exactly(&parts, total),
-        None if total == room(endpoints) => endpoints.iter().map(|one| around(one.share, total)).collect(),
-        None => Vec::new(),
+    let agrees = match exact(endpoints) {
+        Some(parts) => agree(slots, endpoints, &exactly(&parts, total)),
+        None => {
+            let allowed: Vec<_> = endpoints.iter().map(|one| around(one, total)).collect();
+            total == rounded_total(endpoints)
+                && agree(slots, endpoints, &allowed)
+                && splits(slots, endpoints, total)
+        }
     };
-    (!agree(slots, endpoints, &allowed)).then(|| format!("slots {slots:?}"))
+    (!agrees).then(|| format!("slots {slots:?}"))
+}
+
+/// Whether each revision has its part of all slots. Where it shares a place with another one, that cannot be told.
+fn splits(slots: &Slots, endpoints: &[Endpoint<'_>], total: u128) -> bool {
+    let place = |endpoint: &Endpoint<'_>| (endpoint.address, endpoint.port);
+    endpoints.iter().filter(|one| one.revision.part < one.revision.whole).all(|one| {
+        let is_of_it = |other: &&Endpoint<'_>| other.workload.revision == one.workload.revision;
+        let (own, others): (Vec<_>, Vec<_>) = endpoints.iter().partition(is_of_it);
+        let places: BTreeSet<_> = own.into_iter().map(place).collect();
+        let found: u128 = places.iter().filter_map(|place| slots.get(place)).sum();
+        let (least, most) = (floor(one.revision, total), ceiling(one.revision, total));
+        others.into_iter().any(|other| places.contains(&place(other))) || (least..=most).contains(&found)
+    })
+}
+
+/// As many slots as there is room for, less what the parts of the revisions do not go into without a rest, if they do at all.
+fn rounded_total(endpoints: &[Endpoint<'_>]) -> u128 {
+    let revisions: BTreeMap<_, _> =
+        endpoints.iter().map(|one| (one.workload.revision.as_str(), one.revision)).collect();
+    let parts: Vec<Ratio> = match endpoints.first() {
+        Some(one) if one.revision.part < one.revision.whole => revisions.into_values().collect(),
+        _ => vec![Ratio::new(1, 1)],
+    };
+    let whole = whole_numbers(&parts).map(|parts| parts.into_iter().sum());
+    let room = room(endpoints);
+    whole.filter(|whole| *whole <= room).map_or(room, |whole: u128| room / whole * whole)
 }
 
 /// Whether each place has as many slots as is allowed to the endpoints there together, and there is no other place.
@@ -92,9 +125,18 @@ fn exactly(parts: &[u128], total: u128) -> Vec<(u128, u128)> {
     }
 }
 
-/// The whole numbers beside a part of all slots.
-fn around(share: Ratio, slots: u128) -> (u128, u128) {
-    (slots * share.part / share.whole, (slots * share.part).div_ceil(share.whole))
+/// The whole numbers beside its part of those that its revision may have.
+fn around(Endpoint { revision, share, .. }: &Endpoint<'_>, slots: u128) -> (u128, u128) {
+    let among_peers = Ratio::new(share.part * revision.whole, share.whole * revision.part);
+    (floor(among_peers, floor(*revision, slots)), ceiling(among_peers, ceiling(*revision, slots)))
+}
+
+fn floor(part: Ratio, slots: u128) -> u128 {
+    slots * part.part / part.whole
+}
+
+fn ceiling(part: Ratio, slots: u128) -> u128 {
+    (slots * part.part).div_ceil(part.whole)
 }
 
 /// Where the weights must be rounded, a client may be led elsewhere than by the exact ones, but to no stranger.

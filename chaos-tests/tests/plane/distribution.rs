@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Debug,
     net::{IpAddr, SocketAddr},
     thread,
 };
 
-use evermesh_model::{Algorithm, Balancing, Locality, Mode, Place, Protocol, Scope, Snapshot, Workload};
-use evermesh_reference::{Answer, Endpoint, answer, whole_numbers};
+use evermesh_model::{
+    Algorithm, Balancing, Health, HealthPolicy, Locality, Mode, Place, Protocol, Scope, Snapshot, Workload,
+};
+use evermesh_reference::{Answer, Endpoint, Ratio, answer, whole_numbers};
 use nix::{
     sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     unistd::Pid,
@@ -35,33 +38,50 @@ fn endpoints(mesh: &Snapshot) -> Vec<Endpoint<'_>> {
 }
 
 /// Fails where so uneven a distribution would come up by chance less than once in a thousand million times.
-fn assert_fits(what: &str, counts: &Counts, endpoints: &[Endpoint<'_>]) {
+fn assert_fits<K: Debug + Ord>(what: &str, counts: &BTreeMap<K, u64>, shares: &BTreeMap<K, Ratio>) {
     const DEVIATIONS: f64 = 6.0;
     let total: u64 = counts.values().sum();
-    let part = |endpoint: &Endpoint<'_>| {
-        let expected = total as f64 * endpoint.share.part as f64 / endpoint.share.whole as f64;
-        let found = *counts.get(&(endpoint.address, endpoint.port)).unwrap_or(&0) as f64;
+    let part = |(who, share): (&K, &Ratio)| {
+        let expected = total as f64 * share.part as f64 / share.whole as f64;
+        let found = *counts.get(who).unwrap_or(&0) as f64;
         (found - expected).powi(2) / expected
     };
-    let sum: f64 = endpoints.iter().map(part).sum();
+    let sum: f64 = shares.iter().map(part).sum();
     // Wilson and Hilferty: the cube root of a chi-square is nearly normal.
-    let free = endpoints.len() as f64 - 1.0;
+    let free = shares.len() as f64 - 1.0;
     let most = free * (1.0 - 2.0 / (9.0 * free) + DEVIATIONS * (2.0 / (9.0 * free)).sqrt()).powi(3);
     println!("{what}: chi-square {sum:.1}, at most {most:.1}: {counts:?}");
-    assert!(sum < most && counts.len() == endpoints.len(), "{what}: {sum} > {most}: {counts:?}");
+    assert!(sum < most && counts.keys().eq(shares.keys()), "{what}: {sum} > {most}: {counts:?}");
 }
 
-fn meshes() -> [(&'static str, Snapshot); 4] {
-    let mesh =
-        |balancing, workloads: Vec<Workload>| Snapshot::new([service(balancing)], workloads, []).unwrap();
-    let of_revision = |n: u8, revision: &str| Workload { revision: revision.into(), ..workload(n) };
+fn shares(endpoints: &[Endpoint<'_>]) -> BTreeMap<(IpAddr, u16), Ratio> {
+    endpoints.iter().map(|one| ((one.address, one.port), one.share)).collect()
+}
+
+fn mesh(balancing: Balancing, workloads: Vec<Workload>) -> Snapshot {
+    Snapshot::new([service(balancing)], workloads, []).unwrap()
+}
+
+fn of_revision(n: u8, revision: &str) -> Workload {
+    Workload { revision: revision.into(), ..workload(n) }
+}
+
+fn canary(stable: u32, canary: u32) -> Balancing {
+    Balancing { split: vec![("v1".into(), stable), ("v2".into(), canary)], ..Balancing::default() }
+}
+
+fn meshes() -> [(&'static str, Snapshot); 7] {
     let in_zone = |n: u8, zone: &str, node: &str| Workload {
         locality: Locality { zone: zone.into(), ..Locality::default() },
         node: node.into(),
         ..workload(n)
     };
-    let split = vec![("v1".into(), 99), ("v2".into(), 1)];
+    let two_of_each =
+        || vec![of_revision(1, "v1"), of_revision(2, "v1"), of_revision(3, "v2"), of_revision(4, "v2")];
     let near = Balancing { mode: Mode::Failover, scopes: vec![Scope::Zone], ..Balancing::default() };
+    let on_the_node = Balancing { mode: Mode::Strict, scopes: vec![Scope::Node], ..Balancing::default() };
+    let healthy_first = Balancing { health_policy: HealthPolicy::PreferHealthy, ..Balancing::default() };
+    let ill = |n: u8| Workload { health: Health::Unhealthy, ..workload(n) };
     [
         ("equal", mesh(Balancing::default(), (1..=10).map(workload).collect())),
         (
@@ -71,17 +91,20 @@ fn meshes() -> [(&'static str, Snapshot); 4] {
                 (1..=5).map(|n| Workload { capacity: u32::from(n) * u32::from(n), ..workload(n) }).collect(),
             ),
         ),
-        (
-            "canary",
-            mesh(
-                Balancing { split, ..Balancing::default() },
-                vec![of_revision(1, "v1"), of_revision(2, "v1"), of_revision(3, "v2"), of_revision(4, "v2")],
-            ),
-        ),
+        ("canary of a hundredth", mesh(canary(99, 1), two_of_each())),
+        ("canary of a tenth", mesh(canary(90, 10), two_of_each())),
         (
             "failover",
             mesh(near, vec![in_zone(1, "z1", NODE), in_zone(2, "z1", "other"), in_zone(3, "z2", "other")]),
         ),
+        (
+            "strict",
+            mesh(
+                on_the_node,
+                vec![in_zone(1, "z1", NODE), in_zone(2, "z1", "other"), in_zone(3, "z1", NODE)],
+            ),
+        ),
+        ("none healthy", mesh(healthy_first, (1..=3).map(ill).collect())),
     ]
 }
 
@@ -94,14 +117,37 @@ fn random_picks_follow_the_shares() {
     for (what, mesh) in meshes() {
         plane.apply(&mesh).unwrap();
         plane.reclaim().unwrap();
-        let counts = inside(&bench, &bench.client, || {
-            let picker = Picker::new(&bench, target());
-            let mut counts = Counts::new();
-            (0..PICKS).for_each(|_| *counts.entry(picker.pick()).or_default() += 1);
-            counts
-        });
-        assert_fits(what, &counts, &endpoints(&mesh));
+        assert_fits(what, &picks(&bench), &shares(&endpoints(&mesh)));
     }
+}
+
+/// More than can be weighed exactly: not every endpoint has as much as its neighbour, but each revision has its share.
+#[test]
+fn a_canary_of_many_endpoints_has_its_share() {
+    let bench = Bench::new();
+    make_local(&bench.client, &NETWORKS);
+    let workloads = (1..=220).map(|n| of_revision(n, if n <= 110 { "v1" } else { "v2" }));
+    let mesh = mesh(canary(90, 10), workloads.collect());
+    let (_plane, _) = bench.start(Some(&mesh));
+    bench.enrol(&bench.client);
+    let endpoints = endpoints(&mesh);
+    let revisions: BTreeMap<_, _> =
+        endpoints.iter().map(|one| ((one.address, one.port), one.workload.revision.as_str())).collect();
+    let mut counts = BTreeMap::new();
+    for (place, count) in picks(&bench) {
+        *counts.entry(revisions[&place]).or_default() += count;
+    }
+    let shares = BTreeMap::from([("v1", Ratio::new(9, 10)), ("v2", Ratio::new(1, 10))]);
+    assert_fits("canary of many", &counts, &shares);
+}
+
+fn picks(bench: &Bench) -> Counts {
+    inside(bench, &bench.client, || {
+        let picker = Picker::new(bench, target());
+        let mut counts = Counts::new();
+        (0..PICKS).for_each(|_| *counts.entry(picker.pick()).or_default() += 1);
+        counts
+    })
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A node whose agent is silent for too long leaves new flows alone.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    time::Duration,
+};
 
 use evermesh_loader::{Config, DataPlane};
 use evermesh_model::{Balancing, Snapshot};
@@ -63,6 +66,36 @@ fn flows_are_left_alone_while_the_lease_is_over() {
     assert_eq!((met(&bench), stale(&bench)), (left_alone(), 3));
     plane.beat().unwrap();
     assert_eq!((met(&bench), stale(&bench)), (balanced(), 3));
+}
+
+/// Nobody says any more whether its endpoint is there, and the next datagram can go elsewhere without a loss.
+#[test]
+fn unconnected_udp_is_left_alone_from_its_next_datagram_on() {
+    let (bench, plane) = ready(LEASE);
+    let control = Control::open(&bench.pins()).unwrap();
+    plane.beat().unwrap();
+    let target = SocketAddr::new(VIP4.parse().unwrap(), PORT);
+    inside(&bench, &bench.client, || {
+        let bound = |at: SocketAddr| {
+            let socket = UdpSocket::bind(at).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            socket
+        };
+        let endpoint = bound(SocketAddr::new("10.250.0.1".parse().unwrap(), TARGET));
+        let itself = bound(target);
+        let client = bound("0.0.0.0:0".parse().unwrap());
+        let arrives_at = |server: &UdpSocket| {
+            client.send_to(b"ask", target).unwrap();
+            let (_, from) = server.recv_from(&mut [0; 8]).unwrap();
+            server.send_to(b"answer", from).unwrap();
+            assert_eq!(client.recv_from(&mut [0; 8]).unwrap().1, target);
+        };
+        arrives_at(&endpoint);
+        control.beat(LONG_AGO_NS).unwrap();
+        arrives_at(&itself);
+        plane.beat().unwrap();
+        arrives_at(&endpoint);
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Read, Write},
+    iter,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::Path,
     thread,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use evermesh_loader::DataPlane;
-use evermesh_model::{Health, Snapshot, Workload};
+use evermesh_model::{Balancing, Health, Mode, Scope, Service, Snapshot, Workload};
 use evermesh_pins::Enrolment;
 use evermesh_sockets::destroy_orphans;
 use nix::{
@@ -18,7 +19,7 @@ use nix::{
     sched::{CloneFlags, unshare},
 };
 
-use crate::bench::{Bench, PORT, TARGET, VIP4, VIP6, inside, key};
+use crate::bench::{Bench, NODE, PORT, TARGET, VIP4, VIP6, inside, key};
 
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(2));
 const NAME_LEN: usize = 16;
@@ -72,6 +73,14 @@ fn ask(socket: &UdpSocket) -> String {
     socket.send(b"hello").unwrap();
     let mut answer = [0; 64];
     socket.recv(&mut answer).unwrap();
+    name(&answer)
+}
+
+/// Who answers a socket that is not connected, as whom it asked.
+fn ask_at(socket: &UdpSocket, target: SocketAddr) -> String {
+    let mut answer = [0; 64];
+    socket.send_to(b"hello", target).unwrap();
+    assert_eq!(socket.recv_from(&mut answer).unwrap().1, target);
     name(&answer)
 }
 
@@ -177,13 +186,53 @@ fn draining_endpoints_keep_their_sockets_until_they_go() {
         for target in everywhere() {
             plane.apply(&bench.mesh(2)).unwrap();
             let sockets = by_server(target);
+            let unconnected =
+                iter::repeat_with(|| udp(target)).find(|one| ask_at(one, target) == "web-1").unwrap();
             plane.apply(&draining).unwrap();
             assert_eq!(destroyed(&bench), 0, "{target}");
             for socket in &sockets["web-1"] {
                 assert_eq!(ask(socket), "web-1", "{target}");
             }
+            assert_eq!(ask_at(&unconnected, target), "web-1", "{target}");
+            assert_eq!(ask_at(&udp(target), target), "web-2", "{target}");
             plane.apply(&without(&bench, "web-1")).unwrap();
             assert_eq!(destroyed(&bench), sockets["web-1"].len(), "{target}");
+            assert_eq!(ask_at(&unconnected, target), "web-2", "{target}");
+        }
+    });
+}
+
+/// Web-2 is the nearer one, if it is there at all.
+fn nearest_first(bench: &Bench, with_the_near: bool) -> Snapshot {
+    let whole = bench.mesh(2);
+    let near = Balancing { mode: Mode::Failover, scopes: vec![Scope::Node], ..Balancing::default() };
+    let services = whole.services().map(|one| Service { balancing: near.clone(), ..one.as_ref().clone() });
+    let workloads = whole.workloads().map(|one| one.as_ref().clone()).filter_map(|one| match &*one.name {
+        "web-2" => with_the_near.then(|| Workload { node: NODE.into(), ..one }),
+        _ => Some(Workload { node: "elsewhere".into(), ..one }),
+    });
+    Snapshot::new(services.collect::<Vec<_>>(), workloads.collect::<Vec<_>>(), []).unwrap()
+}
+
+#[test]
+fn a_nearer_endpoint_that_comes_takes_new_flows_and_leaves_the_others_where_they_are() {
+    let (bench, mut plane) = ready();
+    inside(&bench, &bench.client, || {
+        for target in everywhere() {
+            plane.apply(&nearest_first(&bench, false)).unwrap();
+            let (kept, unconnected) = (connected(target), udp(target));
+            assert_eq!((&*ask(&kept), &*ask_at(&unconnected, target)), ("web-1", "web-1"), "{target}");
+            plane.apply(&nearest_first(&bench, true)).unwrap();
+            assert_eq!(destroyed(&bench), 0, "{target}");
+            assert_eq!((&*ask(&kept), &*ask_at(&unconnected, target)), ("web-1", "web-1"), "{target}");
+            assert_eq!(
+                (&*ask(&connected(target)), &*ask_at(&udp(target), target)),
+                ("web-2", "web-2"),
+                "{target}"
+            );
+            plane.apply(&without(&bench, "web-1")).unwrap();
+            assert_eq!(destroyed(&bench), 1, "{target}");
+            assert_eq!(ask_at(&unconnected, target), "web-2", "{target}");
         }
     });
 }
@@ -234,16 +283,10 @@ fn unconnected_udp_moves_by_itself() {
         for target in everywhere() {
             plane.apply(&bench.mesh(2)).unwrap();
             let socket = udp(target);
-            let ask = || {
-                let mut answer = [0; 64];
-                socket.send_to(b"hello", target).unwrap();
-                assert_eq!(socket.recv_from(&mut answer).unwrap().1, target);
-                name(&answer)
-            };
-            let first = ask();
+            let first = ask_at(&socket, target);
             plane.apply(&without(&bench, &first)).unwrap();
             assert_eq!(destroyed(&bench), 0, "{target}");
-            assert_ne!(ask(), first, "{target}");
+            assert_ne!(ask_at(&socket, target), first, "{target}");
         }
     });
 }

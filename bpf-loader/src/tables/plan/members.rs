@@ -23,13 +23,17 @@ pub(super) fn update(
 ) -> Result<(), Full> {
     service.index = None;
     service.weigh_one = wanted.weigh_one;
-    let equal = wanted.algorithm != ALGORITHM_MAGLEV && wanted.endpoints.iter().all(|one| one.slots == 1);
+    let taking = wanted.endpoints.iter().position(|one| one.slots == 0).unwrap_or(wanted.endpoints.len());
+    let (taking, keeping) = wanted.endpoints.split_at(taking);
+    let equal = wanted.algorithm != ALGORITHM_MAGLEV
+        && taking.iter().all(|one| one.slots == 1)
+        && keeping.iter().all(|one| one.slots == 0);
     let is_new = service.slots.is_empty() && service.idle.is_empty();
     if equal && service.equal && is_new {
-        return in_place(plan, state, service, wanted.algorithm, &[], &wanted.endpoints);
+        return in_place(plan, state, service, wanted.algorithm, &[], taking);
     }
     let difference = difference(state, service, &wanted.endpoints);
-    match equal && service.equal {
+    match equal && service.equal && !difference.idles {
         true => {
             let gone = positions(service, &difference.gone);
             in_place(plan, state, service, wanted.algorithm, &gone, &difference.added)
@@ -89,6 +93,8 @@ struct Difference {
     added: Vec<LoweredEndpoint>,
     /// Ids of members that are wanted, by who they are.
     kept: BTreeMap<Identity, u32>,
+    /// One of these takes no new flows.
+    idles: bool,
 }
 
 /// What makes an endpoint another one.
@@ -110,17 +116,20 @@ fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint])
         gone.extend(twin);
     }
     let mut added = Vec::with_capacity(wanted.len().saturating_sub(members.len()));
-    let mut kept = BTreeMap::new();
+    let (mut kept, mut idles) = (BTreeMap::new(), false);
     for one in wanted {
         match members.remove_entry(&wanted_identity(one)) {
-            Some((identity, id)) => drop(kept.insert(identity, id)),
-            // What only drains has nothing to drain here.
+            Some((identity, id)) => {
+                idles |= one.slots == 0;
+                kept.insert(identity, id);
+            }
+            // Who only keeps what it has, has nothing here.
             None if one.slots == 0 => {}
             None => added.push(*one),
         }
     }
     gone.extend(members.into_values());
-    Difference { gone, added, kept }
+    Difference { gone, added, kept, idles }
 }
 
 fn in_place(
@@ -155,7 +164,7 @@ fn anew(
     state: &mut State,
     service: &mut ServiceState,
     wanted: &LoweredPort,
-    Difference { gone, added, mut kept }: Difference,
+    Difference { gone, added, mut kept, .. }: Difference,
 ) -> Result<(), Full> {
     for one in &added {
         let id = new_endpoint(plan, state, service, one)?;
