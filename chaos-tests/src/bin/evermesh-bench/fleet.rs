@@ -18,6 +18,11 @@ pub const ENDPOINTS_EACH: u32 = 20;
 /// Workloads behind the last service, which is one more than was asked for.
 const LARGE: u32 = 10_000;
 
+/// Nodes that workloads run on in turns.
+pub const NODES: u32 = 1000;
+/// The one that runs the second of every so many.
+pub const NODE: &str = "node-1";
+
 /// Workloads behind so many services and one more.
 pub fn endpoints(count: u32) -> u32 {
     count * ENDPOINTS_EACH + LARGE
@@ -81,13 +86,17 @@ impl Fleet {
     /// Workload `n` moves to another address.
     pub fn replace(&mut self, n: u32) -> Changes {
         self.serial += 1;
+        let address = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + self.serial));
+        self.change(n, |one| one.addresses = [address].into_iter().collect())
+    }
+
+    /// Workload `n` becomes another one.
+    pub fn change(&mut self, n: u32, change: impl FnOnce(&mut Workload)) -> Changes {
         let mut changes = Changes::default();
         if let Some(workload) = self.workloads.get_mut(n as usize) {
-            let address = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + self.serial));
-            *workload = Arc::new(Workload {
-                addresses: [address].into_iter().collect(),
-                ..Workload::clone(workload)
-            });
+            let mut other = Workload::clone(workload);
+            change(&mut other);
+            *workload = Arc::new(other);
             changes.workloads.push((workload.uid.clone(), Some(workload.clone())));
         }
         changes
@@ -115,7 +124,7 @@ fn workload(n: u32, address: u32, service: u32) -> Workload {
         name: format!("service-{service}-{n:08x}").into(),
         namespace: "scale".into(),
         addresses: [IpAddr::V4(Ipv4Addr::from_bits(0x0c00_0000 + address))].into_iter().collect(),
-        node: format!("node-{}", n % 1000).into(),
+        node: format!("node-{}", n % NODES).into(),
         services: [(key(service), BTreeMap::new())].into(),
         ..Workload::default()
     }

@@ -1,5 +1,6 @@
 //! What a `connect()` costs, and what established traffic does not: ratios against a baseline in the same run.
 
+mod agent;
 mod caller;
 mod connect;
 mod control_plane;
@@ -7,10 +8,12 @@ mod established;
 mod figures;
 mod fleet;
 mod generation;
+mod kinds;
 mod lay;
 mod machine;
 mod mesh;
 mod milestones;
+mod restart;
 mod scale;
 mod time;
 mod whole_agent;
@@ -60,6 +63,10 @@ enum Part {
     Scale,
     /// A model that is laid into new tables, which the data plane that grows does too
     Lay,
+    /// Single changes, by what changes and how services are balanced
+    Kinds,
+    /// Agents that start over what stands
+    Restart,
     /// Changes of generation
     Generation,
     /// A client of a control plane
@@ -91,6 +98,12 @@ fn main() -> Result<()> {
     }
     if arguments.only.contains(&Part::Lay) {
         println!("{}", lay::measure(services)?);
+    }
+    if arguments.wants(Part::Kinds) {
+        println!("{}", kinds::measure()?);
+    }
+    if arguments.wants(Part::Restart) {
+        println!("agents with a mesh from a file:\n{}", restart::measure(services)?);
     }
     if arguments.wants(Part::Generation) {
         println!("changes of generation:\n{}", generation::measure(&arguments.changed)?);

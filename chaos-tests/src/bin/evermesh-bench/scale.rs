@@ -1,6 +1,6 @@
 //! What a mesh of some size costs: from the model to the kernel's tables, one change, a whole new list, memory.
 
-use std::{fs, hint::black_box, os::fd::AsFd as _, time::Duration};
+use std::{fs, hint::black_box, os::fd::AsFd as _};
 
 use anyhow::{Context, Result};
 use evermesh_agent::source;
@@ -11,13 +11,14 @@ use evermesh_pins::{Inventory, PinDir, TablesView, host, probe::charged};
 
 use crate::{
     figures::table,
-    fleet::{ENDPOINTS_EACH, Fleet, endpoints, room},
+    fleet::{ENDPOINTS_EACH, Fleet, NODE, NODES, endpoints, room},
     lay::Lay,
-    time::{median, ms, timed},
+    time::{median, ms, timed, us},
 };
 
+/// Of three kinds, so many of each at most.
 const CHANGES: u32 = 200;
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 14] = [
     "services",
     "endpoints",
     "parse ms",
@@ -27,6 +28,7 @@ const HEADER: [&str; 13] = [
     "beside it ms",
     "one change us",
     "one of 10,000 us",
+    "one on this node us",
     "new list, 1% changed ms",
     "adopt ms",
     "RSS MB",
@@ -44,7 +46,8 @@ fn row(count: u32) -> Result<Vec<String>> {
     let pins = PinDir::new(sandbox.bpffs());
     let endpoints = endpoints(count);
     let config = Config {
-        sizes: room(count, CHANGES),
+        sizes: room(count, 3 * CHANGES),
+        node: NODE.into(),
         ..Config::new(pins.clone(), host::cgroup(Some(sandbox.pods_cgroup().path()))?, sandbox.dir())
     };
     let mut parts = Fleet::new(count);
@@ -68,6 +71,7 @@ fn row(count: u32) -> Result<Vec<String>> {
     };
     let of_few = median((0..CHANGES).map(|n| one(n * 7)))?;
     let of_many = median((0..CHANGES).map(|n| one(count * ENDPOINTS_EACH + n * 7)))?;
+    let of_here = median((0..20).map(|n| one(1 + n * NODES)))?;
     plane.reclaim()?;
     (0..endpoints / 100).for_each(|n| drop(parts.replace(n * 100)));
     let list = parts.fresh()?;
@@ -92,7 +96,6 @@ fn row(count: u32) -> Result<Vec<String>> {
         parse
     };
     sandbox.close()?;
-    let us = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e6);
     let [model_to_tables, floor, beside] = lay.figures();
     Ok(vec![
         count.to_string(),
@@ -104,6 +107,7 @@ fn row(count: u32) -> Result<Vec<String>> {
         beside,
         us(of_few),
         us(of_many),
+        us(of_here),
         ms(relist),
         ms(adopt),
         (resident / 1_000_000).to_string(),

@@ -14,6 +14,11 @@ pub fn median(times: impl Iterator<Item = Result<Duration>>) -> Result<Duration>
     times.get(times.len() / 2).copied().context("nothing was measured")
 }
 
+/// In microseconds.
+pub fn us(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1e6)
+}
+
 /// In milliseconds.
 pub fn ms(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)

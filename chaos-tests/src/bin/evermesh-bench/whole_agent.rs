@@ -1,11 +1,10 @@
 //! What it costs a whole agent to follow a control plane: from the wire to what traffic obeys and back, and a start without it.
 
 use std::{
-    fs::{self, File},
+    ffi::OsStr,
+    fs,
     ops::Range,
-    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
-    process::{Child, Command},
     thread::{self, sleep},
     time::{Duration, Instant},
 };
@@ -18,13 +17,10 @@ use evermesh_chaos_tests::{
 use evermesh_loader::TableSizes;
 use evermesh_proto::workload::ADDRESS;
 use hdrhistogram::Histogram;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::{
+    agent::{Agent, LOG},
     caller::Caller,
     control_plane::{PODS_EACH, service, sizes, workload},
     figures::table,
@@ -32,13 +28,10 @@ use crate::{
     milestones::{self, Way, histogram},
 };
 
-/// An agent's log, in its sandbox.
-const LOG: &str = "agent.log";
 /// Changes that a node makes before the next one has its turn.
 const TURN: u32 = 100;
 /// Between two changes, by chance: shorter and longer than what an agent does after one.
 const PAUSE_US: Range<u64> = 500..60_000;
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Starts of each agent from what is on its disk.
 const STARTS: u32 = 9;
 const HEADER: [&str; 14] = [
@@ -159,8 +152,9 @@ impl Node {
         istiod.put_all((0..workloads / PODS_EACH).map(service));
         istiod.put_all((0..workloads).map(|n| workload(n, 0)));
         let address = format!("http://{}", istiod.address());
+        let source = control_plane_at(&address);
         let (agent, _) =
-            Agent::start(program, &sandbox, &sandbox.bpffs(), &address, sizes(workloads), MILESTONES)?;
+            Agent::start(program, &sandbox, &sandbox.bpffs(), source, sizes(workloads), MILESTONES)?;
         let obeyed = |seen: &Seen| seen.until_accepted(ADDRESS).len();
         let seen = istiod.wait_for("everything to be obeyed", |seen| obeyed(seen) > 0)?;
         let (everything, pauses) = (obeyed(&seen), ChaCha8Rng::seed_from_u64(workloads.into()));
@@ -242,67 +236,14 @@ pub fn from_disk(
     thread::scope(|scope| {
         let began = Instant::now();
         let other = scope.spawn(meanwhile);
-        let (agent, took) = Agent::start(program, sandbox, bpffs, "http://127.0.0.1:1", sizes, "error")?;
+        let nowhere = control_plane_at("http://127.0.0.1:1");
+        let (agent, took) = Agent::start(program, sandbox, bpffs, nowhere, sizes, "error")?;
         let ended = other.join().ok().context("a thread of the bench panicked")??;
         agent.end()?;
         Ok((took, ended.duration_since(began)))
     })
 }
 
-/// The process. Dropped, it is killed.
-struct Agent(Child);
-
-impl Agent {
-    /// Waits until it is ready, and says how long that took.
-    fn start(
-        program: &Path,
-        sandbox: &Sandbox,
-        bpffs: &Path,
-        address: &str,
-        sizes: TableSizes,
-        log: &str,
-    ) -> Result<(Self, Duration)> {
-        let notify = sandbox.dir().join("notify");
-        let heard = UnixDatagram::bind(&notify)?;
-        heard.set_read_timeout(Some(PATIENCE))?;
-        let mut command = Command::new(program);
-        command.args(["--xds-address", address, "--state-dir"]).arg(sandbox.state_dir());
-        command.arg("--bpffs").arg(bpffs).arg("--run-dir").arg(sandbox.run_dir());
-        command.arg("--cgroup").arg(sandbox.pods_cgroup().path());
-        command.args(["--max-services", &sizes.services.to_string()]);
-        command.args(["--max-endpoints", &sizes.endpoints.to_string()]);
-        command.env("NOTIFY_SOCKET", &notify).env("RUST_LOG", log);
-        let told = sandbox.dir().join(LOG);
-        command.stderr(File::create(&told)?);
-        let began = Instant::now();
-        let agent = Self(command.spawn().with_context(|| format!("start {}", program.display()))?);
-        until_ready(&heard).with_context(|| fs::read_to_string(told).unwrap_or_default())?;
-        let took = began.elapsed();
-        fs::remove_file(notify)?;
-        Ok((agent, took))
-    }
-
-    fn end(mut self) -> Result<()> {
-        kill(Pid::from_raw(self.0.id().cast_signed()), Signal::SIGTERM)?;
-        self.0.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        // It has ended already where all went well.
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-fn until_ready(heard: &UnixDatagram) -> Result<()> {
-    let mut said = [0; 4096];
-    loop {
-        let length = heard.recv(&mut said).context("wait for the agent")?;
-        if String::from_utf8_lossy(&said[..length]).contains("READY=1") {
-            return Ok(());
-        }
-    }
+fn control_plane_at(address: &str) -> [&OsStr; 2] {
+    ["--xds-address", address].map(OsStr::new)
 }
