@@ -20,7 +20,10 @@ const ATTEMPTS: usize = 4;
 pub fn resolve(key: &FrontendKey) -> Resolved {
     match lookup(key) {
         Lookup::Missing => match lookup(&FrontendKey::known_address(key.address)) {
-            Lookup::Missing => Resolved::Unknown,
+            Lookup::Missing => {
+                count(Counter::Elsewhere);
+                Resolved::Unknown
+            }
             Lookup::Found(_) | Lookup::Raced => unless_stale(refuse),
         },
         Lookup::Found(value) => unless_stale(|| Resolved::Service(value.service())),

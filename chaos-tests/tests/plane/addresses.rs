@@ -71,8 +71,11 @@ fn workloads_of_a_headless_service_are_met_at_their_own_addresses() {
     let headless = Service { vips: Vec::new(), ..service(Balancing::default()) };
     let (bench, _plane) = ready(headless, vec![workload(1), workload(2)]);
     for (ip, port) in [("10.250.0.1", TARGET), ("fd00:250::2", PORT), ("10.250.0.9", TARGET)] {
+        let before = bench.counted("elsewhere");
         assert_eq!(met(&bench, ip, port), exactly([(ip, port)]));
+        assert!(bench.counted("elsewhere") >= before + MANY as u64);
     }
+    assert_eq!(bench.counted("translated"), 0);
 }
 
 #[test]

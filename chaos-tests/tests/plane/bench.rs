@@ -9,7 +9,7 @@ use evermesh_chaos_tests::{
 };
 use evermesh_loader::{Config, DataPlane, Started, TableSizes};
 use evermesh_model::{Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid};
-use evermesh_pins::{Enrolment, PinDir, host};
+use evermesh_pins::{Enrolment, Inventory, PinDir, TablesView, host};
 
 pub const VIP4: &str = "10.96.0.10";
 pub const VIP6: &str = "fd00:96::a";
@@ -52,6 +52,13 @@ impl Bench {
 
     pub fn enrol(&self, pod: &Pod) {
         Enrolment::open(&self.pins()).unwrap().add(pod.name(), pod.netns().path()).unwrap();
+    }
+
+    /// What the first generation has counted under this name.
+    pub fn counted(&self, name: &str) -> u64 {
+        let inventory = Inventory::read(&self.pins()).unwrap();
+        let counters = TablesView::counters(&self.pins(), 1, &inventory.generations[&1]).unwrap();
+        counters.iter().find(|(counter, _)| *counter == name).unwrap().1
     }
 
     /// A mesh in which the first `members` pods stand behind the service.

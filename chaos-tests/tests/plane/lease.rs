@@ -7,7 +7,7 @@ use std::{
 
 use evermesh_loader::{Config, DataPlane};
 use evermesh_model::{Balancing, Snapshot};
-use evermesh_pins::{Control, Inventory, TablesView};
+use evermesh_pins::Control;
 
 use crate::{
     bench::{Bench, PORT, TARGET, VIP4, VIP6, inside},
@@ -51,9 +51,7 @@ fn left_alone() -> [Met; 3] {
 }
 
 fn stale(bench: &Bench) -> u64 {
-    let inventory = Inventory::read(&bench.pins()).unwrap();
-    let counters = TablesView::counters(&bench.pins(), 1, &inventory.generations[&1]).unwrap();
-    counters.iter().find(|(name, _)| *name == "stale").unwrap().1
+    bench.counted("stale")
 }
 
 #[test]

@@ -8,7 +8,6 @@ use std::{
 
 use evermesh_loader::DataPlane;
 use evermesh_model::{Balancing, Health, Passes, Port, Protocol, Service, Snapshot, Workload};
-use evermesh_pins::{Inventory, TablesView};
 
 use crate::{
     bench::{Bench, PORT, TARGET, VIP4, VIP6, inside, key},
@@ -53,9 +52,7 @@ fn met(bench: &Bench) -> [Met; 3] {
 }
 
 fn left_alone(bench: &Bench) -> u64 {
-    let inventory = Inventory::read(&bench.pins()).unwrap();
-    let counters = TablesView::counters(&bench.pins(), 1, &inventory.generations[&1]).unwrap();
-    counters.iter().find(|(name, _)| *name == "left_alone").unwrap().1
+    bench.counted("left_alone")
 }
 
 #[test]

@@ -20,13 +20,15 @@ pub enum Counter {
     LeftAlone = 7,
     /// A bridge could not write an entry to the map beside the primary: that map is not complete.
     NotMirrored = 8,
+    /// A flow, or a datagram with an address of its own, to what is no virtual IP: a workload's own address, or the world.
+    Elsewhere = 9,
 }
 
 impl Counter {
     /// Elements of `counters`.
     pub const LEN: u32 = 16;
     /// All that have a name, in index order, with the name under which they are shown.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Translated, "translated"),
         (Self::RefusedEmpty, "refused_no_endpoints"),
         (Self::RefusedPort, "refused_unknown_port"),
@@ -36,5 +38,6 @@ impl Counter {
         (Self::Stale, "stale"),
         (Self::LeftAlone, "left_alone"),
         (Self::NotMirrored, "not_mirrored"),
+        (Self::Elsewhere, "elsewhere"),
     ];
 }
