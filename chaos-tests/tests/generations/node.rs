@@ -1,6 +1,6 @@
 //! A node whose data plane this process drives.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command, thread, time::Duration};
 
 use evermesh_agent::source;
 use evermesh_chaos_tests::{
@@ -17,6 +17,8 @@ use evermesh_pins::{
     layout::{Kernel, Known},
 };
 
+/// Under traffic, before anything is done: longer than what counts as near what is done afterwards.
+const NOTHING_DONE: Duration = Duration::from_secs(6);
 const SIZES: TableSizes =
     TableSizes { services: 256, endpoints: 1000, origins: 16_384, udp_origins: 16_384, pods: 64 };
 
@@ -112,8 +114,13 @@ impl Node {
         known[0]
     }
 
+    /// What traffic says of `act`, and of a while before it.
     pub fn under_traffic(&self, act: impl FnOnce() -> Vec<Event>) -> Report {
-        Traffic::around(&self.stage, || Ok(act())).unwrap()
+        Traffic::around(&self.stage, || {
+            thread::sleep(NOTHING_DONE);
+            Ok(act())
+        })
+        .unwrap()
     }
 }
 
