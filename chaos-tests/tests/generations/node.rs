@@ -70,6 +70,7 @@ impl Node {
             sizes: TableSizes {
                 endpoints: twice(SIZES.endpoints, wanted.larger),
                 origins: twice(SIZES.origins, wanted.carried),
+                udp_origins: twice(SIZES.udp_origins, wanted.carried),
                 pods: twice(SIZES.pods, wanted.larger || wanted.carried),
                 ..SIZES
             },
