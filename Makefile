@@ -72,6 +72,7 @@ cluster-cycles: ## take clusters up and down 20 times and kill `up` 10 times; te
 		ARGS="-E 'binary(e2e) & test(/^(cleanup|interruption)::/)'"
 
 bench: root build ## measure the cost of a connect() against a baseline, needs root
+	@$(tools) chaos-tests/variants/build-release $(target)/variants $(target) release
 	@$(tools) scripts/as-root $(target)/release/evermesh-bench $(ARGS)
 
 verify: bootstrap-verify ## check format, lints, licences and sources; changes nothing
