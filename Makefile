@@ -48,7 +48,7 @@ test: root bootstrap-tests test-binaries ## run all tests but those of `make e2e
 crash-points: root bootstrap-tests test-binaries ## cut off changes of what runs at every moment and every call, needs root; hours, and goes on where it was stopped
 	@$(tools) NEXTEST="$(nextest)" chaos-tests/crash-points $(target)/debug $(target)/crash-points
 
-chaos: root bootstrap-tests test-binaries ## five rounds of changes and kills and 1,000 cycles, needs root; goes on where it was stopped
+chaos: root bootstrap-tests test-binaries ## five rounds of changes and kills, a million entries and 1,000 cycles, needs root; goes on where it was stopped
 	@$(tools) NEXTEST="$(nextest)" chaos-tests/chaos $(target)/debug $(target)/chaos
 
 test-kernels: bootstrap-kernels ## run the tests that face the kernel on emulated Debian kernels, 6.1 and 6.12
@@ -72,6 +72,7 @@ cluster-cycles: ## take clusters up and down 20 times and kill `up` 10 times; te
 		ARGS="-E 'binary(e2e) & test(/^(cleanup|interruption)::/)'"
 
 bench: root build ## measure the cost of a connect() against a baseline, needs root
+	@$(tools) chaos-tests/variants/build-release $(target)/variants $(target) release
 	@$(tools) scripts/as-root $(target)/release/evermesh-bench $(ARGS)
 
 verify: bootstrap-verify ## check format, lints, licences and sources; changes nothing

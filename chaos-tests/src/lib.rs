@@ -19,6 +19,7 @@ pub mod release;
 pub mod sandbox;
 pub mod server;
 pub mod stage;
+pub mod steps;
 mod sys;
 pub mod wait;
 

@@ -9,10 +9,9 @@ set_apart() {
   find "$tree" -name Cargo.lock -exec sed -i "/^name = \"evermesh-/{n;s/\"$/-$name\"/}" {} +
 }
 
-# Features are chosen as for the workspace's tests, though there are no examples to build.
 # Usage: build_apart TREE CARGO_ARGUMENT...
 build_apart() {
   local tree=$1
   shift
-  cargo build --quiet --locked --workspace --manifest-path "$tree/Cargo.toml" --examples "$@"
+  cargo build --quiet --locked --workspace --manifest-path "$tree/Cargo.toml" "$@"
 }

@@ -10,6 +10,10 @@ use std::{
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use evermesh_agent::source;
+use evermesh_chaos_tests::{
+    clock::now_ns,
+    steps::{Course, Steps},
+};
 use evermesh_loader::{
     Config, DataPlane, TableSizes,
     generation::{Moment, Step, Watch},
@@ -17,7 +21,7 @@ use evermesh_loader::{
 use evermesh_pins::{PinDir, Table, host};
 use nix::sys::signal::{Signal, raise};
 
-/// Starts a data plane and prints every step, before and after it is done
+/// Starts a data plane and prints every step, before and after it is done, and at last when that was
 #[derive(Parser)]
 struct Args {
     /// Where it is pinned
@@ -32,12 +36,18 @@ struct Args {
     /// The mesh
     #[arg(long)]
     config: PathBuf,
+    /// Room for so many service ports
+    #[arg(long, default_value_t = TableSizes::DEFAULT.services)]
+    services: u32,
     /// Room for so many endpoints; another number than before makes a new generation
     #[arg(long)]
     endpoints: u32,
     /// Room for so many origins; another number than before carries them over
     #[arg(long, default_value_t = TableSizes::DEFAULT.origins)]
     origins: u32,
+    /// Room for so much of what unconnected UDP sockets asked for; another number than before carries it over
+    #[arg(long, default_value_t = TableSizes::DEFAULT.udp_origins)]
+    udp_origins: u32,
     /// Room for so many pods; another number than before carries them over
     #[arg(long, default_value_t = TableSizes::DEFAULT.pods)]
     pods: u32,
@@ -70,35 +80,46 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let mesh = source::read(&args.config).and_then(source::Raw::parse).context("read the mesh")?.snapshot;
     let cgroup = host::cgroup(Some(&args.cgroup))?;
+    let steps = Steps::default();
     let config = Config {
         sizes: TableSizes {
+            services: args.services,
             endpoints: args.endpoints,
             origins: args.origins,
+            udp_origins: args.udp_origins,
             pods: args.pods,
-            ..TableSizes::default()
         },
         candidate: true,
         accept_loss: args.accept_loss,
         sentinel: args.sentinel.then(env::current_exe).transpose()?,
-        watch: watch(args.end_at),
+        watch: watch(steps.clone(), args.end_at),
         ..Config::new(PinDir::new(args.bpffs), cgroup, args.state_dir)
     };
+    let mut began_ns = now_ns();
     let (mut plane, started) = DataPlane::start(config, Some(&mesh))?;
+    let mut ready_ns = now_ns();
     match args.then {
         Then::Commit => plane.commit()?,
         Then::RollBack => plane.roll_back("that is what was asked for")?,
         Then::StepDown => {
             plane.commit()?;
-            plane.step_down().map(drop)?;
+            let _earlier = steps.take();
+            began_ns = now_ns();
+            plane.try_step_down()?;
+            ready_ns = now_ns();
+            plane.commit()?;
         }
     }
     println!("done {}", started.how);
+    let course = Course { began_ns, ready_ns, ended_ns: now_ns(), steps: steps.take() };
+    println!("{}", serde_json::to_string(&course)?);
     Ok(())
 }
 
-fn watch(end_at: Option<usize>) -> Watch {
+fn watch(steps: Steps, end_at: Option<usize>) -> Watch {
     let next = AtomicUsize::new(0);
     Watch::new(move |step, moment| {
+        steps.note(step, moment);
         let number = next.fetch_add(1, Ordering::Relaxed);
         // Whoever reads this knows how far it came, and nothing else matters to it.
         let _unread = tell(number, step, moment);

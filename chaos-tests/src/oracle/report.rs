@@ -16,6 +16,10 @@ pub struct Report {
     pub longest_stall: Stall,
     /// The longest single attempt.
     pub longest_attempt: Duration,
+    /// Connections that no event is near.
+    pub undisturbed: Latency,
+    /// Connections that overlap any event.
+    pub disturbed: Latency,
     /// Every event, in order.
     pub events: Vec<EventReport>,
     /// The events summed up by kind.

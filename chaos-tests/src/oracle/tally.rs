@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use nix::errno::Errno;
 
 use super::{
-    Event, EventReport, FailureSample, KindReport, Report, Rules, Stall, Timeline, Void, event::Place,
-    rules::exhaustion, stall::Gap,
+    Event, EventReport, FailureSample, KindReport, Latency, Report, Rules, Stall, Timeline, Void,
+    event::Place, rules::exhaustion, stall::Gap,
 };
 use crate::client::Attempt;
 
@@ -21,6 +21,8 @@ pub(super) struct Tally {
     shortages: BTreeMap<i32, u64>,
     longest_stall: Stall,
     longest_attempt: Duration,
+    undisturbed: Latency,
+    disturbed: Latency,
     events: Vec<EventReport>,
     kinds: BTreeMap<String, KindReport>,
     pub(super) void: Vec<Void>,
@@ -65,6 +67,7 @@ impl Tally {
     }
 
     fn during(&mut self, attempt: &Attempt, events: Range<usize>) {
+        self.disturbed.take(attempt);
         for index in events {
             let failures = u64::from(attempt.outcome.is_failure());
             let event = &mut self.events[index];
@@ -78,6 +81,9 @@ impl Tally {
     }
 
     fn between(&mut self, attempt: &Attempt, after: Option<usize>, before: Option<usize>) {
+        if after.or(before).is_none() {
+            self.undisturbed.take(attempt);
+        }
         if let Some(index) = after {
             self.kind(index).after.take(attempt);
         }
@@ -112,6 +118,8 @@ impl Tally {
             samples: self.samples,
             longest_stall: self.longest_stall,
             longest_attempt: self.longest_attempt,
+            undisturbed: self.undisturbed,
+            disturbed: self.disturbed,
             events: self.events,
             kinds: self.kinds,
             void: self.void,

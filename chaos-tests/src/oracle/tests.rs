@@ -191,3 +191,14 @@ fn latency_is_told_before_during_and_after() {
     assert!(is(kind.after.p50(), 500) && is(kind.after.p99(), 500), "{}", kind.after);
     assert_eq!((kind.before.count(), kind.during.count(), kind.after.count()), (600, 42, 1358));
 }
+
+#[test]
+fn what_is_near_no_event_is_told_apart() {
+    let report = Run::mutated(|run| {
+        let early = run.clients.iter_mut().flat_map(|c| &mut c.attempts).filter(|a| a.start_ns < 200 * MS);
+        early.for_each(|a| *a = Attempt { start_ns: a.start_ns, end_ns: a.start_ns + MS / 4, ..*a });
+        run.events = vec![Event { kind: "agent killed".into(), start_ns: 1200 * MS, end_ns: 1210 * MS }];
+    });
+    assert_eq!((report.undisturbed.count(), report.kinds["agent killed"].before.count()), (400, 1600));
+    assert!(report.undisturbed.p99() < Duration::from_micros(300), "{}", report.undisturbed);
+}

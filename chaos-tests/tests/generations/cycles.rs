@@ -12,6 +12,11 @@ use crate::{
 /// The kernel frees its objects late.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+/// One cycle in so many carries over what stands in the maps that all share, to larger ones and back.
+const CARRIED_EVERY: usize = 2;
+/// One cycle in so many has a sentinel.
+const SENTINEL_EVERY: usize = 20;
+
 /// What a node has, but for numbers that change with each generation.
 #[derive(PartialEq, Eq, Debug)]
 struct Holdings {
@@ -29,10 +34,10 @@ fn upgrades_there_and_back_leave_nothing_behind() {
     let node = Node::new();
     let foreign = Objects::now().unwrap();
     // The first round makes what stays, such as the journal.
-    cycle(&node);
+    cycle(&node, 0);
     let before = holdings(&node);
-    for _ in 0..cycles {
-        cycle(&node);
+    for number in 1..=cycles {
+        cycle(&node, number);
     }
     assert_eq!(holdings(&node), before);
     let (now, pinned) = (Objects::now().unwrap(), Objects::pinned_below(&node.sandbox.bpffs()).unwrap());
@@ -53,7 +58,7 @@ fn upgrades_there_and_back_leave_nothing_behind() {
 #[test]
 fn a_pin_that_a_release_leaves_behind_is_noticed() {
     let node = Node::new();
-    cycle(&node);
+    cycle(&node, 0);
     let before = holdings(&node);
     let pins = node.pins();
     let leaking = Watch::new(move |step, moment| {
@@ -63,20 +68,24 @@ fn a_pin_that_a_release_leaves_behind_is_noticed() {
             sys::object_pin(program.as_fd(), &pins.root().join("left")).unwrap();
         }
     });
-    change(&node, Some("other"), leaking);
-    change(&node, None, Watch::default());
+    change(&node, Wanted { programs: Some("other"), ..Wanted::default() }, leaking);
+    change(&node, Wanted::default(), Watch::default());
     let after = holdings(&node);
     assert_eq!((after.pins, after.programs), (before.pins + 1, before.programs + 1));
 }
 
-fn cycle(node: &Node) {
-    for programs in [Some("other"), None] {
-        change(node, programs, Watch::default());
+fn cycle(node: &Node, number: usize) {
+    let sentinel = number.is_multiple_of(SENTINEL_EVERY);
+    let back = Wanted { sentinel, ..Wanted::default() };
+    let there = Wanted { programs: Some("other"), ..back };
+    let carried = number.is_multiple_of(CARRIED_EVERY).then_some(Wanted { carried: true, ..back });
+    for wanted in [there].into_iter().chain(carried).chain([back]) {
+        change(node, wanted, Watch::default());
     }
 }
 
-fn change(node: &Node, programs: Option<&'static str>, watch: Watch) {
-    node.start(Wanted { programs, ..Wanted::default() }, watch).commit().unwrap();
+fn change(node: &Node, wanted: Wanted, watch: Watch) {
+    node.start(wanted, watch).commit().unwrap();
 }
 
 fn holdings(node: &Node) -> Holdings {

@@ -1,8 +1,12 @@
-use evermesh_chaos_tests::oracle::{Event, KindReport, Report, Verdict};
+use evermesh_chaos_tests::{
+    oracle::{Event, Verdict},
+    steps::Steps,
+};
 
 use crate::{
     asked_for,
-    node::{Node, Steps, Wanted},
+    node::{Node, Wanted},
+    told::told,
 };
 
 /// One round in so many has a sentinel.
@@ -12,18 +16,18 @@ const FIRST: Wanted = Wanted { programs: None, larger: false, carried: false, se
 const OTHER: Wanted = Wanted { programs: Some("other"), ..FIRST };
 const LARGER: Wanted = Wanted { larger: true, ..OTHER };
 
-/// A round leads from the first programs and sizes to others and back, but for what is carried over: that is in the one size
-/// after the first round, and in the other after the next.
+/// A round leads from the first programs and sizes to others and back, but for the maps that all share: these have the one size
+/// after the first round, and the other after the next, and what stands in them is carried over.
 const ROUND: [(&str, Wanted, Outcome); 5] = [
     ("rolled back", OTHER, Outcome::RolledBack),
     ("upgraded", OTHER, Outcome::Committed),
     ("resized", LARGER, Outcome::Committed),
     ("downgraded", FIRST, Outcome::Committed),
-    ("carried over", FIRST, Outcome::Committed),
+    ("maps resized", FIRST, Outcome::Committed),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
-enum Outcome {
+pub enum Outcome {
     Committed,
     RolledBack,
 }
@@ -41,12 +45,12 @@ fn sixty_changes_of_each_kind_go_unnoticed() {
 fn round(node: &Node, number: usize) -> [Event; ROUND.len()] {
     let sentinel = number.is_multiple_of(SENTINEL_EVERY);
     ROUND.map(|(kind, wanted, outcome)| {
-        let carried = (number + usize::from(kind == "carried over")) % 2 == 1;
+        let carried = (number + usize::from(kind == "maps resized")) % 2 == 1;
         change(node, kind, Wanted { carried, sentinel, ..wanted }, outcome)
     })
 }
 
-fn change(node: &Node, kind: &str, wanted: Wanted, outcome: Outcome) -> Event {
+pub fn change(node: &Node, kind: &str, wanted: Wanted, outcome: Outcome) -> Event {
     let steps = Steps::default();
     let mut plane = node.start(wanted, steps.watch());
     let report = plane.report().unwrap().unwrap();
@@ -55,21 +59,5 @@ fn change(node: &Node, kind: &str, wanted: Wanted, outcome: Outcome) -> Event {
         Outcome::Committed => plane.commit().unwrap(),
         Outcome::RolledBack => plane.roll_back("a test").unwrap(),
     }
-    steps.event(kind)
-}
-
-fn told(report: &Report) -> String {
-    let line = |(kind, seen): (&String, &KindReport)| {
-        let (before, during) = (&seen.before, &seen.during);
-        let overlapping =
-            report.events.iter().filter(|it| it.event.kind == *kind).map(|it| it.overlapping).min();
-        format!(
-            "{kind}: {} events, {} attempts (at least {} each), connect p50/p99 before {before}, during {during}, longest stall {:?}\n",
-            seen.events,
-            seen.attempts,
-            overlapping.unwrap_or(0),
-            seen.longest_stall
-        )
-    };
-    report.kinds.iter().map(line).collect()
+    steps.take().event(kind).unwrap()
 }

@@ -1,16 +1,15 @@
 //! What a change of generation takes, beside a start of the data plane where nothing stood before.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result};
-use evermesh_chaos_tests::{binaries, sandbox::Sandbox};
-use evermesh_loader::{
-    Config, DataPlane, TableSizes,
-    generation::{Moment, Step, Watch},
+use anyhow::{Context as _, Result, ensure};
+use evermesh_chaos_tests::{
+    binaries,
+    clock::now_ns,
+    sandbox::Sandbox,
+    steps::{Course, Span, Steps},
 };
+use evermesh_loader::{Config, DataPlane, TableSizes};
 use evermesh_model::Snapshot;
 use evermesh_pins::{PinDir, host};
 
@@ -23,11 +22,13 @@ use crate::{
 /// Changes of each kind, of which a third stays, a third is rolled back, and a third is rolled back when the mesh has changed meanwhile.
 /// Every figure but that of the first start is a median.
 const CHANGES: usize = 15;
+/// The release of `variants/releases/layouts.patch`: all its maps have other layouts.
+const LATER: &str = "evermesh-plane-layouts";
 /// Workloads that move to another address meanwhile.
 const MOVED: u32 = 100;
 /// Room for the sentinel's, for the large service, and for workloads that move.
 const SPARE: u32 = 512;
-const HEADER: [&str; 10] = [
+const HEADER: [&str; 11] = [
     "services",
     "endpoints",
     "change",
@@ -38,6 +39,7 @@ const HEADER: [&str; 10] = [
     "roll-back to last link ms",
     "mesh changed meanwhile ms",
     "commit ms",
+    "links at commit, each pass within ms",
 ];
 
 /// What changes.
@@ -48,10 +50,6 @@ enum Kind {
     /// The room for what sockets asked for: what stands there is carried over as well.
     Frozen,
 }
-
-/// When links were led on, on one call of the loader.
-#[derive(Clone, Default)]
-struct Switches(Arc<Mutex<Vec<Instant>>>);
 
 /// What becomes of a change.
 enum End<'a> {
@@ -69,96 +67,198 @@ struct Change {
     back: Option<Duration>,
     back_to_another: Option<Duration>,
     commit: Option<Duration>,
+    /// Those of a commit: none, or to the far end of a bridge and from there.
+    passes: Vec<Duration>,
 }
 
-/// Two rows for each number of services.
+/// A mesh of so many services, where it stands as a file, and what it becomes meanwhile.
+struct Meshes {
+    services: u32,
+    fleet: Fleet,
+    snapshot: Snapshot,
+    moved: Snapshot,
+}
+
+/// Where generations change.
+struct Node {
+    config: Config,
+    steps: Steps,
+    first: Duration,
+    sandbox: Sandbox,
+}
+
+/// Five rows for each number of services: sizes of tables, sizes of frozen maps, and three of another release's layouts.
 pub fn measure(services: &[u32]) -> Result<String> {
     let mut rows = Vec::new();
     for &count in services {
-        let mut fleet = Fleet::new(count);
-        let snapshot = fleet.snapshot()?;
-        let moved = (0..MOVED).try_fold(snapshot.clone(), |mesh, n| mesh.with(fleet.replace(n)))?;
+        let meshes = Meshes::new(count)?;
         for kind in [Kind::Tables, Kind::Frozen] {
-            rows.push(row(count, kind, &snapshot, &moved)?);
+            rows.push(sizes(kind, &meshes)?);
         }
+        rows.extend(layouts(&meshes)?);
     }
     Ok(table(HEADER, 0, rows).to_string())
 }
 
-fn row(services: u32, kind: Kind, snapshot: &Snapshot, moved: &Snapshot) -> Result<Vec<String>> {
-    let sandbox = Sandbox::new()?;
-    let endpoints = endpoints(services);
-    let sizes =
-        TableSizes { services: services + SPARE, endpoints: endpoints + SPARE, ..TableSizes::DEFAULT };
-    let switches = Switches::default();
-    let config = Config {
-        sizes,
-        sentinel: Some(binaries::find("evermesh-plane")?),
-        candidate: true,
-        watch: switches.watch(),
-        ..Config::new(
-            PinDir::new(sandbox.bpffs()),
-            host::cgroup(Some(sandbox.pods_cgroup().path()))?,
-            sandbox.dir(),
-        )
+/// Changes to other sizes by one release.
+fn sizes(kind: Kind, meshes: &Meshes) -> Result<Vec<String>> {
+    let node = Node::new(meshes)?;
+    let one = |n: usize| {
+        let sizes = kind.sizes(node.config.sizes, n / 3);
+        node.change(Config { sizes, ..node.config.clone() }, &meshes.snapshot, meshes.end(n))
     };
-    let (done, first) = timed(|| DataPlane::start(config.clone(), Some(snapshot)).map(drop));
-    done?;
-    let changes: Vec<Change> = (0..CHANGES)
-        .map(|n| {
-            let end = match n % 3 {
-                0 => End::RolledBack,
-                1 => End::RolledBackTo(moved),
-                _ => End::Stays,
-            };
-            let sizes = kind.sizes(sizes, n / 3);
-            change(Config { sizes, ..config.clone() }, snapshot, &switches, end)
-        })
-        .collect::<Result<_>>()?;
-    sandbox.close()?;
-    let of = |each: fn(&Change) -> Option<Duration>| median(changes.iter().filter_map(each).map(Ok));
-    let ready = of(|change| Some(change.ready))?;
-    Ok(vec![
-        services.to_string(),
-        endpoints.to_string(),
-        kind.name().to_owned(),
-        ms(first),
-        ms(ready),
-        format!("{:.2}", ready.as_secs_f64() / first.as_secs_f64()),
-        ms(of(|change| Some(change.links))?),
-        ms(of(|change| change.back)?),
-        ms(of(|change| change.back_to_another)?),
-        ms(of(|change| change.commit)?),
-    ])
+    let changes = (0..CHANGES).map(one).collect::<Result<Vec<_>>>()?;
+    let row = node.row(kind.name(), meshes, &changes);
+    node.sandbox.close()?;
+    Ok(row)
 }
 
-/// What an agent does that starts over pins of other sizes, up to where the supervisor's word is awaited, and what follows it.
-fn change(config: Config, snapshot: &Snapshot, switches: &Switches, end: End<'_>) -> Result<Change> {
-    switches.forget();
-    let (started, ready) = timed(|| DataPlane::start(config, Some(snapshot)));
-    let (mut plane, _) = started?;
-    let (first, last) = switches.seen().context("links that were led on")?;
-    let change = Change { ready, links: last - first, ..Change::default() };
-    switches.forget();
-    match end {
-        End::Stays => {
-            let (done, commit) = timed(|| plane.commit());
-            Ok(done.map(|()| Change { commit: Some(commit), ..change })?)
+/// Changes between this release and one whose maps all have other layouts: to it, its step down, and back to this one.
+fn layouts(meshes: &Meshes) -> Result<[Vec<String>; 3]> {
+    let node = Node::new(meshes)?;
+    meshes.fleet.write(&node.file())?;
+    let (mut up, mut stepped_down, mut down) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..CHANGES / 3 {
+        for then in ["roll-back", "roll-back", "commit"] {
+            up.push(node.by_later(then)?);
         }
-        End::RolledBack => Ok(Change { back: Some(back(&mut plane, switches)?), ..change }),
-        End::RolledBackTo(moved) => {
-            plane.apply(moved)?;
-            Ok(Change { back_to_another: Some(back(&mut plane, switches)?), ..change })
+        stepped_down.push(node.by_later("step-down")?);
+        for n in 0..3 {
+            down.push(node.change(node.config.clone(), &meshes.snapshot, meshes.end(n))?);
+        }
+    }
+    let rows = [("layouts, up", &up), ("layouts, step-down", &stepped_down), ("layouts, down", &down)];
+    let rows = rows.map(|(kind, changes)| node.row(kind, meshes, changes));
+    node.sandbox.close()?;
+    Ok(rows)
+}
+
+impl Meshes {
+    fn new(services: u32) -> Result<Self> {
+        let (fleet, mut moving) = (Fleet::new(services), Fleet::new(services));
+        let snapshot = fleet.snapshot()?;
+        let moved = (0..MOVED).try_fold(snapshot.clone(), |mesh, n| mesh.with(moving.replace(n)))?;
+        Ok(Self { services, fleet, snapshot, moved })
+    }
+
+    /// What becomes of change `n`.
+    fn end(&self, n: usize) -> End<'_> {
+        match n % 3 {
+            0 => End::RolledBack,
+            1 => End::RolledBackTo(&self.moved),
+            _ => End::Stays,
         }
     }
 }
 
-/// Up to the last link.
-fn back(plane: &mut DataPlane, switches: &Switches) -> Result<Duration> {
-    let began = Instant::now();
-    plane.roll_back("measured")?;
-    let (_, last) = switches.seen().context("links that were led back")?;
-    Ok(last - began)
+impl Node {
+    /// The first generation stands.
+    fn new(meshes: &Meshes) -> Result<Self> {
+        let (sandbox, steps) = (Sandbox::new()?, Steps::default());
+        let config = Config {
+            sizes: TableSizes {
+                services: meshes.services + SPARE,
+                endpoints: endpoints(meshes.services) + SPARE,
+                ..TableSizes::DEFAULT
+            },
+            sentinel: Some(binaries::find("evermesh-plane")?),
+            candidate: true,
+            watch: steps.watch(),
+            ..Config::new(
+                PinDir::new(sandbox.bpffs()),
+                host::cgroup(Some(sandbox.pods_cgroup().path()))?,
+                sandbox.dir(),
+            )
+        };
+        let (done, first) = timed(|| DataPlane::start(config.clone(), Some(&meshes.snapshot)).map(drop));
+        done?;
+        Ok(Self { config, steps, first, sandbox })
+    }
+
+    /// What an agent does that starts over other pins, up to where the supervisor's word is awaited, and what follows it.
+    fn change(&self, config: Config, snapshot: &Snapshot, end: End<'_>) -> Result<Change> {
+        let _earlier = self.steps.take();
+        let (started, ready) = timed(|| DataPlane::start(config, Some(snapshot)));
+        let (mut plane, started) = started?;
+        let passes = self.steps.take().passes;
+        let links = passes.first().with_context(|| format!("no links were led on: {started:?}"))?.duration();
+        let change = Change { ready, links, ..Change::default() };
+        match end {
+            End::Stays => {
+                let (done, commit) = timed(|| plane.commit());
+                done?;
+                let passes = durations(&self.steps.take().passes);
+                Ok(Change { commit: Some(commit), passes, ..change })
+            }
+            End::RolledBack => Ok(Change { back: Some(self.back(&mut plane)?), ..change }),
+            End::RolledBackTo(moved) => {
+                plane.apply(moved)?;
+                Ok(Change { back_to_another: Some(self.back(&mut plane)?), ..change })
+            }
+        }
+    }
+
+    /// Up to the last link.
+    fn back(&self, plane: &mut DataPlane) -> Result<Duration> {
+        let start_ns = now_ns();
+        plane.roll_back("measured")?;
+        let last = *self.steps.take().passes.last().context("links that were led back")?;
+        Ok(Span { start_ns, ..last }.duration())
+    }
+
+    /// The same by a process of the later release, which starts over what stands.
+    fn by_later(&self, then: &str) -> Result<Change> {
+        let TableSizes { services, endpoints, .. } = self.config.sizes;
+        let mut command = Command::new(binaries::find(LATER)?);
+        command.arg("--bpffs").arg(self.config.pins.root()).arg("--cgroup").arg(&self.config.cgroup.path);
+        command.arg("--state-dir").arg(self.sandbox.dir()).arg("--config").arg(self.file());
+        command.args(["--services", &services.to_string(), "--endpoints", &endpoints.to_string()]);
+        let output = command.args(["--sentinel", "--then", then]).output()?;
+        ensure!(output.status.success(), "{LATER}: {}", String::from_utf8_lossy(&output.stderr));
+        Change::of(then, &Course::read(&String::from_utf8_lossy(&output.stdout))?)
+    }
+
+    /// Where the mesh is described.
+    fn file(&self) -> PathBuf {
+        self.sandbox.dir().join("mesh.yaml")
+    }
+
+    /// What was not measured is left out.
+    fn row(&self, kind: &str, meshes: &Meshes, changes: &[Change]) -> Vec<String> {
+        let of = |each: &dyn Fn(&Change) -> Option<Duration>| {
+            median(changes.iter().filter_map(each).map(Ok)).map_or("-".to_owned(), ms)
+        };
+        let ready = median(changes.iter().map(|change| Ok(change.ready))).unwrap_or_default();
+        let passes = changes.iter().map(|change| change.passes.len()).max().unwrap_or_default();
+        let passes = (0..passes).map(|n| of(&|change| change.passes.get(n).copied()));
+        vec![
+            meshes.services.to_string(),
+            endpoints(meshes.services).to_string(),
+            kind.to_owned(),
+            ms(self.first),
+            ms(ready),
+            format!("{:.2}", ready.as_secs_f64() / self.first.as_secs_f64()),
+            of(&|change| Some(change.links)),
+            of(&|change| change.back),
+            of(&|change| change.back_to_another),
+            of(&|change| change.commit),
+            passes.collect::<Vec<_>>().join(", "),
+        ]
+    }
+}
+
+impl Change {
+    fn of(then: &str, course: &Course) -> Result<Self> {
+        let Course { began_ns, ready_ns, ended_ns, .. } = *course;
+        let span = |start_ns, end_ns| Span { start_ns, end_ns }.duration();
+        let (first, others) = course.steps.passes.split_first().context("links that were led on")?;
+        let change = Self { ready: span(began_ns, ready_ns), links: first.duration(), ..Self::default() };
+        if then == "roll-back" {
+            let last = others.last().context("links that were led back")?;
+            return Ok(Self { back: Some(span(ready_ns, last.end_ns)), ..change });
+        }
+        Ok(Self { commit: Some(span(ready_ns, ended_ns)), passes: durations(others), ..change })
+    }
 }
 
 impl Kind {
@@ -179,23 +279,6 @@ impl Kind {
     }
 }
 
-impl Switches {
-    fn watch(&self) -> Watch {
-        let seen = Arc::clone(&self.0);
-        Watch::new(move |step, moment| {
-            if let (Step::Switch { .. }, Ok(mut seen)) = (step, seen.lock()) {
-                seen.extend((moment == Moment::After).then(Instant::now));
-            }
-        })
-    }
-
-    fn forget(&self) {
-        self.0.lock().iter_mut().for_each(|seen| seen.clear());
-    }
-
-    /// The first and the last.
-    fn seen(&self) -> Option<(Instant, Instant)> {
-        let seen = self.0.lock().ok()?;
-        Some((*seen.first()?, *seen.last()?))
-    }
+fn durations(spans: &[Span]) -> Vec<Duration> {
+    spans.iter().map(|span| span.duration()).collect()
 }
