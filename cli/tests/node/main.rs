@@ -11,6 +11,7 @@ mod lone_agent;
 mod no_bpffs;
 mod no_cgroup2;
 mod not_root;
+mod other_cgroup;
 mod outside;
 mod pod;
 mod read_only_state_dir;
