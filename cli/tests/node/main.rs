@@ -20,6 +20,7 @@ mod removed_cgroup;
 mod running;
 mod sandbox;
 mod stale_lock;
+mod unreached_supervisor;
 mod upgrade;
 mod upkeep;
 mod wrong_file;
