@@ -1,6 +1,6 @@
 //! What the agent tells whoever started it, by the systemd notify protocol. Started by hand, it tells nobody.
 
-use std::time::Duration;
+use std::{env, path::Path, time::Duration};
 
 use sd_notify::NotifyState;
 use tracing::warn;
@@ -28,6 +28,11 @@ pub fn alive() {
 /// It is about to end.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
+}
+
+/// Whether whoever started it is told there.
+pub fn is_told_at(socket: &Path) -> bool {
+    env::var_os("NOTIFY_SOCKET").is_some_and(|told| Path::new(&told) == socket)
 }
 
 /// How often it should say that it does not hang: three times in the silence it may keep.

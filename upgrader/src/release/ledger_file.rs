@@ -9,6 +9,12 @@ use serde_json::Value;
 
 use super::{Digest, Ledger, Store, unix_ms};
 
+const NAME: &str = "ledger.json";
+/// How the extension of one that was set aside begins; the time follows.
+const DAMAGED: &str = "damaged-";
+/// Enough to see a pattern, too few to fill a disk.
+const KEPT: usize = 4;
+
 /// `ledger.json` in a store: replaced as a whole, and believed only with its checksum.
 #[derive(Clone, Debug)]
 pub struct LedgerFile {
@@ -54,7 +60,7 @@ struct Content {
 impl LedgerFile {
     /// That of a store.
     pub fn of(store: &Store) -> Self {
-        Self { path: store.dir().join("ledger.json") }
+        Self { path: store.dir().join(NAME) }
     }
 
     /// The file.
@@ -79,12 +85,32 @@ impl LedgerFile {
         written.map_err(|source| LedgerError::Write { path: self.path.clone(), source })
     }
 
-    /// Puts a damaged one out of the way, for whoever wants to know.
+    /// Puts a damaged one out of the way, for whoever wants to know. Keeps the last four.
     pub fn set_aside(&self) -> Result<PathBuf, LedgerError> {
-        let aside = self.path.with_added_extension(format!("damaged-{}", unix_ms()));
-        let renamed = fs::rename(&self.path, &aside).and_then(|()| sync_parent(&aside));
+        let aside = self.path.with_added_extension(format!("{DAMAGED}{}", unix_ms()));
+        let renamed = fs::rename(&self.path, &aside)
+            .and_then(|()| self.forget_oldest())
+            .and_then(|()| sync_parent(&aside));
         renamed.map_err(|source| LedgerError::Write { path: self.path.clone(), source })?;
         Ok(aside)
+    }
+
+    fn forget_oldest(&self) -> io::Result<()> {
+        let times = self.times_of_damaged()?;
+        let surplus = times.len().saturating_sub(KEPT);
+        let place = |time| self.path.with_added_extension(format!("{DAMAGED}{time}"));
+        times[..surplus].iter().try_for_each(|time| fs::remove_file(place(time)))
+    }
+
+    /// Ascending: the last one is the newest.
+    fn times_of_damaged(&self) -> io::Result<Vec<u64>> {
+        let prefix = format!("{NAME}.{DAMAGED}");
+        let entries: Vec<_> =
+            fs::read_dir(self.path.parent().unwrap_or(Path::new(".")))?.collect::<io::Result<_>>()?;
+        let time = |entry: &fs::DirEntry| entry.file_name().to_str()?.strip_prefix(&prefix)?.parse().ok();
+        let mut times: Vec<u64> = entries.iter().filter_map(time).collect();
+        times.sort_unstable();
+        Ok(times)
     }
 }
 
@@ -134,6 +160,23 @@ mod tests {
         assert_eq!(file.read().unwrap(), None);
         file.write(&sample()).unwrap();
         assert_eq!(file.read().unwrap(), Some(sample()));
+    }
+
+    #[test]
+    fn the_last_four_that_were_damaged_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::of(dir.path());
+        store.make().unwrap();
+        let file = LedgerFile::of(&store);
+        let earlier = [1, 20, 3, 100].map(|time| file.path().with_added_extension(format!("damaged-{time}")));
+        let other = file.path().with_added_extension("damaged-by-me");
+        for path in earlier.iter().chain([&other, &file.path]) {
+            fs::write(path, "damaged").unwrap();
+        }
+        let aside = file.set_aside().unwrap();
+        let stands = |path: &PathBuf| path.exists();
+        assert_eq!(earlier.each_ref().map(stands), [false, true, true, true]);
+        assert!(aside.exists() && other.exists() && !file.path.exists());
     }
 
     #[test]

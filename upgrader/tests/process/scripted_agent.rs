@@ -19,6 +19,8 @@ use signal_hook::{
     iterator::Signals,
 };
 
+use crate::rig::until;
+
 /// The directory of the rig, in the agent's environment.
 pub const DIR: &str = "EVERMESH_TEST_AGENT_DIR";
 /// Which script is played; `script` if this is not set.
@@ -56,6 +58,7 @@ fn play(dir: &Path, step: &str) {
             thread::park();
         },
         "wait" => thread::sleep(Duration::from_millis(rest.parse().unwrap())),
+        "await" => until(rest, || dir.join(rest).exists().then_some(())),
         "fork" => fork(&dir.join("child")),
         "complain" => eprintln!("{rest}"),
         "note-reloads" => note_reloads(dir.join("reloads")),

@@ -3,6 +3,7 @@
 use std::{fs, time::Duration};
 
 use evermesh_handover::message::State;
+use evermesh_upgrader::release::AGENT;
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -68,6 +69,24 @@ fn a_step_down_that_is_no_good_holds_the_candidate_which_is_never_started() {
         until("the later release's agent again", || (rig.starts() == 3).then_some(()));
         assert_eq!(rig.played(), ["later", "later-down", "later"]);
     }
+}
+
+/// It was whole when its try began, and its agent would get ready.
+#[test]
+fn a_candidate_that_is_damaged_while_the_committed_release_steps_down_is_never_started() {
+    let rig = Rig::new("");
+    let supervisor = later(&rig, "await damaged\nexit 0", &[]);
+    let (to, trial) = rig.upgrade(&rig.release_with_layouts("earlier", [1, 1], DONE), 1);
+    rig.until_played("later-down", 1);
+    let agent = rig.store().place(&to).join(AGENT);
+    fs::write(&agent, fs::read_to_string(&agent).unwrap() + "# and more\n").unwrap();
+    fs::write(rig.path("damaged"), "").unwrap();
+    let (end, _) = rig.until_trial_ended(trial);
+    let reason = end.reason.unwrap();
+    assert!(!end.committed && reason.contains("is damaged"), "{reason}");
+    rig.until_running(&supervisor);
+    until("the later release's agent again", || (rig.starts() == 3).then_some(()));
+    assert_eq!(rig.played(), ["later", "later-down", "later"]);
 }
 
 #[test]

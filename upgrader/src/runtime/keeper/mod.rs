@@ -46,11 +46,12 @@ struct Kept {
 }
 
 impl Keeper {
-    /// The program of the next agent.
-    pub fn agent(&mut self, which: Which) -> PathBuf {
-        match &mut self.kept {
-            Ok(kept) => kept.agent(which),
-            Err(_) => self.agent.clone(),
+    /// The program of the next agent, or why it is not to be started.
+    pub fn agent(&mut self, which: Which) -> Result<PathBuf, String> {
+        match (&mut self.kept, which) {
+            (Ok(kept), Which::Candidate) => kept.candidates_agent(),
+            (Ok(kept), Which::Committed) => Ok(kept.ordinary_agent()),
+            (Err(_), _) => Ok(self.agent.clone()),
         }
     }
 
@@ -80,28 +81,40 @@ impl Kept {
         declared.map_or(&[], Vec::as_slice)
     }
 
-    /// What does not verify any more is not started: the supervisor's own agent is, then. A candidate was verified when
-    /// its try began.
-    fn agent(&mut self, which: Which) -> PathBuf {
-        let candidate = self.ledger.candidate.as_ref().map(|candidate| candidate.release);
-        let release = match which {
-            Which::Committed => self.ordinary,
-            Which::Candidate => candidate.unwrap_or(self.ordinary),
-        };
-        let own = self.own.digest;
+    /// What does not verify any more is not started: the supervisor's own agent is, then.
+    fn ordinary_agent(&mut self) -> PathBuf {
+        let (release, own) = (self.ordinary, self.own.digest);
         match self.verify(&release) {
-            Err(reason) if release == own || which == Which::Committed => {
+            Ok(()) => self.agent_of(release),
+            Err(reason) => {
                 if release != own {
                     self.note(format!("the supervisor's own release runs: {reason}"));
                 }
-                self.running = Some(own);
-                self.own.dir.join(AGENT)
-            }
-            _ => {
-                self.running = Some(release);
-                self.store.place(&release).join(AGENT)
+                self.own_agent()
             }
         }
+    }
+
+    /// It was verified when its try began; the committed release may have stepped down since.
+    fn candidates_agent(&mut self) -> Result<PathBuf, String> {
+        let Some(release) = self.ledger.candidate.as_ref().map(|candidate| candidate.release) else {
+            return Ok(self.ordinary_agent());
+        };
+        match self.verify(&release) {
+            Ok(()) => Ok(self.agent_of(release)),
+            Err(_) if release == self.own.digest => Ok(self.own_agent()),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    fn own_agent(&mut self) -> PathBuf {
+        self.running = Some(self.own.digest);
+        self.own.dir.join(AGENT)
+    }
+
+    fn agent_of(&mut self, staged: Digest) -> PathBuf {
+        self.running = Some(staged);
+        self.store.place(&staged).join(AGENT)
     }
 
     fn verify(&self, release: &Digest) -> Result<(), String> {

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::{Keeper, Kept};
 use crate::{
     machine::{Event, Follower, Which},
-    release::{AGENT, Digest, Layouts, Ledger},
+    release::{Digest, Layouts, Ledger},
 };
 
 const IN_VAIN: &str = "nothing steps down for it, and its agent refuses what it does not know";
@@ -34,11 +34,8 @@ impl Keeper {
         let accept_loss = kept.accept_loss_of(follower).to_vec();
         let follower = kept.digest_of(follower).inspect_err(|why| info!("{why}: {IN_VAIN}")).ok()?;
         let said = kept.needs_step_down(&ran_last, &follower)?;
-        let agent = if ran_last == kept.ordinary {
-            kept.agent(Which::Committed)
-        } else {
-            kept.outgoing_agent(ran_last)?
-        };
+        let agent =
+            if ran_last == kept.ordinary { kept.ordinary_agent() } else { kept.outgoing_agent(ran_last)? };
         Some(StepDown { agent, said, accept_loss })
     }
 }
@@ -83,8 +80,7 @@ impl Kept {
             self.note(format!("release {} cannot step down: {reason}", outgoing.short()));
             return None;
         }
-        self.running = Some(outgoing);
-        Some(self.store.place(&outgoing).join(AGENT))
+        Some(self.agent_of(outgoing))
     }
 
     fn digest_of(&self, follower: &Follower) -> Result<Digest, String> {

@@ -56,7 +56,10 @@ impl Supervisor {
 
     fn spawn(&mut self, which: Which) -> Option<Event> {
         let seat = self.seat.as_ref()?;
-        let program = self.keeper.agent(which);
+        let program = match self.keeper.agent(which) {
+            Ok(program) => program,
+            Err(reason) => return Some(Event::SpawnFailed(reason)),
+        };
         let accept_loss = self.keeper.accept_loss(which);
         match self.recipe.spawn(which, &program, accept_loss, &self.run_dir.notify_socket(), seat.lock()) {
             Ok(agent) => {
