@@ -8,6 +8,7 @@ mod churn;
 mod cuts;
 mod distribution;
 mod freed;
+mod full_disk;
 mod histories;
 mod layouts;
 mod lease;
