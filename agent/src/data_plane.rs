@@ -204,9 +204,9 @@ impl Plane {
         self.ask(|plane| plane.commit().map(|()| plane.take_notes())).await
     }
 
-    /// The generation before the one on trial takes over again.
-    pub async fn roll_back(&self, reason: String) -> Result<Result<(), String>, Gone> {
-        self.ask(move |plane| plane.roll_back(&reason)).await
+    /// The generation before the one on trial takes over again. What there is to say of that.
+    pub async fn roll_back(&self, reason: String) -> Result<Result<Vec<String>, String>, Gone> {
+        self.ask(move |plane| plane.roll_back(&reason).map(|()| plane.take_notes())).await
     }
 
     /// Returns once the thread has time: it does not hang.

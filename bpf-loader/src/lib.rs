@@ -7,6 +7,7 @@
 
 mod barrier;
 mod boot;
+mod causes;
 mod data_plane;
 pub mod generation;
 mod lower;

@@ -9,6 +9,7 @@ pub mod client;
 pub mod clock;
 mod error;
 pub mod faults;
+pub mod filler;
 pub mod istiod;
 pub mod mesh;
 pub mod netns;

@@ -60,8 +60,8 @@ pub enum Event {
     Judged(Verdict),
     /// [`Action::Commit`] is done; what there is to say of it.
     Committed(Result<Vec<String>, String>),
-    /// [`Action::RollBack`] is done, because of that.
-    RolledBack(String, Result<(), String>),
+    /// [`Action::RollBack`] is done, because of that; what there is to say of it.
+    RolledBack(String, Result<Vec<String>, String>),
 }
 
 /// What became of the sockets whose endpoint is gone.

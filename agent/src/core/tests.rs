@@ -366,11 +366,12 @@ fn an_agent_goes_on_with_the_generation_before_and_one_on_trial_itself_ends() {
         let mut core = on_trial(candidate);
         let judged = core.on(Event::Judged(Verdict::RollBack { reason: reason() }), NOW);
         assert_eq!(deeds(judged), [Action::RollBack(reason())]);
-        assert_eq!(deeds(core.on(Event::RolledBack(reason(), Ok(())), NOW))[0], told);
+        let unsaid = vec!["the disk is full".to_owned()];
+        assert_eq!(deeds(core.on(Event::RolledBack(reason(), Ok(unsaid)), NOW))[0], told);
         let data_plane = core.status().data_plane.unwrap();
         if !candidate {
             assert_eq!((data_plane.generation, data_plane.how.as_str()), (1, "adopted"));
-            assert_eq!(data_plane.notes, ["generation 2 was rolled back: it is no good"]);
+            assert_eq!(data_plane.notes, ["generation 2 was rolled back: it is no good", "the disk is full"]);
         }
     }
 }

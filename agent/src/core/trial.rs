@@ -23,7 +23,7 @@ impl Core {
         }
     }
 
-    /// Where it failed, the next start finishes it.
+    /// Where it failed, it was rolled back, or the next start finishes it.
     pub(super) fn committed(&mut self, result: Result<Vec<String>, String>) -> Vec<Action> {
         self.on_trial = false;
         let generation = self.started.generation;
@@ -40,18 +40,19 @@ impl Core {
     }
 
     /// An agent on trial has failed with its generation; any other goes on with what stood before.
-    pub(super) fn rolled_back(&mut self, reason: &str, result: Result<(), String>) -> Vec<Action> {
+    pub(super) fn rolled_back(&mut self, reason: &str, result: Result<Vec<String>, String>) -> Vec<Action> {
         self.on_trial = false;
         let generation = self.started.generation;
         let told = format!("generation {generation} was rolled back: {reason}");
         match (result, &self.started.how) {
             (Err(error), _) => vec![Action::End(format!("{told}; that is not complete: {error}"))],
-            (Ok(()), &How::Changed { from, .. }) if !self.candidate => {
+            (Ok(notes), &How::Changed { from, .. }) if !self.candidate => {
                 self.started = Started { generation: from, how: How::Adopted, ..self.started.clone() };
                 self.notes.push(told);
+                self.notes.extend(notes);
                 vec![Action::Ready, Action::Do(Chore::Tally)]
             }
-            (Ok(()), _) => vec![Action::End(told)],
+            (Ok(_), _) => vec![Action::End(told)],
         }
     }
 }

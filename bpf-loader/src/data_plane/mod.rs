@@ -237,14 +237,18 @@ impl DataPlane {
         Ok(tables::plan(&mut found, Change::everything(&self.in_full(&snapshot), &place))?.len())
     }
 
-    /// The generation on trial stays, and the old one goes.
+    /// The generation on trial stays, and the old one goes. Where that cannot be written down, the old one takes over again.
     pub fn commit(&mut self) -> Result<(), ChangeError> {
-        let Some(Trial { change, carried, sentinel: _goes_last, .. }) = self.trial.take() else {
-            return Ok(());
-        };
+        let Some(Trial { change, carried, .. }) = &self.trial else { return Ok(()) };
+        let steps = plan::committing(change, &self.observed()?.links, carried);
         self.dismiss_sentinel();
-        let links = self.observed()?.links;
-        self.run(&plan::committing(&change, &links, &carried))
+        let committed = self.run(&steps);
+        if let Err(error @ ChangeError::Journal(_)) = &committed {
+            self.roll_back(&error.to_string())?;
+        }
+        // Its sentinel goes last.
+        self.trial = None;
+        committed
     }
 
     fn change_by(&mut self, carrying: Carrying) -> Result<(), ChangeError> {

@@ -5,7 +5,7 @@ use evermesh_state::local::{SnapshotError, SnapshotFile};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::{TableSizes, boot::boot_id};
+use crate::{TableSizes, boot::boot_id, causes::in_full};
 
 /// How far a change of generation has come, and which ones failed. It speaks of the kernel's objects, so it is of no
 /// account after a reboot.
@@ -113,6 +113,23 @@ impl Journal {
     }
 }
 
+impl Entry {
+    /// Whether nothing that follows is done before it is on the disk. Of all else the kernel's objects tell: whoever finds an older entry
+    /// does what was done already once more, and there is nothing left of it to be done.
+    ///
+    /// A change that stays is found by it alone, as long as `live` does not name it. One that begins: the entry before may say of the
+    /// same numbers that they were committed; and one that takes its agent with it is to be counted. At both moments going no further leaves
+    /// traffic where it was, or leads it back.
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Self::Begin(_) | Self::Reached(Stage::Committed) => true,
+            Self::Reached(Stage::Making | Stage::Trial | Stage::RollingBack)
+            | Self::Done
+            | Self::Undone { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -137,7 +154,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// The journal could not be written: the change goes no further.
+/// An entry that is awaited could not be written: the change goes no further.
 #[derive(Debug, thiserror::Error)]
 #[error("the journal cannot be written")]
 pub struct JournalError(#[from] SnapshotError);
@@ -147,6 +164,7 @@ pub struct JournalError(#[from] SnapshotError);
 pub struct JournalFile {
     file: SnapshotFile,
     now: Journal,
+    note: Option<String>,
 }
 
 impl JournalFile {
@@ -163,7 +181,7 @@ impl JournalFile {
         });
         let said = read.and_then(|bytes| serde_json::from_slice::<Journal>(&bytes).ok());
         let now = said.filter(|journal| journal.boot == boot && !boot.is_empty());
-        Self { file, now: now.unwrap_or(Journal { boot, ..Journal::default() }) }
+        Self { file, now: now.unwrap_or(Journal { boot, ..Journal::default() }), note: None }
     }
 
     /// What it says.
@@ -171,12 +189,29 @@ impl JournalFile {
         &self.now
     }
 
-    /// Adds an entry. When this returns, it outlasts a loss of power.
+    /// Adds an entry. One that is awaited is on the disk when this returns; one that is not, and cannot be written, is told, and goes
+    /// there with the next.
     pub fn write(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let next = self.now.clone().after(entry);
         let bytes = serde_json::to_vec(&next).unwrap_or_default();
-        self.file.write(&bytes)?;
+        match self.file.write(&bytes) {
+            // What it speaks of does not outlast a loss of power either.
+            Err(error) if !error.is_seen() && entry.is_awaited() => return Err(error.into()),
+            Err(error) if !error.is_seen() => self.tell(entry, &error),
+            Ok(()) | Err(_) => {}
+        }
         self.now = next;
         Ok(())
+    }
+
+    /// What there is to say about it, once.
+    pub fn take_note(&mut self) -> Option<String> {
+        self.note.take()
+    }
+
+    fn tell(&mut self, entry: &Entry, error: &SnapshotError) {
+        let note = format!("the journal does not say {entry}, which nothing waits for: {}", in_full(error));
+        warn!("{note}");
+        self.note = Some(note);
     }
 }

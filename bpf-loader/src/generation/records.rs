@@ -35,6 +35,6 @@ impl Records {
     /// What there is to say to people that was not said yet.
     pub fn take_notes(&mut self) -> Vec<String> {
         let lost = std::mem::take(&mut self.lost);
-        lost.into_iter().chain(self.tally.take_note()).collect()
+        lost.into_iter().chain(self.journal.take_note()).chain(self.tally.take_note()).collect()
     }
 }

@@ -8,7 +8,7 @@ use super::{Entry, Programs};
 /// list of these, so every moment at which it can be interrupted lies before or after one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Writes the journal; it is on the disk when the step is done.
+    /// Writes the journal; an entry that is awaited is on the disk when the step is done.
     Record(Entry),
     /// Makes the directories of a generation, and those that all share.
     MakeRoom {

@@ -1,14 +1,10 @@
-use std::{
-    error::Error as _,
-    iter::successors,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use evermesh_state::local::{SnapshotError, SnapshotFile};
 use tracing::warn;
 
 use super::{Counts, Tally};
-use crate::boot::boot_id;
+use crate::{boot::boot_id, causes::in_full};
 
 /// Why the tally could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +33,7 @@ impl TallyError {
 
     /// With its causes, for people.
     pub fn in_full(&self) -> String {
-        let causes = successors(self.source(), |cause| (*cause).source());
-        causes.fold(self.to_string(), |text, cause| format!("{text}: {cause}"))
+        in_full(self)
     }
 }
 

@@ -1,15 +1,11 @@
 //! The disk is full, and the mesh works.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::PathBuf,
-    time::Duration,
-};
+use std::time::Duration;
 
 use evermesh_chaos_tests::{
     clock::now_ns,
     faults::Fault,
+    filler::Filler,
     istiod::{self, Config, Istiod, Seen},
     mesh::ControlPlaneSeen,
     oracle::{Event, Verdict},
@@ -34,7 +30,7 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
     let address = format!("http://{}", istiod.address());
     with_sandbox(sandbox, istiod, &address, &[], |rig| {
         await_told(rig, "what it says on disk", |link| link.unkept.is_none() && link.acks >= 2);
-        let filler = Filler::in_state_dir_of(rig);
+        let filler = Filler::in_directory(&rig.sandbox.state_dir());
         let report = rig.under_traffic(|rig| {
             let mut events = vec![event("the disk filled up", || fill_up(rig, &filler))];
             events.push(event("pods left and came", || pods_leave_and_come(rig)));
@@ -52,7 +48,7 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
         rig.istiod.remove(&uid(&rig.stage.web[1]));
         rig.await_members(&[0, 2]);
         await_told(rig, "the full disk still", is_unkept);
-        filler.make_room();
+        filler.make_room().unwrap();
         await_told(rig, "to be kept again", |link| link.unkept.is_none());
         rig.istiod.stop();
         rig.mesh.kill_both().unwrap();
@@ -66,7 +62,7 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
 
 /// The agent says so as soon as something has no room; until then the database has some left.
 fn fill_up(rig: &Rig<'_>, filler: &Filler) {
-    filler.fill();
+    filler.fill().unwrap();
     rig.istiod.put_all((0..BALLAST).map(ballast));
     await_told(rig, "the full disk", is_unkept);
 }
@@ -108,27 +104,4 @@ fn ballast(n: u32) -> Workload {
     let services: [(&str, [(u32, u32); 0]); 0] = [];
     let uid = format!("Kubernetes//Pod/demo/ballast-{n}");
     Workload { workload_name: "n".repeat(1000), ..istiod::workload(&uid, address, services) }
-}
-
-/// A file that takes what is left of a disk.
-struct Filler(PathBuf);
-
-impl Filler {
-    fn in_state_dir_of(rig: &Rig<'_>) -> Self {
-        Self(rig.sandbox.state_dir().join("filler"))
-    }
-
-    fn fill(&self) {
-        let mut file = File::create(&self.0).unwrap();
-        let full = loop {
-            if let Err(error) = file.write_all(&[1; 4096]) {
-                break error;
-            }
-        };
-        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
-    }
-
-    fn make_room(&self) {
-        fs::remove_file(&self.0).unwrap();
-    }
 }

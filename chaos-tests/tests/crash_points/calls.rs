@@ -14,6 +14,7 @@ use crate::{
     all,
     plane::{Kind, Plane, Task, event},
     strace::{Call, calls, disturbed},
+    survival::Survival,
 };
 
 const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
@@ -75,12 +76,15 @@ fn survive(kind: Kind, faults: &[&str]) {
             (0..sample(kind)).map(|_| (&calls[one_of(calls.len())], faults[one_of(faults.len())])).collect()
         }
     };
-    for (chunk, some) in chosen.chunks(AT_ONCE).enumerate() {
+    let what = |(call, fault): &(&Call, &str)| format!("{}, {fault}", call.name);
+    let mut survival = Survival::of(chosen.iter().map(what));
+    for some in chosen.chunks(AT_ONCE) {
         let report =
             plane.under_traffic(|| some.iter().map(|(call, fault)| disturb(&plane, call, fault)).collect());
         println!("{report}");
         assert_eq!(report.verdict(), Verdict::Clean, "{report}");
-        println!("survived {} of {}", chunk * AT_ONCE + some.len(), chosen.len());
+        some.iter().for_each(|chosen| survival.survived(&what(chosen)));
+        println!("{}", survival.so_far());
     }
 }
 

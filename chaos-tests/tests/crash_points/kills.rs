@@ -10,6 +10,7 @@ use rand::RngExt;
 use crate::{
     all,
     plane::{Kind, Plane, Task, event},
+    survival::Survival,
 };
 
 /// Moments under one run of traffic.
@@ -106,18 +107,23 @@ fn survive(kind: Kind, then: &'static str, one_of: usize, mut cut: impl FnMut(&m
     let moments = plane.moments(then);
     let begins = kind.begins(then, &moments);
     let chosen: Vec<usize> = (begins..moments.len()).step_by(if all() { 1 } else { one_of }).collect();
-    let mut survived = 0;
+    let mut survival = Survival::of(chosen.iter().map(|&at| kind_of(&moments[at])));
     for some in chosen.chunks(AT_ONCE) {
         let report = plane.under_traffic(|| {
             let mut cutter = Cutter { plane: &plane, events: Vec::new() };
             some.iter().for_each(|&at| cut(&mut cutter, at));
             cutter.events
         });
-        survived += report.events.len();
         println!("{report}");
         assert_eq!(report.verdict(), Verdict::Clean, "{report}");
+        some.iter().for_each(|&at| survival.survived(&kind_of(&moments[at])));
     }
-    println!("survived {survived} of {survived}");
+}
+
+/// Of a moment, whatever generation, hook or table it is about.
+fn kind_of(moment: &str) -> String {
+    let is_name = |word: &&str| word.contains(|c: char| c.is_ascii_digit() || c == '_');
+    moment.split(' ').filter(|word| !is_name(word)).collect::<Vec<_>>().join(" ")
 }
 
 impl Kind {

@@ -8,6 +8,7 @@ use crate::{
     all,
     plane::{Kind, Plane, Run, Task},
     strace::{Call, calls, disturbed},
+    survival::Survival,
 };
 
 const OTHER: &str = "evermesh-plane-layouts";
@@ -33,22 +34,25 @@ fn a_first_start_over_what_is_left_of_another_release_takes_it_over_wherever_it_
         true => (0..moments).collect(),
         false => (0..SAMPLE).map(|_| random.random_range(0..moments)).collect(),
     };
+    let partly = if all() { &frozen[1..] } else { &frozen[1..][..1] };
+    let planned = cuts.iter().map(|_| "cut off").chain(partly.iter().map(|_| "partly removed"));
+    let mut survival = Survival::of(planned);
     for &at in &cuts {
         leave(&plane, frozen[0]);
         let cut = first_start(&plane, Some(at)).cut_off();
         first_start(&plane, None).finished();
         taken_over(&plane, &pods, cut.moments.last().unwrap());
         remove(&plane);
+        survival.survived("cut off");
     }
-    let partly = if all() { &frozen[1..] } else { &frozen[1..][..1] };
     for call in partly {
         leave(&plane, call);
         let enrolled = left(&plane).contains(&Table::Enrolled);
         first_start(&plane, None).finished();
         taken_over(&plane, if enrolled { &pods } else { &[] }, &call.line);
         remove(&plane);
+        survival.survived("partly removed");
     }
-    println!("survived {0} of {0}", 1 + cuts.len() + partly.len());
 }
 
 /// This release stands, and its removal is killed at that call.

@@ -11,6 +11,7 @@ mod left_behind;
 mod losses;
 mod plane;
 mod strace;
+mod survival;
 mod take_back;
 mod uninstall;
 

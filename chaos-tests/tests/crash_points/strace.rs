@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// One of the calls of a run. Strace counts those of each name for themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    name: String,
+    pub name: String,
     /// Among those of its name, from 1.
     number: usize,
     /// As strace writes it.

@@ -18,6 +18,7 @@ use rand::RngExt;
 use crate::{
     all,
     strace::{Attached, Call, PATIENCE, listed},
+    survival::Survival,
 };
 
 /// Calls by which a supervisor takes back and starts its agent.
@@ -35,6 +36,7 @@ fn a_supervisor_that_takes_back_and_is_killed_at_any_call_is_made_up_for() {
     let own = binaries::find("evermesh").unwrap();
     let own = own.parent().unwrap();
     let trace = dir.path().join("trace");
+    let (mut planned, mut survival) = (Vec::<String>::new(), None);
     let report = under_traffic(&FLAGS, |_, mesh| {
         let calls = undisturbed(mesh, own, &trace)?;
         assert!(calls.len() > 10, "{calls:?}");
@@ -43,12 +45,15 @@ fn a_supervisor_that_takes_back_and_is_killed_at_any_call_is_made_up_for() {
             true => calls.iter().collect(),
             false => (0..SAMPLE).map(|_| &calls[random.random_range(0..calls.len())]).collect(),
         };
+        planned = chosen.iter().map(|call| call.name.clone()).collect();
+        survival = Some(Survival::of(&planned));
         chosen.into_iter().map(|call| killed(mesh, own, &trace, call)).collect()
     });
     let report = report.unwrap();
     println!("{report}");
     assert_eq!(report.verdict(), Verdict::Clean, "{report}");
-    println!("survived {0} of {0}", report.events.len());
+    let mut survival = survival.unwrap();
+    planned.iter().for_each(|call| survival.survived(call));
 }
 
 /// The calls that it takes.

@@ -9,6 +9,7 @@ mod cuts;
 mod distribution;
 mod freed;
 mod full;
+mod full_disk;
 mod histories;
 mod layouts;
 mod lease;

@@ -36,7 +36,7 @@ fn on_trial(bench: &Bench) -> DataPlane {
 }
 
 /// The generation that `live` names, all that there are, and those whose programs the links attach.
-fn stands(bench: &Bench) -> (u32, Vec<u32>, Vec<u32>) {
+pub fn stands(bench: &Bench) -> (u32, Vec<u32>, Vec<u32>) {
     let inventory = Inventory::read(&bench.pins()).unwrap();
     let attached = |hook: &Hook, program: u32| {
         let mut generations = inventory.generations.iter();
@@ -52,7 +52,7 @@ fn enrolled(bench: &Bench) -> Vec<String> {
     Enrolment::open(&bench.pins()).unwrap().list().unwrap().into_iter().map(|pod| pod.name).collect()
 }
 
-fn answers(bench: &Bench) -> bool {
+pub fn answers(bench: &Bench) -> bool {
     let service = SocketAddr::new(VIP4.parse().unwrap(), PORT);
     inside(bench, &bench.client, || std::net::TcpStream::connect(service).is_ok())
 }

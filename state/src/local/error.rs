@@ -36,6 +36,11 @@ impl SnapshotError {
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Bad { reason, .. } if !matches!(reason, BadRecord::UnknownFormat { .. } | BadRecord::UnknownFlags { .. }))
     }
+
+    /// Whether the new record is seen all the same: only a loss of power takes it back.
+    pub fn is_seen(&self) -> bool {
+        matches!(self, Self::Io { step: Step::SyncDirectory, .. })
+    }
 }
 
 /// A step of writing, reading or putting aside.

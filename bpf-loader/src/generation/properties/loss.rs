@@ -66,20 +66,20 @@ impl Loss {
 }
 
 /// What is lost, and what comes besides.
-const KINDS: [(&[Table], &[Table]); 3] = [
+pub const KINDS: [(&[Table], &[Table]); 3] = [
     (&Table::CARRIED, &Table::CARRIED),
     (&[Table::UdpOrigins], &[Table::UdpOrigins]),
     (&Table::CARRIED, &[Table::Origins, Table::UdpOrigins, Table::Enrolled]),
 ];
 
-fn world(lost: &[Table]) -> World {
+pub fn world(lost: &[Table]) -> World {
     let mut world = World::with_a_generation();
     world.contents.retain(|table, _| !lost.contains(table));
     world.losses = lost.iter().map(|&table| (table, Loss::default())).collect();
     world
 }
 
-fn losing(lost: &[Table]) -> Change {
+pub fn losing(lost: &[Table]) -> Change {
     Change { lost: lost.to_vec(), ..change() }
 }
 

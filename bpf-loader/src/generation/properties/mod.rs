@@ -1,6 +1,7 @@
 //! Every list of steps, interrupted before and after each of them, and its recovery interrupted in turn.
 
 mod counting;
+mod disk;
 mod left;
 mod loss;
 mod maps;
@@ -14,6 +15,7 @@ use evermesh_pins::{BridgeEnd, Hook, Table};
 use super::{plan::Links, *};
 use crate::TableSizes;
 use counting::Counting;
+use disk::Disk;
 use loss::Loss;
 use maps::{Contents, Version};
 use pods::Pods;
@@ -26,6 +28,8 @@ const NEW: u32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct World {
     journal: Journal,
+    /// Where the journal is kept.
+    disk: Disk,
     kernel: Observed,
     /// The supervisor's word was written down.
     committed: bool,
@@ -59,6 +63,7 @@ impl World {
     fn bare() -> Self {
         Self {
             journal: Journal::default(),
+            disk: Disk::default(),
             kernel: Observed::default(),
             committed: false,
             frozen: Table::BROUGHT.map(|table| (table, Version::Old)).into(),
@@ -77,8 +82,8 @@ impl World {
         let attached = |programs: Programs| kernel.links.values().any(|at| *at == programs);
         match step {
             Step::Record(entry) => {
-                self.committed |= *entry == Entry::Reached(Stage::Committed);
-                self.journal = self.journal.clone().after(entry);
+                let is_written = self.disk.write(&mut self.journal, entry)?;
+                self.committed |= is_written && *entry == Entry::Reached(Stage::Committed);
             }
             Step::MakeRoom { generation } => drop(kernel.generations.entry(*generation).or_insert(None)),
             Step::Finish { generation } => drop(kernel.generations.insert(*generation, Some([2; 32]))),
@@ -251,7 +256,7 @@ impl World {
             && hooked
             && as_told
             && not_untold
-            && self.journal.change.is_none()
+            && self.disk.known(&self.journal).change.is_none()
         {
             true => Ok(()),
             false => Err(format!("{self:?}")),
@@ -268,7 +273,7 @@ fn survive(begin: &World, steps: &[Step]) -> Result<usize, String> {
     for at in 0..=steps.len() {
         let interrupted = steps.get(at).map(|step| world.clone().half_done(step));
         for found in interrupted.into_iter().chain([world.clone()]) {
-            moments += recovered(&found)?;
+            moments += recovered(&found.ended())?;
         }
         if let Some(step) = steps.get(at) {
             let stayed_old = !world.committed;
@@ -282,17 +287,22 @@ fn survive(begin: &World, steps: &[Step]) -> Result<usize, String> {
 }
 
 fn recovered(found: &World) -> Result<usize, String> {
+    let undecided =
+        !found.committed && found.kernel.live == Some(OLD) && found.kernel.stand(Programs::Of(OLD));
     let steps = found.recovery();
     let mut world = found.clone();
     for at in 0..=steps.len() {
         let again = steps.get(at).map(|step| world.clone().half_done(step));
         for found in again.into_iter().chain([world.clone()]) {
-            let mut last = found;
+            let mut last = found.ended();
             for step in last.recovery() {
                 last.perform(&step)?;
             }
             last.check()?;
-            if !last.recovery().is_empty() {
+            if undecided && last.kernel.live == Some(NEW) {
+                return Err("a start goes on without the supervisor's word".into());
+            }
+            if !last.recovery().iter().all(|step| last.disk.excuses(step)) {
                 return Err(format!("it is not over: {:?}", last.recovery()));
             }
         }
