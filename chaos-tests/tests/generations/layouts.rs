@@ -12,8 +12,8 @@ use crate::{
 const LATER: &str = "evermesh-plane-layouts";
 
 #[test]
-fn sixty_migrations_to_other_layouts_and_back_go_unnoticed() {
-    let rounds = asked_for("EVERMESH_MIGRATIONS", 60);
+fn forty_migrations_to_other_layouts_and_back_go_unnoticed() {
+    let rounds = asked_for("EVERMESH_MIGRATIONS", 40);
     let node = Node::new();
     let report = node.under_traffic(|| (0..rounds).flat_map(|_| there_and_back(&node)).collect());
     println!("{report}{}", told(&report));
