@@ -19,6 +19,7 @@ mod reload;
 mod removed_cgroup;
 mod running;
 mod sandbox;
+mod sentinels;
 mod stale_lock;
 mod unreached_supervisor;
 mod upgrade;
