@@ -6,6 +6,7 @@ mod another_layout;
 mod another_run;
 mod config_diff;
 mod doctor;
+mod durable;
 mod life;
 mod lone_agent;
 mod no_bpffs;
