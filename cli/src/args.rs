@@ -136,6 +136,15 @@ pub struct Run {
     /// How long traffic must have run on new programs or tables before they stay, in milliseconds
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub gate_ms: Option<u64>,
+    /// By how much the share of flows that fail may grow on them, in parts per thousand
+    #[arg(long, value_name = "N")]
+    pub gate_failures_permille: Option<u64>,
+    /// How long the agent of a release on trial must have been ready before the release is committed, in milliseconds
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub trial_gate_ms: Option<u64>,
+    /// How long the agent may take to become ready, in milliseconds
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub start_timeout_ms: Option<u64>,
     #[command(flatten)]
     pub room: Room,
     #[command(flatten)]

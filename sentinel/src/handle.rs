@@ -7,6 +7,9 @@ use std::{
 
 use crate::{ARGUMENT, Findings, SentinelError, process::Said};
 
+/// How the name of a sentinel's cgroup begins; the process id of whoever started it follows.
+const CGROUP: &str = "evermesh-sentinel-";
+
 /// A sentinel that stands by. Dropped: it ends, and its cgroup goes.
 ///
 /// The fields are dropped in this order.
@@ -27,6 +30,14 @@ struct Process {
 /// A cgroup that was made for a sentinel.
 #[derive(Debug)]
 struct Scratch(PathBuf);
+
+/// Removes the cgroups below `above` that sentinels have left whose agents were killed, and says which. One with a process in it
+/// stays.
+pub fn remove_left_cgroups(above: &Path) -> Vec<PathBuf> {
+    let is_ours = |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|it| it.starts_with(CGROUP));
+    let left = fs::read_dir(above).into_iter().flatten().flatten().filter(is_ours);
+    left.map(|entry| entry.path()).filter(|path| fs::remove_dir(path).is_ok()).collect()
+}
 
 impl Sentinel {
     /// Starts `program`, whose first argument [`ARGUMENT`] makes it [`serve`](crate::serve), in a new cgroup below `above`.
@@ -93,7 +104,7 @@ impl Drop for Process {
 impl Scratch {
     /// One that a sentinel before has left behind goes first.
     fn make(above: &Path) -> Result<Self, SentinelError> {
-        let path = above.join(format!("evermesh-sentinel-{}", std::process::id()));
+        let path = above.join(format!("{CGROUP}{}", std::process::id()));
         let failed = |source| SentinelError::Cgroup { path: path.clone(), source };
         match fs::create_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -15,7 +15,7 @@ mod server;
 
 pub use error::SentinelError;
 pub use findings::Findings;
-pub use handle::Sentinel;
+pub use handle::{Sentinel, remove_left_cgroups};
 pub use place::{NAME, service, workload};
 pub use process::serve;
 

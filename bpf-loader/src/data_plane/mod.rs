@@ -409,7 +409,7 @@ impl DataPlane {
 
     /// Its service goes from the tables. What is left of it there is found by the next audit.
     fn dismiss_sentinel(&mut self) {
-        trial::forget_sentinel(&self.config.pins);
+        trial::forget_sentinel(&self.config.pins, &self.config.cgroup.path);
         self.sentinel_stands = false;
         if let Some((snapshot, place)) = self.applied.clone()
             && let Err(error) = self.rewrite(&snapshot, &place)

@@ -75,7 +75,7 @@ impl DataPlane {
         let links = self.observed()?.links;
         let rolled_back = self.run(&plan::rolling_back(&change, &links, &carried, reason));
         drop(sentinel);
-        trial::forget_sentinel(&self.config.pins);
+        trial::forget_sentinel(&self.config.pins, &self.config.cgroup.path);
         rolled_back?;
         match self.audit() {
             Ok(compared) if compared.writes > 0 => {

@@ -265,7 +265,7 @@ impl DataPlane {
         snapshot: Option<&Snapshot>,
         notes: &mut Vec<String>,
     ) -> Result<(), StartError> {
-        trial::forget_sentinel(&self.config.pins);
+        trial::forget_sentinel(&self.config.pins, &self.config.cgroup.path);
         if adoption.steps.is_empty() {
             return Ok(());
         }

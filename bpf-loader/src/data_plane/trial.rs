@@ -11,7 +11,7 @@ use evermesh_pins::{
     Enrolment, EnrolmentError, GenerationPins, PinDir, Table, TablesView, ViewError,
     sys::{self, RawMap},
 };
-use evermesh_sentinel::{Findings, NAME, Sentinel, service, workload};
+use evermesh_sentinel::{Findings, NAME, Sentinel, remove_left_cgroups, service, workload};
 use tracing::debug;
 
 use super::stand_by::StandBy;
@@ -130,8 +130,11 @@ pub fn post_sentinel(pins: &PinDir, program: &Path, above: &Path) -> Result<Sent
     enrolled.map(|_| sentinel).map_err(|error| error.to_string())
 }
 
-/// One may be left of an agent that ended on trial.
-pub fn forget_sentinel(pins: &PinDir) {
+/// One may be left of an agent that ended on trial, and cgroups of those that were killed.
+pub fn forget_sentinel(pins: &PinDir, above: &Path) {
+    for cgroup in remove_left_cgroups(above) {
+        debug!(cgroup = %cgroup.display(), "a sentinel that is gone had left it");
+    }
     match Enrolment::of_agent(pins).remove(NAME) {
         Ok(_) | Err(EnrolmentError::Unknown { .. }) => {}
         Err(error) => debug!(%error, "the sentinel stays enrolled"),

@@ -59,7 +59,10 @@ fn arguments(directories: &Directories, asked: &Run, accept_loss: &[Table]) -> i
     line.path("--run-dir", &directories.run_dir)?;
     line.path("--state-dir", &directories.state_dir)?;
     line.number("--watchdog-ms", asked.watchdog_ms);
+    line.number("--start-timeout-ms", asked.start_timeout_ms);
     line.number("--gate-ms", asked.gate_ms);
+    line.number("--gate-failures-permille", asked.gate_failures_permille);
+    line.number("--trial-gate-ms", asked.trial_gate_ms);
     line.text("--accept-loss", (!accept_loss.is_empty()).then(|| Table::names(accept_loss)));
     line.0.extend(asked.takeover.then(|| "--takeover".into()));
     line.0.push("--".into());
@@ -134,6 +137,7 @@ mod tests {
     fn everything_said_is_handed_on() {
         insta::assert_snapshot!(handed_on(
             "evermesh run --config /m.yaml --state-dir /s --bpffs /b --cgroup /c --run-dir /r --watchdog-ms 300 \
+             --start-timeout-ms 400 --gate-ms 500 --gate-failures-permille 6 --trial-gate-ms 700 \
              --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 \
              --max-origins 7000 --max-udp-origins 8000 --max-pods 9000 --takeover --log debug"
         ));

@@ -5,12 +5,18 @@ use std::{
 };
 
 use evermesh_handover::{Client, ClientError, Intent, RunDir};
-use evermesh_pins::{PinDir, Removed, WriterLock, host, remove_all};
+use evermesh_pins::{
+    Inventory, PinDir, Removed, WriterLock,
+    host::{self, Cgroup},
+    remove_all,
+};
+use evermesh_sentinel::remove_left_cgroups;
 use serde::Serialize;
 
 use crate::{
     Exit, Failure,
     args::Directories,
+    hooked,
     output::Output,
     process::{agent, lone_agent::LoneAgent},
 };
@@ -30,7 +36,9 @@ pub fn uninstall(directories: &Directories, output: Output, purge: bool) -> Resu
     Intent::Uninstall.record(state_dir.path)?;
     let stopped = stop(&directories.run())?;
     let lone_agent = LoneAgent::find(&directories.pins())?.map(LoneAgent::stop).transpose()?;
-    let Removed { paths: removed, foreign } = remove_pins(&directories.pins())?;
+    let hooked = hooked_cgroup(directories);
+    let Removed { paths: mut removed, foreign } = remove_pins(&directories.pins())?;
+    removed.extend(hooked.map(|cgroup| remove_left_cgroups(&cgroup.path)).unwrap_or_default());
     remove_traces(&directories.run())?;
     Intent::clear(state_dir.path)?;
     let purged = if purge { state_dir.purge()? } else { Vec::new() };
@@ -55,6 +63,12 @@ fn stop(run_dir: &RunDir) -> Result<bool, Failure> {
         Err(ClientError::NotRunning { .. }) => Ok(false),
         Err(error) => Err(Failure::Stop(error)),
     }
+}
+
+/// As long as links say it. None: what sentinels have left below it stays.
+fn hooked_cgroup(directories: &Directories) -> Option<Cgroup> {
+    let inventory = Inventory::read(&directories.pins()).ok()?;
+    hooked::cgroup(&inventory, directories.cgroup.as_deref()).ok()
 }
 
 fn remove_pins(pins: &PinDir) -> Result<Removed, Failure> {

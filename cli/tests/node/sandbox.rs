@@ -177,9 +177,17 @@ impl Sandbox {
 
     /// The same with more flags.
     pub fn start_with(&self, flags: &[&str]) -> Running<'_> {
-        let cgroup = self.cgroup.to_str().unwrap();
-        let run = ["run", "--config", "mesh.yaml", "--cgroup", cgroup];
-        let mut command = self.evermesh(&[run.as_slice(), flags].concat());
+        self.start_by(self.run(flags))
+    }
+
+    /// `evermesh run` at the sandbox's cgroup.
+    pub fn run(&self, flags: &[&str]) -> Command {
+        let run = ["run", "--config", "mesh.yaml", "--cgroup", self.cgroup.to_str().unwrap()];
+        self.evermesh(&[run.as_slice(), flags].concat())
+    }
+
+    /// Starts Evermesh by a command that becomes the supervisor, and waits until its agent is ready.
+    pub fn start_by(&self, mut command: Command) -> Running<'_> {
         let log = fs::File::create(self.path("log")).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let running = Running { child, sandbox: self };
