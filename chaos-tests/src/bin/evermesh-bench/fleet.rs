@@ -63,7 +63,7 @@ impl Fleet {
                 (&key.namespace, &key.hostname, vips.iter().map(ToString::to_string));
             let vips: Vec<String> = vips.collect();
             writeln!(file, "- name: {name}\n  namespace: {namespace}\n  hostname: {hostname}")?;
-            writeln!(file, "  vips: {vips:?}\n  ports: {{80: 8080}}")?;
+            writeln!(file, "  vips: {vips:?}\n  ports: {{80: {{targetPort: 8080, protocols: [TCP]}}}}")?;
         }
         writeln!(file, "workloads:")?;
         for Workload { uid, name, namespace, addresses, node, services, .. } in
