@@ -8,6 +8,7 @@
 mod barrier;
 mod boot;
 mod causes;
+mod closed;
 mod data_plane;
 pub mod generation;
 mod lower;

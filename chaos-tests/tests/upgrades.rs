@@ -47,14 +47,16 @@ fn upgrades_downgrades_and_other_sizes_go_unnoticed() {
     assert_eq!(report.events.len(), 3 * TIMES);
 }
 
-/// What the verifier refuses, and what leads one flow in a hundred astray, never meets traffic.
+/// What the verifier refuses, what leads one flow in a hundred astray, and what never forgets a socket, meet no traffic.
 #[test]
 fn programs_that_are_no_good_leave_what_stands() {
     let report = under_traffic(&FLAGS, |_, mesh| {
         let mut events = Vec::new();
-        for (variant, reason) in
-            [("rejected", "the kernel refused the program"), ("misroute", "failed in rehearsal")]
-        {
+        for (variant, reason) in [
+            ("rejected", "the kernel refused the program"),
+            ("misroute", "failed in rehearsal"),
+            ("forgetful_release", "failed in rehearsal: sock_release"),
+        ] {
             events.push(change(mesh, variant, Some(variant), &[])?);
             let notes = mesh.notes()?;
             assert_eq!(mesh.generation()?, Some(1));

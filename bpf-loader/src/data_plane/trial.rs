@@ -1,5 +1,5 @@
 use std::{
-    os::fd::AsFd as _,
+    os::fd::OwnedFd,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -7,15 +7,12 @@ use std::{
 
 use evermesh_abi::Counter;
 use evermesh_model::{Changes, InvalidSnapshot, Snapshot};
-use evermesh_pins::{
-    Enrolment, EnrolmentError, GenerationPins, PinDir, Table, TablesView, ViewError,
-    sys::{self, RawMap},
-};
+use evermesh_pins::{Enrolment, EnrolmentError, GenerationPins, PinDir, Table, TablesView, ViewError, sys};
 use evermesh_sentinel::{Findings, NAME, Sentinel, remove_left_cgroups, service, workload};
 use tracing::debug;
 
 use super::stand_by::StandBy;
-use crate::generation::Change;
+use crate::{closed, generation::Change};
 
 /// Probes of one look at a trial: with eight checks a round, half of the looks see a fault that meets one flow in 300.
 const ROUNDS: u32 = 25;
@@ -94,22 +91,16 @@ impl Trial {
         self.passed += findings.passed;
         findings.passed = self.passed;
         let maps = [pins.frozen_map(Table::Origins), pins.carried_map(self.change.to, Table::Origins)];
-        let is_remembered = |cookie: &&u64| maps.iter().any(|map| is_remembered(map, **cookie));
-        if let Some(cookie) = findings.closed.iter().find(is_remembered) {
-            findings.fail(format!("sock_release: socket {cookie} is closed and still remembered"));
-        }
+        closed::check(&mut findings, &maps.iter().filter_map(|pin| map(pin)).collect::<Vec<_>>());
         Some(findings)
     }
 }
 
-fn is_remembered(map: &Path, cookie: u64) -> bool {
-    let origins = sys::object_get(map);
-    let Ok(sys::Object::Map(origins)) = origins else { return false };
-    // Whatever its layout, its key is the socket's cookie.
-    RawMap::new(origins.as_fd()).is_ok_and(|entries| {
-        let mut value = vec![0; entries.value_size()];
-        entries.lookup(&cookie.to_ne_bytes(), &mut value).unwrap_or(false)
-    })
+fn map(pin: &Path) -> Option<OwnedFd> {
+    match sys::object_get(pin) {
+        Ok(sys::Object::Map(map)) => Some(map),
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// The mesh, and the sentinel's service, unless the mesh uses its addresses.

@@ -147,12 +147,12 @@ pub fn program(object: &Ebpf, hook: Hook) -> Result<BorrowedFd<'_>, BuildError> 
 }
 
 /// A map that was made.
-pub fn map(object: &Ebpf, table: Table) -> Result<BorrowedFd<'_>, BuildError> {
-    match object.map(table.symbol()) {
+pub fn map<'a>(object: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, BuildError> {
+    match object.map(name) {
         Some(Map::Array(map) | Map::HashMap(map) | Map::LruHashMap(map) | Map::PerCpuArray(map)) => {
             Ok(map.fd().as_fd())
         }
-        _ => Err(BuildError::Part { name: table.symbol() }),
+        _ => Err(BuildError::Part { name }),
     }
 }
 

@@ -18,7 +18,7 @@ use evermesh_sentinel::{NAME, Sentinel, SentinelError};
 
 use super::{BuildError, Direction, make};
 use crate::{
-    ApplyError, Object, TableSizes,
+    ApplyError, Object, TableSizes, closed,
     tables::{self, Change, State, TableWriter},
 };
 
@@ -66,7 +66,8 @@ pub fn rehearse(
     enrol(&object, &sentinel)?;
     fill(&object)?;
     let _links = attach(&mut object, sentinel.cgroup())?;
-    let findings = sentinel.probe(ROUNDS)?;
+    let mut findings = sentinel.probe(ROUNDS)?;
+    closed::check(&mut findings, &[make::map(&object, direction.map(Table::Origins))?]);
     match findings.example {
         Some(what) => Err(RehearsalError::Failed(what)),
         None => Ok(()),
@@ -109,7 +110,7 @@ fn attach(object: &mut Ebpf, cgroup: &Path) -> Result<Vec<OwnedFd>, RehearsalErr
 
 fn pin(object: &Ebpf, table: Table) -> Result<MapPin, RehearsalError> {
     let failed = |source| RehearsalError::Kernel { step: "use a map", source };
-    let fd = make::map(object, table)?.try_clone_to_owned().map_err(failed)?;
+    let fd = make::map(object, table.symbol())?.try_clone_to_owned().map_err(failed)?;
     let info = sys::map_info(fd.as_fd()).map_err(failed)?;
     Ok(MapPin { fd, info })
 }

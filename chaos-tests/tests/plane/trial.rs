@@ -10,7 +10,7 @@ use std::{
 use evermesh_abi::ServiceWord;
 use evermesh_chaos_tests::binaries;
 use evermesh_loader::{
-    Config, DataPlane, How, TableSizes,
+    Config, DataPlane, How, Object, TableSizes,
     generation::{Journal, JournalFile, Moment, Programs, Step, Watch},
     tables::{Store, TableWriter},
 };
@@ -184,4 +184,16 @@ fn a_sentinel_misses_every_hook_that_is_not_there() {
         let example = sentinels.example.unwrap_or_default();
         assert!(example.starts_with(seen), "without {missing}: {example}");
     }
+}
+
+/// It loads, every flow is led where it should be, and no map is full for it.
+#[test]
+fn a_release_hook_that_leaves_what_a_socket_asked_for_fails_in_rehearsal() {
+    let bench = Bench::new();
+    drop(bench.start(Some(&bench.mesh(2))));
+    let object = Object::read(&binaries::variant("forgetful_release").unwrap()).unwrap();
+    let (_, started) = DataPlane::start(Config { object, ..other(&bench) }, Some(&bench.mesh(2))).unwrap();
+    let note = started.notes.last().unwrap();
+    assert!(note.contains("failed in rehearsal: sock_release: socket"), "{note}");
+    assert_eq!(stands(&bench), (1, vec![1], vec![1]));
 }
