@@ -20,7 +20,8 @@ fn a_first_start_over_what_is_left_of_another_release_takes_it_over_wherever_it_
     let plane = Plane::new(Kind::Table);
     let pods = enrolled(&plane);
     let uninstall = calls(&plane, &plane.uninstall());
-    let frozen: Vec<&Call> = uninstall.iter().filter(|call| call.line.contains("/frozen/")).collect();
+    let removes = |call: &&Call| call.name.starts_with("unlink") && call.line.contains("/frozen/");
+    let frozen: Vec<&Call> = uninstall.iter().filter(removes).collect();
     let mut random = random(17);
 
     leave(&plane, frozen[0]);
