@@ -49,9 +49,10 @@ pub enum RehearsalError {
 
 /// Programs that lead one flow in a hundred astray pass once in a hundred thousand rehearsals.
 const ROUNDS: u32 = 200;
-/// A sentinel has one service and few sockets.
+/// A sentinel has one service and few sockets. There is room for the origins of all of them, so that one that should be gone is
+/// not taken for old.
 const SIZES: TableSizes =
-    TableSizes { services: 16, endpoints: 64, origins: 1024, udp_origins: 1024, pods: 16 };
+    TableSizes { services: 16, endpoints: 64, origins: 8192, udp_origins: 1024, pods: 16 };
 
 /// Has a sentinel below `above` send through these programs.
 pub fn rehearse(
