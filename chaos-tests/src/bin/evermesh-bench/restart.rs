@@ -1,6 +1,12 @@
 //! Agents with a mesh from a file, killed and started again over what stands in the kernel, and the memory that they take.
 
-use std::{fs, path::PathBuf, process::Command, thread::sleep, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread::sleep,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use evermesh_chaos_tests::{binaries, sandbox::Sandbox, wait};
@@ -89,13 +95,21 @@ impl Node {
         Ok(wait::until("what was laid to be noted", PATIENCE, || laid.exists().then_some(()))?)
     }
 
-    /// What the agent has written since it started, all of its mesh compared.
+    /// What the agent has written since it started, all of its mesh compared: it does not answer before.
     fn writes(&self) -> Result<u64> {
-        let mut status = Command::new(binaries::find("evermesh")?);
+        let cli = binaries::find("evermesh")?;
+        let answer = || {
+            let status = self.status(&cli).ok().filter(|status| status["agent"]["state"] == "running")?;
+            status["data_path"]["writes"].as_u64()
+        };
+        Ok(wait::until("the agent to have read its mesh", PATIENCE, answer)?)
+    }
+
+    fn status(&self, cli: &Path) -> Result<Value> {
+        let mut status = Command::new(cli);
         status.args(["status", "--output", "json", "--run-dir"]).arg(self.sandbox.run_dir());
         status.arg("--bpffs").arg(self.sandbox.bpffs()).arg("--state-dir").arg(self.sandbox.state_dir());
-        let status: Value = serde_json::from_slice(&status.output()?.stdout)?;
-        status["data_path"]["writes"].as_u64().with_context(|| format!("no writes in {status}"))
+        Ok(serde_json::from_slice(&status.output()?.stdout)?)
     }
 }
 
