@@ -150,19 +150,14 @@ mod tests {
 
     #[test]
     fn a_canary_gets_its_share_however_many_endpoints_there_are() {
-        for (stable, canary, share, most) in [
-            (200, 200, 10, 1),
-            (250, 250, 10, 1),
-            (150, 150, 10, 1),
-            (50, 50, 1, 1),
-            (20, 20, 1, 1),
-            (1000, 50, 1, 1),
-        ] {
+        for (stable, canary, share) in
+            [(200, 200, 10), (250, 250, 10), (150, 150, 10), (50, 50, 1), (20, 20, 1), (1000, 50, 1)]
+        {
             let all =
                 by_revision(&[("v1", 100 - share), ("v2", share)], &[("v1", 1, stable), ("v2", 1, canary)]);
             let (v1, v2) = (all["v1"], all["v2"]);
             assert_eq!(v2.0 * (100 - share), v1.0 * share, "{stable} and {canary}");
-            assert!(v1.2 - v1.1 <= most && v2.2 - v2.1 <= most, "{all:?}");
+            assert!(v1.2 - v1.1 <= 1 && v2.2 - v2.1 <= 1, "{all:?}");
         }
     }
 
