@@ -1,6 +1,6 @@
 //! Other releases are tried under traffic: good ones, the way back, and ones that are no good.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use evermesh_chaos_tests::{
     Error, Result, binaries,
@@ -48,6 +48,41 @@ fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
     let report = report.unwrap();
     println!("{report}");
     assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 5), "{report}");
+}
+
+/// What was odd before is not its fault, and stays.
+#[test]
+fn a_release_that_leaks_pins_is_rolled_back_and_they_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = binaries::find("evermesh-agent").unwrap();
+    let report = under_traffic(&FLAGS, |_, mesh| {
+        let [frozen, odd] = [mesh.pins().frozen(), mesh.pins().links().join("odd")];
+        fs::hard_link(frozen.join("control"), &odd).unwrap();
+        let first = releases(mesh)?["committed"]["release"].clone();
+        let leaked = frozen.join("leaked");
+        let leaks = format!("ln {} {}", frozen.join("control").display(), leaked.display());
+        let body = format!("{leaks}\nexec {} \"$@\"", agent.display());
+        let leaking = release::with_agent(dir.path(), "leaking", &body)?;
+        let mut events = vec![refused("leaked", mesh, &leaking, &leaked.display().to_string())?];
+        mesh.await_agent(None)?;
+        let seen = releases(mesh)?;
+        assert_eq!((&seen["running"], &seen["committed"]["release"]), (&first, &first), "{seen:#}");
+        assert!(
+            seen["notes"].to_string().contains("leaked: left by a release on trial, and removed"),
+            "{seen:#}"
+        );
+        assert!(!leaked.exists() && odd.exists());
+        events.push(tried("restarted", mesh, &[])?);
+        assert!(
+            mesh.notes()?.iter().any(|note| note.contains(&*odd.to_string_lossy())),
+            "{:?}",
+            mesh.notes()?
+        );
+        Ok(events)
+    });
+    let report = report.unwrap();
+    println!("{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 2), "{report}");
 }
 
 /// Of releases with other kernel programs, one is committed, and what is no good never meets traffic.

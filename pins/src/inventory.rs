@@ -108,7 +108,7 @@ impl Inventory {
         for (name, path) in entries(&pins.generations())? {
             match PinDir::generation_of_name(&name) {
                 Some(number) => inventory.read_generation(pins, number)?,
-                None => inventory.oddities.push(Finding::Foreign { path }),
+                None => inventory.oddities.push(Finding::foreign(path)),
             }
         }
         Ok(inventory)
@@ -120,13 +120,16 @@ impl Inventory {
     }
 
     fn read_link(&mut self, name: &str, path: PathBuf) -> Result<(), InventoryError> {
-        match (Hook::by_name(name), open(&path)?) {
-            (Some(hook), Object::Link(fd)) => {
+        let Some(hook) = Hook::by_name(name) else {
+            self.oddities.push(Finding::foreign(path));
+            return Ok(());
+        };
+        match open(&path)? {
+            Object::Link(fd) => {
                 let info = sys::link_info(fd.as_fd()).map_err(read("ask the kernel about", &path))?;
                 self.links.insert(hook, LinkPin { fd, info });
             }
-            (None, _) => self.oddities.push(Finding::Foreign { path }),
-            (Some(_), found) => self.oddities.push(Finding::kind(path, "link", &found)),
+            found => self.oddities.push(Finding::kind(path, "link", &found)),
         }
         Ok(())
     }
@@ -187,11 +190,13 @@ fn maps(
 ) -> Result<BTreeMap<Table, MapPin>, InventoryError> {
     let mut maps = BTreeMap::new();
     for (name, path) in entries(directory)? {
-        let table = expected.iter().find(|table| table.name() == name);
-        match (table, open(&path)?) {
-            (Some(&table), Object::Map(fd)) => drop(maps.insert(table, map_pin(fd, &path)?)),
-            (None, _) => oddities.push(Finding::Foreign { path }),
-            (Some(_), found) => oddities.push(Finding::kind(path, "map", &found)),
+        let Some(&table) = expected.iter().find(|table| table.name() == name) else {
+            oddities.push(Finding::foreign(path));
+            continue;
+        };
+        match open(&path)? {
+            Object::Map(fd) => drop(maps.insert(table, map_pin(fd, &path)?)),
+            found => oddities.push(Finding::kind(path, "map", &found)),
         }
     }
     Ok(maps)
@@ -204,13 +209,16 @@ fn programs(
 ) -> Result<BTreeMap<Hook, ProgramPin>, InventoryError> {
     let mut programs = BTreeMap::new();
     for (name, path) in entries(directory)? {
-        match (Hook::by_name(&name), open(&path)?) {
-            (Some(hook), Object::Program(fd)) => {
+        let Some(hook) = Hook::by_name(&name) else {
+            oddities.push(Finding::foreign(path));
+            continue;
+        };
+        match open(&path)? {
+            Object::Program(fd) => {
                 let info = sys::program_info(fd.as_fd()).map_err(read("ask the kernel about", &path))?;
                 programs.insert(hook, ProgramPin { fd, info });
             }
-            (None, _) => oddities.push(Finding::Foreign { path }),
-            (Some(_), found) => oddities.push(Finding::kind(path, "program", &found)),
+            found => oddities.push(Finding::kind(path, "program", &found)),
         }
     }
     Ok(programs)

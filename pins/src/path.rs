@@ -116,6 +116,24 @@ impl PinDir {
         Path::new("gen").join(format!("{number:06}"))
     }
 
+    /// Every place below the directory where this release may pin something or make a directory; `*` stands for any generation.
+    pub fn places() -> Vec<String> {
+        let mut places: Vec<String> =
+            ["links", "frozen", "gen", "live", "live_next"].map(str::to_owned).into();
+        places.extend(Hook::ALL.map(|hook| format!("links/{}", hook.name())));
+        places.extend(Table::FROZEN.map(|table| format!("frozen/{table}")));
+        let of_generation = ["", "/manifest", "/tables", "/programs", "/frozen", "/bridge"];
+        places.extend(of_generation.map(|place| format!("gen/*{place}")));
+        places.extend(Table::OF_GENERATION.map(|table| format!("gen/*/tables/{table}")));
+        places.extend(Table::BROUGHT.map(|table| format!("gen/*/frozen/{table}")));
+        places.extend(Hook::ALL.map(|hook| format!("gen/*/programs/{}", hook.name())));
+        for end in BridgeEnd::ALL {
+            places.push(format!("gen/*/bridge/{}", end.name()));
+            places.extend(Hook::ALL.map(|hook| format!("gen/*/bridge/{}/{}", end.name(), hook.name())));
+        }
+        places
+    }
+
     /// The generation that a `live` pointing to `target` names.
     pub fn generation_of_target(target: &Path) -> Option<u32> {
         Self::generation_of_name(target.strip_prefix("gen").ok()?.to_str()?)

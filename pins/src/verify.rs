@@ -1,21 +1,29 @@
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, os::fd::AsFd as _, path::PathBuf};
 
 use crate::{
     GenerationPins, Hook, Inventory, Layout, LinkPin, Manifest, MapPin, PinDir, PodMap, ProgramPin, Table,
     host::Cgroup,
     layout::{Kernel, Unknown},
-    sys::Object,
+    sys::{self, Object},
 };
 
 /// Something in the pin directory that is not as this release made it. Nothing is changed where one is found:
 /// traffic goes on by what stands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
-    /// A pin that Evermesh did not make.
-    #[error("{}: not a pin of this release", path.display())]
+    /// What this release has no name for, and what hooks nothing.
+    #[error("{}: not a pin of this release, and left alone; remove it if nobody else needs it", path.display())]
     Foreign {
         /// The pin.
         path: PathBuf,
+    },
+    /// A link that this release has no name for, to a program that is none of its generations'.
+    #[error("{}: not a pin of this release, and attaches program id {program}", path.display())]
+    ForeignLink {
+        /// The pin.
+        path: PathBuf,
+        /// The program's id.
+        program: u32,
     },
     /// A pin that should be another kind of object.
     #[error("{}: expected a {expected}, found a {found}", path.display())]
@@ -119,6 +127,11 @@ impl Finding {
         matches!(self, Self::Detached { .. })
     }
 
+    /// Nothing that decides what becomes of traffic: a start goes on, and says so.
+    pub fn is_left_alone(&self) -> bool {
+        matches!(self, Self::Foreign { .. })
+    }
+
     /// It is that frozen map's layout.
     pub fn is_about(&self, frozen: Table) -> bool {
         matches!(self, Self::Unknown { table, .. } if *table == frozen)
@@ -129,6 +142,18 @@ impl Finding {
         matches!(self, Self::Unknown { table, .. } if table.loss().is_ok())
     }
 
+    /// Where a pin stands that has no name here.
+    pub(crate) fn foreign(path: PathBuf) -> Self {
+        let link = match sys::object_get(&path) {
+            Ok(Object::Link(link)) => sys::link_info(link.as_fd()).ok(),
+            Ok(_) | Err(_) => None,
+        };
+        match link.filter(|info| !info.is_cgroup || info.cgroup_id != 0) {
+            Some(info) => Self::ForeignLink { path, program: info.program_id },
+            None => Self::Foreign { path },
+        }
+    }
+
     pub(crate) fn kind(path: PathBuf, expected: &'static str, found: &Object) -> Self {
         Self::Kind { path, expected, found: found.kind() }
     }
@@ -137,7 +162,8 @@ impl Finding {
 /// Everything that is wrong with what stands in `pins`, for an agent that hooks `cgroup`. What an interrupted
 /// start leaves behind (missing links, unfinished generations) is not wrong.
 pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Finding> {
-    let mut findings = inventory.oddities.clone();
+    let mut findings: Vec<_> =
+        inventory.oddities.iter().map(|oddity| known_link(inventory, oddity)).collect();
     findings.extend(verify_live(pins, inventory));
     let mut kernel = Kernel::default();
     let unknown = |(&table, pin): (&Table, &MapPin)| {
@@ -157,6 +183,26 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
         findings.extend(verify_link(pins, inventory, cgroup, hook, link));
     }
     findings
+}
+
+/// One more pin of a link that is ours, or of another link to a program that is, leads traffic nowhere else.
+fn known_link(inventory: &Inventory, oddity: &Finding) -> Finding {
+    match oddity {
+        Finding::ForeignLink { path, program } if is_finished(inventory, *program) => {
+            Finding::Foreign { path: path.clone() }
+        }
+        other => other.clone(),
+    }
+}
+
+/// Whether a finished generation has that program.
+fn is_finished(inventory: &Inventory, program: u32) -> bool {
+    let finished = inventory.generations.values().filter(|generation| generation.manifest.is_some());
+    let of = |generation: &GenerationPins| {
+        let mut programs = Hook::ALL.into_iter().flat_map(|hook| generation.programs_of(hook));
+        programs.any(|pin| pin.info.id == program)
+    };
+    finished.into_iter().any(of)
 }
 
 /// Whoever finds `enrolled` in any layout that can be read brings it anew, in the next generation or the first.

@@ -236,7 +236,7 @@ fn the_committed_releases_supervisor_is_launched_only_in_place_of_the_last_launc
     assert_eq!((launched(&a), launched(&b)), (Launch::Own, Launch::Own), "own is committed, or is new");
 
     ledger.begin(of_b, 1);
-    ledger.try_begins();
+    ledger.try_begins(Default::default());
     ledger.commit(0);
     file.write(&ledger).unwrap();
     let supervisor = disk.store.place(&of_b).join(SUPERVISOR);

@@ -61,6 +61,7 @@ pub struct Standing {
     lock: WriterLock,
     records: Records,
     found: Found,
+    notes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -102,6 +103,8 @@ impl Standing {
         let mut findings = evermesh_pins::verify(&config.pins, &inventory, &config.cgroup);
         let records = Records::open(&config.state_dir);
         let goes = going(&config, &records, &inventory);
+        let notes =
+            findings.extract_if(.., |finding| finding.is_left_alone()).map(|it| it.to_string()).collect();
         findings.retain(|finding| {
             !finding.is_mended_by_a_start() && !goes.iter().any(|table| finding.is_about(*table))
         });
@@ -120,7 +123,7 @@ impl Standing {
                 Found::Live(Box::new(Adopted { adoption, live, state }))
             }
         };
-        Ok(Self { config, lock, records, found })
+        Ok(Self { config, lock, records, found, notes })
     }
 
     pub(super) fn live(&self) -> Option<&Adopted> {
@@ -148,21 +151,23 @@ impl Standing {
     /// Undoes or finishes a change of generation that was interrupted, and leads the tables to `snapshot`; `None`: nothing
     /// is known yet, and they stay as they are. No failure here detaches anything.
     pub fn lead_to(self, snapshot: Option<&Snapshot>) -> Result<(DataPlane, Started), StartError> {
-        let Self { config, lock, records, found } = self;
-        match found {
+        let Self { config, lock, records, found, notes } = self;
+        let (plane, mut started) = match found {
             Found::Nothing { number, steps, made } => {
-                DataPlane::fresh(config, lock, records, number, &steps, made, snapshot)
+                DataPlane::fresh(config, lock, records, number, &steps, made, snapshot)?
             }
             Found::Live(adopted) => {
                 let Adopted { adoption, live, state } = *adopted;
-                DataPlane::over(config, lock, records, live, state)?.take(&adoption, snapshot)
+                DataPlane::over(config, lock, records, live, state)?.take(&adoption, snapshot)?
             }
-        }
+        };
+        started.notes.extend(notes);
+        Ok((plane, started))
     }
 
     /// Undoes or finishes a change of generation that was interrupted, and changes nothing else; none: nothing is live.
     pub fn settle(self) -> Result<Option<DataPlane>, StartError> {
-        let Self { config, lock, records, found } = self;
+        let Self { config, lock, records, found, .. } = self;
         let Found::Live(adopted) = found else { return Ok(None) };
         let Adopted { adoption, live, state } = *adopted;
         let mut plane = DataPlane::over(config, lock, records, live, state)?;

@@ -7,6 +7,7 @@ mod bench;
 mod churn;
 mod cuts;
 mod distribution;
+mod foreign;
 mod freed;
 mod full;
 mod full_disk;

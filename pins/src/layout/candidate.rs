@@ -62,7 +62,7 @@ mod tests {
 
     fn said(current: u32, before: u32) -> Layouts {
         let of = |release| [(TABLE.name().to_owned(), layout(release))].into();
-        Layouts { current: of(current), before: of(before), renamed: Vec::new() }
+        Layouts { current: of(current), before: of(before), ..Layouts::default() }
     }
 
     fn carried(pinned: u32, candidate: Layouts, committed: Option<Layouts>) -> Carried {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Declared, Description};
-use crate::Table;
+use crate::{PinDir, Table};
 
 /// What a release's agent says of its layouts, when it is asked. Field names stay, and what is not known is ignored: another
 /// release may read it.
@@ -16,6 +16,9 @@ pub struct Layouts {
     /// Fields that have other names in other releases.
     #[serde(default)]
     pub renamed: Vec<Renamed>,
+    /// Where it pins something: [`PinDir::places`]. Empty for releases that did not say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<String>,
 }
 
 /// A field with two names.
@@ -39,7 +42,7 @@ impl Layouts {
             before: it.before.to_owned(),
             now: it.now.to_owned(),
         });
-        Self { before, current, renamed: renamed.collect() }
+        Self { before, current, renamed: renamed.collect(), places: PinDir::places() }
     }
 
     /// Which fields of a table have another name in another release: before, and now.

@@ -32,6 +32,12 @@ impl Layouts {
         current != before && current != candidate.0.get("current")
     }
 
+    /// Where it pins something, below the pin directory; `*` stands for any generation. Nothing: it is older than the question.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        let said = self.0.get("places").and_then(Value::as_array);
+        said.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// As its agent says it.
     pub fn value(&self) -> &Value {
         &self.0

@@ -146,7 +146,7 @@ mod tests {
     fn sample() -> Ledger {
         let mut ledger = Ledger::new(Digest::of("a"), Digest::of("a"), None);
         ledger.begin(Digest::of("b"), 3);
-        ledger.try_begins();
+        ledger.try_begins(Default::default());
         ledger.fail("exit status: 1", 5);
         ledger
     }

@@ -51,7 +51,7 @@ impl Releases {
         }
         assert!(self.ledger.candidate.is_some(), "{record:?} about nothing");
         match &record {
-            Record::Try => self.ledger.try_begins(),
+            Record::Try => self.ledger.try_begins(Default::default()),
             Record::Commit => self.ledger.commit(now),
             Record::Failed(reason) => self.ledger.fail(reason, now),
             Record::Held(reason) => self.ledger.hold(reason, now),

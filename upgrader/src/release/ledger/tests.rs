@@ -29,7 +29,7 @@ fn a_launcher_that_was_held_is_not_tried_again_until_another_one_came() {
     let mut ledger = ledger();
     ledger.start(release("b"), release("b"), 1);
     for _ in 0..3 {
-        ledger.try_begins();
+        ledger.try_begins(Default::default());
         ledger.fail("it fell", 2);
     }
     assert_eq!(ledger.last().map(|entry| entry.outcome), Some(Outcome::Held));
@@ -46,7 +46,7 @@ fn a_launcher_that_was_held_is_not_tried_again_until_another_one_came() {
 fn what_was_brought_by_an_upgrade_stays_committed_whatever_launcher_starts_it() {
     let mut ledger = ledger();
     ledger.begin(release("b"), 1);
-    ledger.try_begins();
+    ledger.try_begins(Default::default());
     ledger.commit(1);
     ledger.start(release("a"), release("a"), 2);
     assert_eq!(
@@ -59,14 +59,14 @@ fn what_was_brought_by_an_upgrade_stays_committed_whatever_launcher_starts_it() 
 fn a_try_that_was_under_way_at_a_start_has_failed_and_one_given_back_has_not() {
     let mut ledger = ledger();
     ledger.begin(release("b"), 2);
-    ledger.try_begins();
+    ledger.try_begins(Default::default());
     ledger.give_back();
     ledger.start(release("a"), release("a"), 1);
     assert_eq!(tries_left(&ledger), Some(2));
-    ledger.try_begins();
+    ledger.try_begins(Default::default());
     ledger.start(release("a"), release("a"), 2);
     assert_eq!((tries_left(&ledger), ledger.history.len()), (Some(1), 1));
-    ledger.try_begins();
+    ledger.try_begins(Default::default());
     ledger.start(release("a"), release("a"), 3);
     assert_eq!((tries_left(&ledger), ledger.last().map(|it| it.outcome)), (None, Some(Outcome::Held)));
 }

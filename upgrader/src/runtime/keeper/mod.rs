@@ -1,9 +1,13 @@
 //! The releases that a supervisor keeps: which agent it starts, and what the ledger is told.
 
+mod leaks;
+mod pinned;
 mod start;
 mod step_down;
 mod trial;
 
+use leaks::Odd;
+use pinned::Pinned;
 pub use start::Beginning;
 pub use step_down::StepDown;
 
@@ -43,6 +47,9 @@ struct Kept {
     /// That of the agent that was started last.
     running: Option<Digest>,
     notes: Vec<String>,
+    pinned: Pinned,
+    /// What was odd in the pin directory when the try began that may have left more there.
+    before_try: Option<Odd>,
 }
 
 impl Keeper {
@@ -50,7 +57,10 @@ impl Keeper {
     pub fn agent(&mut self, which: Which) -> Result<PathBuf, String> {
         match (&mut self.kept, which) {
             (Ok(kept), Which::Candidate) => kept.candidates_agent(),
-            (Ok(kept), Which::Committed) => Ok(kept.ordinary_agent()),
+            (Ok(kept), Which::Committed) => {
+                kept.remove_leaks();
+                Ok(kept.ordinary_agent())
+            }
             (Err(_), _) => Ok(self.agent.clone()),
         }
     }

@@ -2,7 +2,7 @@ use std::{env, path::Path, time::Duration};
 
 use tracing::{info, warn};
 
-use super::{Keeper, Kept};
+use super::{Keeper, Kept, Pinned};
 use crate::{
     Options, SupervisorError,
     release::{
@@ -41,7 +41,8 @@ impl Keeper {
             return Ok(Self { agent: agent.clone(), kept: Err(why.into()), accept_loss });
         }
         let own = env::current_exe().map_err(|source| SupervisorError::OwnPlace { source })?;
-        let kept = Kept::open(&options.state_dir, own.parent().unwrap_or(Path::new("/")));
+        let pinned = Pinned::of_agent(&options.agent_args);
+        let kept = Kept::open(&options.state_dir, own.parent().unwrap_or(Path::new("/")), pinned);
         let kept = kept.map(Box::new).map_err(|error| {
             warn!("releases are not kept: {error}");
             format!("this supervisor keeps no releases: {error}")
@@ -84,7 +85,7 @@ impl Keeper {
 }
 
 impl Kept {
-    fn open(state_dir: &Path, own: &Path) -> Result<Self, ReleaseError> {
+    fn open(state_dir: &Path, own: &Path, pinned: Pinned) -> Result<Self, ReleaseError> {
         let store = Store::of(state_dir);
         store.make()?;
         let mut stamps = Stamps::load(store.dir());
@@ -98,6 +99,8 @@ impl Kept {
             ordinary: own.digest,
             running: None,
             notes: Vec::new(),
+            pinned,
+            before_try: None,
             store,
             own,
         };

@@ -76,15 +76,21 @@ impl Kept {
             Some(candidate) => self.verify(&candidate),
             None => Ok(()),
         };
-        let written =
-            verified.and_then(|()| self.change(Ledger::try_begins).map_err(|error| error.to_string()));
+        let odd = self.odd();
+        let paths = odd.as_ref().map(|odd| odd.paths.clone()).unwrap_or_default();
+        let begin = |ledger: &mut Ledger| ledger.try_begins(paths);
+        let written = verified.and_then(|()| self.change(begin).map_err(|error| error.to_string()));
+        self.before_try = odd;
         written.map_or_else(Event::NotRecorded, |()| Event::Recorded)
     }
 
     fn commit(&mut self) -> Event {
+        if let Some(leaks) = self.leaks() {
+            return Event::NotRecorded(leaks);
+        }
         match self.change(|ledger| ledger.commit(unix_ms())) {
             Ok(()) => {
-                self.ordinary = self.ledger.committed;
+                (self.ordinary, self.before_try) = (self.ledger.committed, None);
                 info!("release {} is committed", self.ordinary.short());
                 self.sweep();
                 Event::Recorded
