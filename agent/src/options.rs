@@ -36,6 +36,9 @@ pub struct Options {
     /// How long this agent may be silent before traffic to services is left alone, in milliseconds; 0: for ever
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = lease)]
     pub lease_ms: u64,
+    /// For how long, at the least, it is looked how flows fare before other programs or tables follow, which are judged by that
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = value_parser!(u64).range(0..=10_000))]
+    pub baseline_ms: u64,
     /// Room for so many service ports, counted once for each address family
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub max_services: Option<u32>,

@@ -101,6 +101,7 @@ pub fn data_plane(options: &Options) -> Result<Config, AgentError> {
         node: options.node(),
         lease: Duration::from_millis(options.lease_ms),
         sizes: options.sizes(),
+        baseline: Duration::from_millis(options.baseline_ms),
         candidate: options.candidate,
         accept_loss: options.accept_loss.clone(),
         object: programs(options)?,

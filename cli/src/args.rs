@@ -139,6 +139,9 @@ pub struct Run {
     /// By how much the share of flows that fail may grow on them, in parts per thousand
     #[arg(long, value_name = "N")]
     pub gate_failures_permille: Option<u64>,
+    /// For how long, at the least, the agent looks how flows fare before other programs or tables follow, in milliseconds
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(0..=10_000))]
+    pub baseline_ms: Option<u64>,
     /// How long the agent of a release on trial must have been ready before the release is committed, in milliseconds
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub trial_gate_ms: Option<u64>,

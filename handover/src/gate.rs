@@ -16,7 +16,7 @@ pub struct Evidence {
     pub age_ms: u64,
     /// Flows on it.
     pub now: Flows,
-    /// Flows on the generation before, all the time that it was live.
+    /// Flows on the generation before, right before the switch; from a release before this one, all the time that it was live.
     pub before: Flows,
     /// Stores that it would take to lead the tables to the model; 0: they say the same.
     pub differences: u64,
@@ -100,13 +100,19 @@ impl Gate {
         }
         let (now, before) = (evidence.now, evidence.before);
         // Where much is refused anyway, its share moves with what applications happen to ask for.
-        let tolerated = before.failed_permille() * 5 / 4 + self.failures_permille;
+        let tolerated = before.at_worst().failed_permille() * 5 / 4 + self.failures_permille;
         (now.failed >= Self::FAILURES_MIN && now.failed_permille() > tolerated)
             .then(|| format!("{now} fail, before it were {before}"))
     }
 }
 
 impl Flows {
+    /// So many more may fail by chance: twice the deviation of a count.
+    fn at_worst(self) -> Self {
+        let chance = (2 * self.failed.isqrt()).min(self.translated);
+        Self { translated: self.translated - chance, failed: self.failed + chance }
+    }
+
     fn failed_permille(self) -> u64 {
         let all = u128::from(self.translated) + u128::from(self.failed);
         let share = u128::from(self.failed) * 1000 / all.max(1);
@@ -153,6 +159,15 @@ mod tests {
         assert_eq!(judged(flows(1265, 2676), flows(56_890, 113_266)), Verdict::Commit);
         let more = reason(judged(flows(900, 100), flows(1000, 0)));
         insta::assert_snapshot!(more, @"100 of 1000 flows fail, before it were 0 of 1000 flows");
+    }
+
+    /// A node where one flow in two fails anyway, and few come.
+    #[test]
+    fn few_failures_before_may_have_been_few_by_chance() {
+        let judged = |now, before| GATE.judge(&evidence(500, now, before));
+        assert_eq!(judged(flows(15, 15), flows(18, 12)), Verdict::Commit);
+        assert_eq!(judged(flows(15, 15), flows(21, 9)), Verdict::Commit);
+        insta::assert_snapshot!(reason(judged(flows(15, 15), flows(29, 1))), @"15 of 30 flows fail, before it were 1 of 30 flows");
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub struct Config {
     pub accept_loss: Vec<Table>,
     /// The program that is a sentinel; none: new generations are tried without one.
     pub sentinel: Option<PathBuf>,
+    /// For how long, at the least, it is looked how flows fare on a generation before another one follows it.
+    pub baseline: Duration,
     /// Is told of every step of a start and of a change of generation.
     pub watch: Watch,
 }
@@ -87,6 +89,7 @@ impl Config {
             candidate: false,
             accept_loss: Vec::new(),
             sentinel: None,
+            baseline: Duration::ZERO,
             watch: Watch::default(),
         }
     }
@@ -279,10 +282,12 @@ impl DataPlane {
         let links = self.observed()?.links;
         let stores = state.as_stores();
         let mut fill = |writer: &mut TableWriter| Ok(writer.execute(&stores).map(drop)?);
-        let tried = Interpreter::new(&self.config, &mut self.records, sizes, &mut fill)
+        let mut interpreter = Interpreter::new(&self.config, &mut self.records, sizes, &mut fill)
             .toward(direction)
-            .run(&plan::trying(&change, &links, &carried));
-        match tried.and_then(|()| self.take_over(change, carried, due, state)) {
+            .looking_at(change.from);
+        let tried = interpreter.run(&plan::trying(&change, &links, &carried));
+        let before = interpreter.flows_before();
+        match tried.and_then(|()| self.take_over(change, carried, before, due, state)) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.undo(&error);
@@ -329,10 +334,10 @@ impl DataPlane {
         &mut self,
         change: generation::Change,
         carried: Vec<Table>,
+        before: Flows,
         due: Option<Due>,
         state: State,
     ) -> Result<(), ChangeError> {
-        let before = Flows::counted(&self.config.pins, change.from, &self.live.pins).unwrap_or_default();
         let pins = GenerationPins::read(&self.config.pins, change.to)?;
         let next = self.open(change.to, pins).map_err(ChangeError::Contents)?;
         let live = mem::replace(&mut self.live, next);

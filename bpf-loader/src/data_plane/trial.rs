@@ -23,7 +23,7 @@ pub struct Trial {
     pub change: Change,
     /// Frozen maps that the new one brings.
     pub carried: Vec<Table>,
-    /// Flows on the generation before.
+    /// Flows on the generation before, right before the switch.
     pub before: Flows,
     /// The generation before.
     pub stand_by: StandBy,
@@ -44,7 +44,7 @@ pub struct Report {
     pub age: Duration,
     /// Flows on it.
     pub now: Flows,
-    /// Flows on the generation before, all the time that it was live.
+    /// Flows on the generation before, right before the switch.
     pub before: Flows,
     /// Stores that it would take to lead the tables to what was applied last.
     pub differences: usize,
@@ -62,7 +62,20 @@ pub struct Flows {
 }
 
 impl Flows {
-    pub(super) fn counted(pins: &PinDir, generation: u32, of: &GenerationPins) -> Result<Self, ViewError> {
+    /// All of them.
+    pub(crate) fn all(self) -> u64 {
+        self.translated + self.failed
+    }
+
+    /// Those that came since.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            translated: self.translated.saturating_sub(before.translated),
+            failed: self.failed.saturating_sub(before.failed),
+        }
+    }
+
+    pub(crate) fn counted(pins: &PinDir, generation: u32, of: &GenerationPins) -> Result<Self, ViewError> {
         let counted = TablesView::counters(pins, generation, of)?;
         let sum = |wanted: &[Counter]| {
             let named = Counter::ALL.into_iter().filter(|(counter, _)| wanted.contains(counter));

@@ -10,11 +10,11 @@ use evermesh_sentinel::SentinelError;
 use tracing::{debug, warn};
 
 use super::{
-    BuildError, CarryError, Direction, JournalError, Moment, Programs, Records, RehearsalError, Step,
-    SwitchError, carry, make, rehearse::rehearse, switch,
+    Baseline, BuildError, CarryError, Direction, JournalError, Moment, Programs, Records, RehearsalError,
+    Step, SwitchError, carry, make, rehearse::rehearse, switch,
 };
 use crate::{
-    ApplyError, Config, TableSizes, barrier,
+    ApplyError, Config, Flows, TableSizes, barrier,
     tables::{TableWriter, WriteError},
     tally::Counts,
 };
@@ -111,6 +111,9 @@ pub struct Interpreter<'a> {
     made: Option<Ebpf>,
     /// The programs in between that are being made.
     bridge: Option<Ebpf>,
+    /// Looks at the generation that shall be followed.
+    baseline: Option<Baseline<'a>>,
+    before: Flows,
 }
 
 impl fmt::Debug for Interpreter<'_> {
@@ -125,7 +128,17 @@ impl fmt::Debug for Interpreter<'_> {
 impl<'a> Interpreter<'a> {
     /// New generations get tables of these sizes, filled by `fill`, and are rehearsed if the configuration names a sentinel.
     pub fn new(config: &'a Config, records: &'a mut Records, sizes: TableSizes, fill: Fill<'a>) -> Self {
-        Self { config, records, sizes, direction: Direction::Up, fill, made: None, bridge: None }
+        Self {
+            config,
+            records,
+            sizes,
+            direction: Direction::Up,
+            fill,
+            made: None,
+            bridge: None,
+            baseline: None,
+            before: Flows::default(),
+        }
     }
 
     /// The same, and frozen maps are brought in that direction.
@@ -140,6 +153,18 @@ impl<'a> Interpreter<'a> {
         Self { made, ..self }
     }
 
+    /// The same, and what is to be compared with how flows fare afterwards is looked at meanwhile.
+    #[must_use]
+    pub fn looking_at(self, generation: u32) -> Self {
+        let Config { pins, baseline, .. } = self.config;
+        Self { baseline: Some(Baseline::begin(pins, generation, *baseline)), ..self }
+    }
+
+    /// How flows fared before they were led elsewhere.
+    pub fn flows_before(&self) -> Flows {
+        self.before
+    }
+
     /// Maps and programs of a generation that is not finished yet.
     pub fn into_made(self) -> Option<Ebpf> {
         self.made
@@ -150,6 +175,7 @@ impl<'a> Interpreter<'a> {
         for step in steps {
             self.config.watch.tell(step, Moment::Before);
             self.perform(step)?;
+            self.baseline.iter_mut().for_each(Baseline::look);
             self.config.watch.tell(step, Moment::After);
         }
         Ok(())
@@ -186,6 +212,9 @@ impl<'a> Interpreter<'a> {
                 (self.made, self.bridge) = (None, None);
             }
             Step::Rehearse { .. } => self.rehearse()?,
+            Step::Look { .. } => {
+                self.before = self.baseline.take().map(Baseline::complete).unwrap_or_default()
+            }
             Step::Attach { hook, generation } => switch::attach(pins, &self.config.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
             Step::Barrier => barrier().map_err(ChangeError::Barrier)?,

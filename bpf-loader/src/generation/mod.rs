@@ -8,6 +8,7 @@
 //!  make, carry, switch, records     what a step does
 //! ```
 
+mod baseline;
 mod carry;
 mod direction;
 mod interpret;
@@ -23,6 +24,7 @@ mod rehearse;
 mod step;
 mod switch;
 
+use baseline::Baseline;
 pub use carry::{CarryError, used};
 pub use direction::Direction;
 pub use interpret::{ChangeError, Fill, Interpreter, Watch};

@@ -89,7 +89,7 @@ pub fn trying(change: &Change, links: &Links, carried: &[Table]) -> Vec<Step> {
     let to = if is_bridged(change, carried) { near } else { Programs::Of(generation) };
     let mut steps = vec![Step::Record(Entry::Begin(Change { stage: Stage::Making, ..change.clone() }))];
     steps.extend(making(generation, carried, is_bridged(change, carried)));
-    steps.push(Step::Rehearse { generation });
+    steps.extend([Step::Rehearse { generation }, Step::Look { generation: change.from }]);
     if carried.contains(&Table::Enrolled) {
         let table = Table::Enrolled;
         steps.extend([Step::Suspend, Step::Barrier, Step::Sweep { generation, table }]);

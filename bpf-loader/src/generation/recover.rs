@@ -4,7 +4,7 @@ use evermesh_abi::control::PHASE_STEADY;
 use evermesh_pins::{BridgeEnd, GenerationPins, Hook, Inventory, ProgramPin, Table};
 
 use super::{
-    Entry, Journal, Programs, Stage, Step,
+    Change, Entry, Journal, Programs, Stage, Step,
     plan::{self, Links},
 };
 
@@ -126,7 +126,7 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
         steps.push(Step::Barrier);
     }
     let stays = change.filter(|change| change.to == generation);
-    let record = change.map(|change| Step::Record(outcome(stays.is_some(), change.stage, why)));
+    let record = change.map(|change| Step::Record(outcome(change, stays.is_some(), why)));
     if stays.is_none() {
         steps.extend(record.clone());
     }
@@ -150,6 +150,44 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
     Recovery::Adopt(Adoption { generation, steps, notes, next, object })
 }
 
-fn outcome(stays: bool, stage: Stage, why: &str) -> Entry {
-    if stays { Entry::Done } else { Entry::Undone { reason: format!("{why} (while it was {stage})") } }
+/// One that was committed and is gone has not failed: a removal took it, and its end could not be written down.
+fn outcome(change: &Change, stays: bool, why: &str) -> Entry {
+    match change.stage {
+        _ if stays => Entry::Done,
+        Stage::Committed => Entry::Done,
+        stage => Entry::Undone { reason: format!("{why} (while it was {stage})") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{TableSizes, generation::Wanted};
+
+    /// What the journal says after a start over generation 1 alone, of a change to generation 2.
+    fn settled(stage: Stage) -> Journal {
+        let wanted = Wanted { object: [1; 32], sizes: TableSizes::DEFAULT };
+        let change = Change { from: 1, to: 2, wanted, stage, lost: Vec::new() };
+        let journal = Journal { change: Some(change), ..Journal::default() };
+        let observed =
+            Observed { live: Some(1), generations: [(1, Some([2; 32]))].into(), ..Observed::default() };
+        let Recovery::Adopt(Adoption { steps, .. }) = recover(&journal, &observed, "it fell") else {
+            panic!()
+        };
+        let entries = steps.iter().filter_map(|step| match step {
+            Step::Record(entry) => Some(entry),
+            _ => None,
+        });
+        entries.fold(journal, Journal::after)
+    }
+
+    #[test]
+    fn a_change_that_was_committed_and_went_with_a_removal_has_not_failed() {
+        assert_eq!(settled(Stage::Committed), Journal::default());
+        for stage in [Stage::Making, Stage::Trial, Stage::RollingBack] {
+            let failures = settled(stage).failures.unwrap();
+            assert_eq!(failures.count, 1);
+            assert!(failures.reason.starts_with("it fell (while it was"), "{failures:?}");
+        }
+    }
 }

@@ -72,6 +72,11 @@ pub enum Step {
         /// The generation.
         generation: u32,
     },
+    /// Looks how flows fare on the generation that is live, until that was done for long enough to compare with it.
+    Look {
+        /// The generation.
+        generation: u32,
+    },
     /// Makes a link where there is none.
     Attach {
         /// The hook.
@@ -164,6 +169,7 @@ impl fmt::Display for Step {
             Self::Fill { generation } => write!(f, "fill the tables of generation {generation}"),
             Self::Finish { generation } => write!(f, "write the manifest of generation {generation}"),
             Self::Rehearse { generation } => write!(f, "rehearse generation {generation}"),
+            Self::Look { generation } => write!(f, "look at generation {generation}"),
             Self::Attach { hook, generation } => write!(f, "attach {hook} of generation {generation}"),
             Self::Switch { hook, from, to } => write!(f, "switch {hook} from {from} to {to}"),
             Self::Barrier => f.write_str("wait for running programs to end"),

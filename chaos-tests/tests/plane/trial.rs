@@ -73,6 +73,33 @@ fn what_proves_itself_stays_and_leaves_nothing_of_its_trial() {
     assert_eq!(enrolled(&bench), Vec::<String>::new());
 }
 
+/// What failed long ago says nothing of now, and what fails while the new generation is made counts in full.
+#[test]
+fn a_generation_is_compared_with_what_came_right_before_it() {
+    for (fails, expected) in [(false, (7, 0)), (true, (0, 7))] {
+        let bench = Arc::new(Bench::new());
+        let (mut plane, _) = bench.start(Some(&bench.mesh(if fails { 2 } else { 0 })));
+        bench.enrol(&bench.client);
+        (0..20).for_each(|_| assert_eq!(answers(&bench), fails));
+        let mesh = bench.mesh(if fails { 0 } else { 2 });
+        plane.apply(&mesh).unwrap();
+        drop(plane);
+        let meanwhile = {
+            let bench = bench.clone();
+            Watch::new(move |step, moment| {
+                if matches!((step, moment), (Step::Look { .. }, Moment::Before)) {
+                    (0..7).for_each(|_| assert_eq!(answers(&bench), !fails));
+                }
+            })
+        };
+        let config = Config { watch: meanwhile, sentinel: None, ..other(&bench) };
+        let (mut plane, started) = DataPlane::start(config, Some(&mesh)).unwrap();
+        assert!(started.on_trial(), "{started:?}");
+        let before = plane.report().unwrap().unwrap().before;
+        assert_eq!((before.translated, before.failed), expected);
+    }
+}
+
 #[test]
 fn what_is_rolled_back_was_never_there_and_changes_meanwhile_are_kept() {
     let bench = Bench::new();

@@ -81,6 +81,7 @@ fn arguments(directories: &Directories, asked: &Run, accept_loss: &[Table]) -> i
     line.path("--run-dir", &directories.run_dir)?;
     line.text("--node", asked.this_node.node.clone());
     line.number("--lease-ms", asked.this_node.lease_ms);
+    line.number("--baseline-ms", asked.baseline_ms);
     line.number("--max-services", asked.room.max_services.map(u64::from));
     line.number("--max-endpoints", asked.room.max_endpoints.map(u64::from));
     line.number("--max-origins", asked.room.max_origins.map(u64::from));
@@ -137,7 +138,7 @@ mod tests {
     fn everything_said_is_handed_on() {
         insta::assert_snapshot!(handed_on(
             "evermesh run --config /m.yaml --state-dir /s --bpffs /b --cgroup /c --run-dir /r --watchdog-ms 300 \
-             --start-timeout-ms 400 --gate-ms 500 --gate-failures-permille 6 --trial-gate-ms 700 \
+             --start-timeout-ms 400 --gate-ms 500 --gate-failures-permille 6 --baseline-ms 650 --trial-gate-ms 700 \
              --node n1 --lease-ms 30000 --max-services 5 --max-endpoints 6 \
              --max-origins 7000 --max-udp-origins 8000 --max-pods 9000 --takeover --log debug"
         ));
