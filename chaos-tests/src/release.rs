@@ -35,14 +35,24 @@ pub fn with_agent(dir: &Path, name: &str, body: &str) -> Result<PathBuf> {
     scripted(dir, name, &format!("[ \"$1\" = layouts ] && exit 2\n{body}"))
 }
 
+/// The programs under test, but for a supervisor that says a version and otherwise does that, a piece of a shell script.
+pub fn with_supervisor(dir: &Path, name: &str, body: &str) -> Result<PathBuf> {
+    let release = same(dir, name)?;
+    script(&release.join("evermesh-supervisor"), name, body)?;
+    Ok(release)
+}
+
 fn scripted(dir: &Path, name: &str, body: &str) -> Result<PathBuf> {
     let release = begin(dir, name)?;
-    let agent = release.join(AGENT);
-    let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && echo {name} && exit\n{body}\n");
-    fs::write(&agent, script)
-        .and_then(|()| fs::set_permissions(&agent, Permissions::from_mode(0o755)))
-        .map_err(Error::path("write", &agent))?;
+    script(&release.join(AGENT), name, body)?;
     Ok(release)
+}
+
+fn script(path: &Path, name: &str, body: &str) -> Result<()> {
+    let script = format!("#!/bin/sh\n[ \"$1\" = --version ] && echo {name} && exit\n{body}\n");
+    fs::write(path, script)
+        .and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o755)))
+        .map_err(Error::path("write", path))
 }
 
 fn begin(dir: &Path, name: &str) -> Result<PathBuf> {

@@ -50,6 +50,31 @@ fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
     assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 5), "{report}");
 }
 
+/// It says its version, and would be noticed at the next start.
+#[test]
+fn a_release_whose_supervisor_would_not_start_here_is_refused_before_anything_moves() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = release::with_supervisor(dir.path(), "broken", "echo no room for it; exit 1").unwrap();
+    let older = release::with_supervisor(dir.path(), "older", "exit 2").unwrap();
+    let report = under_traffic(&FLAGS, |_, mesh| {
+        let (first, agent) = (releases(mesh)?, mesh.agent_pid()?);
+        let start_ns = now_ns();
+        let to = |release: &Path| mesh.command(&["upgrade".as_ref(), "--to".as_ref(), release.as_os_str()]);
+        let Err(Error::Command { stderr, .. }) = to(&broken) else { panic!("it was tried") };
+        assert!(
+            stderr.contains("would not do here (exit status: 1): no room for it; nothing was changed"),
+            "{stderr}"
+        );
+        assert_eq!((releases(mesh)?, mesh.agent_pid()?), (first, agent));
+        let mut events = vec![Event { kind: "refused".into(), start_ns, end_ns: now_ns() }];
+        events.push(tried("upgraded", mesh, &["upgrade", "--to", older.to_str().unwrap()])?);
+        Ok(events)
+    });
+    let report = report.unwrap();
+    println!("{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 2), "{report}");
+}
+
 /// What was odd before is not its fault, and stays.
 #[test]
 fn a_release_that_leaks_pins_is_rolled_back_and_they_are_removed() {

@@ -4,6 +4,7 @@
 //! knows processes, the notify protocol, the messages of [`evermesh_handover`], and the programs of each [`release`] on
 //! disk. What to do is decided by the [`machine`], without any I/O; [`run`] does it, on one thread.
 
+mod check;
 mod error;
 mod exit;
 pub mod machine;
@@ -11,6 +12,7 @@ mod options;
 pub mod release;
 mod runtime;
 
+pub use check::{CheckError, check};
 pub use error::SupervisorError;
 pub use exit::Exit;
 pub use options::Options;

@@ -7,11 +7,14 @@ use std::{
 };
 
 use clap::Parser as _;
-use evermesh_upgrader::{Exit, Options, run};
+use evermesh_upgrader::{Exit, Options, check, run};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if options.check {
+        return be_checked(&options);
+    }
     start_logging();
     match run(&options) {
         Ok(exit) => {
@@ -21,6 +24,17 @@ fn main() -> ExitCode {
         Err(error) => {
             say(&format_args!("evermesh-supervisor: {error}"));
             Exit::from(&error).into()
+        }
+    }
+}
+
+/// Whoever asks reads the answer from stdout.
+fn be_checked(options: &Options) -> ExitCode {
+    match check(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stdout(), "{error}");
+            ExitCode::FAILURE
         }
     }
 }

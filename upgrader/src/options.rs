@@ -69,6 +69,10 @@ pub struct Options {
     #[arg(long, value_name = "MAP", value_delimiter = ',')]
     pub accept_loss: Vec<String>,
 
+    /// Say whether a supervisor of this release would find what it needs here, and end.
+    #[arg(long, hide = true)]
+    pub check: bool,
+
     /// Arguments for the agent.
     #[arg(last = true, value_name = "AGENT-ARGS")]
     pub agent_args: Vec<OsString>,

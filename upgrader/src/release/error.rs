@@ -1,4 +1,4 @@
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
 use super::Digest;
 
@@ -70,6 +70,16 @@ pub enum ReleaseError {
         release: String,
         /// Where it should be.
         path: PathBuf,
+    },
+    /// Its supervisor says that it would not find what it needs.
+    #[error("the release's supervisor `{}` would not do here ({status}): {said}", path.display())]
+    Supervisor {
+        /// The program.
+        path: PathBuf,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its words.
+        said: String,
     },
     /// A program does not run here.
     #[error(

@@ -32,7 +32,7 @@ pub use layouts::Layouts;
 pub use ledger::{Candidate, Entry, Ledger, Outcome, TRIES_OF_A_START};
 pub use ledger_file::{LedgerError, LedgerFile};
 pub use manifest::{Program, Release};
-pub use probe::version;
+pub use probe::{check_supervisor, version};
 pub use source::Source;
 pub use space::{Room, room};
 pub use staging::{Staged, Staging, stage};

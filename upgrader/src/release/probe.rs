@@ -1,8 +1,9 @@
 use std::{
+    ffi::OsStr,
     io::{self, Read as _},
     os::{fd::AsFd as _, unix::process::CommandExt as _},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -16,8 +17,10 @@ use nix::{
 };
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::ReleaseError;
+use super::{ReleaseError, SUPERVISOR};
 
+/// How a program ends that does not understand its arguments.
+const WRONG_COMMAND_LINE: i32 = 2;
 /// How long a program may take to say its version.
 const WITHIN: Duration = Duration::from_secs(5);
 /// How long a file may count as being written by a process that was forked meanwhile.
@@ -39,27 +42,47 @@ pub fn version(program: &str, path: &Path) -> Result<String, ReleaseError> {
 
 /// What the program answers to that argument.
 pub fn answer(program: &str, path: &Path, argument: &str) -> Result<String, ReleaseError> {
-    let wrong = |what: String| ReleaseError::DoesNotRun { program: program.into(), path: path.into(), what };
-    let mut child = spawn(path, argument).map_err(|error| wrong(format!("cannot be started: {error}")))?;
+    let (status, said) = asked(program, path, &[argument.as_ref()])?;
+    if status.success() { Ok(said) } else { Err(wrong(program, path, format!("ends with {status}"))) }
+}
+
+/// Whether a release's supervisor says that it would find what it needs in these directories. One that takes the question for a wrong
+/// command line is older than that.
+pub fn check_supervisor(release: &Path, run_dir: &Path, state_dir: &Path) -> Result<(), ReleaseError> {
+    let path = release.join(SUPERVISOR);
+    let arguments = ["--check".as_ref(), "--run-dir".as_ref(), run_dir, "--state-dir".as_ref(), state_dir];
+    let (status, said) = asked(SUPERVISOR, &path, &arguments.map(Path::as_os_str))?;
+    match status.code() {
+        Some(0 | WRONG_COMMAND_LINE) => Ok(()),
+        _ => Err(ReleaseError::Supervisor { path, status, said }),
+    }
+}
+
+fn wrong(program: &str, path: &Path, what: String) -> ReleaseError {
+    ReleaseError::DoesNotRun { program: program.into(), path: path.into(), what }
+}
+
+/// How the program ends that is given these arguments, and what it says.
+fn asked(program: &str, path: &Path, arguments: &[&OsStr]) -> Result<(ExitStatus, String), ReleaseError> {
+    let wrong = |what: String| wrong(program, path, what);
+    let mut child = spawn(path, arguments).map_err(|error| wrong(format!("cannot be started: {error}")))?;
     let ended = ends(&child);
     let group = Pid::from_raw(child.id().cast_signed());
     // It is not waited for yet, so the id of its group is its own.
     let _gone = killpg(group, Signal::SIGKILL);
     let status = child.wait().map_err(|error| wrong(format!("cannot be waited for: {error}")))?;
     match ended {
-        Ok(true) if status.success() => {}
-        Ok(true) => return Err(wrong(format!("ends with {status}"))),
-        Ok(false) => return Err(wrong(format!("does not end within {} s", WITHIN.as_secs()))),
-        Err(error) => return Err(wrong(format!("cannot be waited for: {error}"))),
+        Ok(true) => Ok((status, said(&mut child))),
+        Ok(false) => Err(wrong(format!("does not end within {} s", WITHIN.as_secs()))),
+        Err(error) => Err(wrong(format!("cannot be waited for: {error}"))),
     }
-    Ok(said(&mut child))
 }
 
-fn spawn(path: &Path, argument: &str) -> io::Result<Child> {
+fn spawn(path: &Path, arguments: &[&OsStr]) -> io::Result<Child> {
     let until = Instant::now() + BUSY_MAX;
     loop {
         let mut command = Command::new(path);
-        command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         match command.process_group(0).spawn() {
             Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < until => {
                 thread::sleep(Duration::from_millis(5));

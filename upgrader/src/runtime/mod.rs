@@ -14,4 +14,5 @@ mod supervisor;
 mod tether;
 mod wait;
 
+pub use directories::prepare;
 pub use start::run;

@@ -8,7 +8,7 @@ use evermesh_handover::{
 };
 use evermesh_pins::Table;
 use evermesh_upgrader::release::{
-    AGENT, Digest, LedgerFile, ReleaseError, Source, Stamps, Store, StoreLock, stage,
+    AGENT, Digest, LedgerFile, ReleaseError, Source, Stamps, Store, StoreLock, check_supervisor, stage,
 };
 use serde::Serialize;
 
@@ -41,7 +41,8 @@ pub fn to(
     }
     refuse_unknown_layouts(directories, &store, &known, &source.digest, &source.dir, accept_loss)?;
     let (held, _) = stage_there(&store, &source, &mut stamps).map_err(UpgradeError::from)?;
-    let tried = attempt(directories, &source.digest, tries, accept_loss);
+    let tried = refuse_supervisor(directories, &store, &source.digest)
+        .and_then(|()| attempt(directories, &source.digest, tries, accept_loss));
     // What nobody is going to try takes no room. Where that fails, the next staging sweeps.
     let _swept = if tried.is_err() { sweep(&store, &held) } else { Ok(()) };
     drop(held);
@@ -63,9 +64,16 @@ pub fn back(
         previous.ok_or_else(|| UpgradeError::NothingBefore { committed: short(&known.committed) })?;
     let store = Store::of(&directories.state_dir);
     refuse_unknown_layouts(directories, &store, &known, &previous, &store.place(&previous), accept_loss)?;
+    refuse_supervisor(directories, &store, &previous)?;
     let trial = attempt(directories, &previous, tries, accept_loss)?;
     trial::await_end(directories, &previous, trial)?;
     show(output, &known, &previous, &store)
+}
+
+/// The trial is one of the agent; the supervisor takes its place at the next start, and is asked now whether it would do.
+fn refuse_supervisor(directories: &Directories, store: &Store, release: &Digest) -> Result<(), UpgradeError> {
+    let Directories { run_dir, state_dir, .. } = directories;
+    Ok(check_supervisor(&store.place(release), run_dir, state_dir)?)
 }
 
 /// Asked before anything moves.
