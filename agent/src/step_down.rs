@@ -111,7 +111,7 @@ fn is_needed(
     let (mut needed, mut lost) = (false, false);
     for (&table, pin) in &inventory.frozen {
         let has_own_bytes = pin.info.layout.has_bytes_of(&table.layout());
-        let pinned = match kernel.describe_frozen(table, &pin.info) {
+        let pinned = match kernel.describe_frozen(&pin.info) {
             Ok(pinned) => pinned,
             // Made by a release whose maps had no types.
             Err(_) if has_own_bytes => table.description(),

@@ -181,7 +181,7 @@ fn the_other_layouts_are_others_in_every_way() {
         assert!(matches!(carried, Carried::Rebuilt | Carried::CountedAnew), "{table}: {carried:?}");
     }
     for table in Table::BROUGHT {
-        let theirs = kernel.describe_frozen(table, &inventory.frozen[&table].info).unwrap();
+        let theirs = kernel.describe_frozen(&inventory.frozen[&table].info).unwrap();
         let carried = Carried::of(table, &table.description(), &theirs, &table.declared());
         assert_eq!(carried, Carried::Migrated, "{table}");
         let map = Difference::between(&table.description(), &theirs, &table.declared()).map;

@@ -156,7 +156,7 @@ impl Ways {
     fn to(pin: &MapPin) -> Result<Option<Self>, String> {
         let table = Table::Enrolled;
         let (own, declared) = (table.description(), table.declared());
-        match Kernel::default().describe_frozen(table, &pin.info) {
+        match Kernel::default().describe_frozen(&pin.info) {
             Ok(theirs) if theirs.is_like(&own) => Ok(None),
             Ok(theirs) => {
                 let between = |from, to| {

@@ -92,6 +92,21 @@ mod tests {
         assert!(reason.starts_with("Hash map becomes Array map"), "{reason}");
     }
 
+    /// The bytes and the fields are the same.
+    #[test]
+    fn another_meaning_alone_is_carried_over_by_the_release_after_or_refused() {
+        let raised = Description { revision: 2, ..layout(0) };
+        let current = [(TABLE.name().to_owned(), raised.clone())].into();
+        let said = Layouts { current, ..said(0, 0) };
+        assert_eq!(Carried::to_candidate(TABLE, &layout(0), &said, None), Carried::Migrated);
+        assert_eq!(Carried::to_candidate(TABLE, &raised, &said, None), Carried::Shared);
+        let twice = Description { revision: 3, ..layout(0) };
+        let Carried::Refused { reason } = Carried::to_candidate(TABLE, &twice, &said, None) else {
+            panic!("not refused")
+        };
+        assert!(reason.starts_with("another meaning, revision 3 becomes 2"), "{reason}");
+    }
+
     #[test]
     fn what_is_two_releases_away_is_refused_with_the_field() {
         for (candidate, committed) in

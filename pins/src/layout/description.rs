@@ -57,14 +57,27 @@ pub enum FieldKind {
     Opaque,
 }
 
+/// With a number: a field without bytes that says the revision in the types of a frozen map. Those of the first revision have none.
+const REVISION: &str = "revision_";
+/// What a frozen map is of whose types say nothing.
+const FIRST_REVISION: u32 = 1;
+
 impl Description {
+    /// The same, with the revision that its own types say, in the value or in the key.
+    #[must_use]
+    pub(super) fn with_own_revision(mut self) -> Self {
+        let said = [self.value.take_revision(), self.key.take_revision()];
+        self.revision = said.into_iter().flatten().next().unwrap_or(FIRST_REVISION);
+        self
+    }
+
     /// Whether maps of both can take each other's place: all is equal but the size.
     pub fn is_like(&self, other: &Self) -> bool {
         let revision = self.revision == other.revision || self.revision == 0 || other.revision == 0;
         revision && self.looks_like(other)
     }
 
-    /// As [`Self::is_like`], as far as the kernel tells: it does not know the revision.
+    /// As [`Self::is_like`], whatever both mean by it.
     pub fn looks_like(&self, other: &Self) -> bool {
         let sizeless = |it: &Self| (it.kind, it.flags);
         sizeless(self) == sizeless(other) && self.key == other.key && self.value == other.value
@@ -114,6 +127,13 @@ impl Record {
     pub fn word(size: u32) -> Self {
         let field = Field { name: String::new(), offset: 0, size, kind: FieldKind::Unsigned };
         Self { size, fields: vec![field] }
+    }
+
+    /// Takes out what holds no bytes and names a revision (`revision_2`), since types have no other place for it.
+    pub(super) fn take_revision(&mut self) -> Option<u32> {
+        let named = |field: &Field| field.name.strip_prefix(REVISION)?.parse().ok();
+        let at = self.fields.iter().position(|field| field.size == 0 && named(field).is_some())?;
+        named(&self.fields.remove(at))
     }
 
     /// The field of that name.

@@ -34,7 +34,7 @@ impl Kernel {
         layout: &Description,
     ) -> Result<(), String> {
         let bytes = || format!("expected a {}; found a {}", layout.layout(), info.layout);
-        match self.describe_frozen(table, info) {
+        match self.describe_frozen(info) {
             Ok(found) if found.is_shared_with(layout, table) => Ok(()),
             Ok(found) => {
                 let difference = Difference::between(&found, layout, &table.declared());

@@ -27,7 +27,8 @@ pub enum ObjectError {
     },
 }
 
-/// Every map that an eBPF object makes under these names. It does not know the revisions: those are this release's.
+/// Every map that an eBPF object makes under these names. Of frozen ones the types say the revision; those of a generation are this
+/// release's, and go into its manifest.
 pub fn of_object(
     bytes: &[u8],
     name: impl Fn(Table) -> &'static str,
@@ -49,7 +50,8 @@ pub fn of_object(
             key: record(map.def.btf_key_type_id)?,
             value: record(map.def.btf_value_type_id)?,
         };
-        Ok((table, description))
+        let is_frozen = Table::FROZEN.contains(&table);
+        Ok((table, if is_frozen { description.with_own_revision() } else { description }))
     };
     every.into_iter().map(describe).collect()
 }

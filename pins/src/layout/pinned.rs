@@ -34,7 +34,7 @@ pub enum UnknownFields {
 }
 
 impl Kernel {
-    /// The layout of a pinned map; the kernel does not know its revision, which is `revision`.
+    /// The layout of a pinned map, of that revision.
     fn describe(&mut self, info: &MapInfo, revision: u32) -> Result<Description, UnknownFields> {
         let found = info.types.ok_or(UnknownFields::Typeless)?;
         let types = match self.0.entry(found.btf) {
@@ -67,8 +67,8 @@ impl Kernel {
         self.describe(&pin.info, entry.and_then(|entry| entry.revision(&pin.info.layout)).unwrap_or(0))
     }
 
-    /// The layout of a frozen map. Who writes it says in its entries which revision they are of.
-    pub fn describe_frozen(&mut self, table: Table, info: &MapInfo) -> Result<Description, UnknownFields> {
-        self.describe(info, table.layout().revision)
+    /// The layout of a frozen map, whose types say the revision.
+    pub fn describe_frozen(&mut self, info: &MapInfo) -> Result<Description, UnknownFields> {
+        Ok(self.describe(info, 0)?.with_own_revision())
     }
 }

@@ -111,7 +111,7 @@ fn pinned(inventory: &Inventory) -> Vec<(Table, Result<Description, UnknownField
         let described = |(&table, pin)| (table, kernel.describe_table(live, table, pin));
         tables.extend(live.tables.iter().map(described));
     }
-    let frozen = |(&table, pin): (&Table, &MapPin)| (table, kernel.describe_frozen(table, &pin.info));
+    let frozen = |(&table, pin): (&Table, &MapPin)| (table, kernel.describe_frozen(&pin.info));
     tables.extend(inventory.frozen.iter().map(frozen));
     tables
 }
