@@ -13,7 +13,7 @@ use rand::RngExt;
 use crate::{
     all,
     plane::{Kind, Plane, Task, event},
-    strace::{Call, calls, disturbed, goes_on_or_tells, unlisted},
+    strace::{Call, calls, disturbed, goes_on_or_tells, one_of, unlisted},
     survival::Survival,
 };
 
@@ -90,6 +90,16 @@ fn a_call_of_a_kind_that_nobody_has_thought_of_is_seen() {
     assert!(unlisted(&plane, &touch).contains("utimensat"));
 }
 
+/// Whoever gave the lock on the pins back fell over an error of that.
+#[test]
+fn a_lock_that_cannot_be_given_back_fells_nobody() {
+    let plane = Plane::new(Kind::Table);
+    let calls = calls(&plane, &plane.command(plane.change("commit")));
+    for call in calls.iter().filter(|call| call.name == "flock") {
+        disturb(&plane, "commit", call, "error=EIO");
+    }
+}
+
 pub fn kill_and_errors() -> [String; 6] {
     let [a, b, c, d, e] = errors();
     [a, b, c, d, e, "signal=SIGKILL".to_owned()]
@@ -104,16 +114,15 @@ fn survive(kind: Kind, then: &'static str, faults: &[&str]) {
     let plane = Plane::new(kind);
     let calls = calls(&plane, &plane.command(plane.change(then)));
     let mut random = random(11);
-    let mut one_of = |all: usize| random.random_range(0..all);
     let chosen: Vec<(&Call, &str)> = match all() {
         true => {
             let all: Vec<_> =
                 calls.iter().flat_map(|call| faults.iter().map(move |fault| (call, *fault))).collect();
             part(&all).to_vec()
         }
-        false => {
-            (0..sample(kind)).map(|_| (&calls[one_of(calls.len())], faults[one_of(faults.len())])).collect()
-        }
+        false => (0..sample(kind))
+            .map(|_| (one_of(&calls, &mut random), faults[random.random_range(0..faults.len())]))
+            .collect(),
     };
     let what = |(call, fault): &(&Call, &str)| format!("{}, {fault}", call.name);
     let mut survival = Survival::of(chosen.iter().map(what));

@@ -7,7 +7,7 @@ use crate::{
     all,
     calls::kill_and_errors,
     plane::{Kind, Plane, Task, event},
-    strace::{Call, calls, disturbed, goes_on_or_tells},
+    strace::{Call, calls, disturbed, goes_on_or_tells, one_of},
     survival::Survival,
 };
 
@@ -27,12 +27,13 @@ fn a_kill_or_an_error_of_any_call_while_stepping_down_is_survived() {
     let calls = calls(&plane, &step_down());
     stands();
     let faults = kill_and_errors();
-    let mut points: Vec<(&Call, &String)> =
-        calls.iter().flat_map(|call| faults.iter().map(move |fault| (call, fault))).collect();
     let mut random = random(29);
-    if !all() {
-        points = (0..SAMPLE).map(|_| points[random.random_range(0..points.len())]).collect();
-    }
+    let points: Vec<(&Call, &String)> = match all() {
+        true => calls.iter().flat_map(|call| faults.iter().map(move |fault| (call, fault))).collect(),
+        false => (0..SAMPLE)
+            .map(|_| (one_of(&calls, &mut random), &faults[random.random_range(0..faults.len())]))
+            .collect(),
+    };
     let what = |(call, fault): &(&Call, &String)| format!("{}, {fault}", call.name);
     let mut survival = Survival::of(points.iter().map(what));
     for some in points.chunks(AT_ONCE) {

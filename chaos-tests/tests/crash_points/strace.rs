@@ -14,6 +14,8 @@ use nix::{
     unistd::Pid,
 };
 
+use rand::{Rng, seq::IteratorRandom};
+
 use crate::plane::Plane;
 
 /// Calls by which a start, a change of generation, the journal and an uninstallation change something.
@@ -61,6 +63,13 @@ pub fn calls(plane: &Plane, command: &Command) -> Vec<Call> {
     let is_ours = |line: &str| line.contains("bpf-map") || ours.iter().any(|dir| line.contains(dir));
     let counts = |call: &Call| is_in(CHANGES, &call.name) || is_ours(&call.line);
     listed(&trace).into_iter().filter(counts).collect()
+}
+
+/// One at random, of a kind at random: of some kinds there are few.
+pub fn one_of<'a>(calls: &'a [Call], random: &mut impl Rng) -> &'a Call {
+    let kinds: BTreeSet<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+    let kind = kinds.into_iter().choose(random).unwrap();
+    calls.iter().filter(|call| call.name == kind).choose(random).unwrap()
 }
 
 /// The names of all its calls that are in no list.

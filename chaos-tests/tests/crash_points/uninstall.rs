@@ -9,7 +9,7 @@ use crate::{
     all,
     calls::errors,
     plane::{Kind, Plane, Task},
-    strace::{Call, calls, disturbed, goes_on_or_tells},
+    strace::{Call, calls, disturbed, goes_on_or_tells, one_of},
     survival::Survival,
 };
 
@@ -82,14 +82,11 @@ fn a_first_start_that_meets_an_error_at_any_call_is_made_up_for() {
 /// Each error of each call, or some of them.
 fn some_with_errors(calls: &[Call]) -> Vec<(&Call, String)> {
     let mut random = random(23);
-    let all_of_them =
-        || calls.iter().flat_map(|call| errors().map(|error| (call, error))).collect::<Vec<_>>();
     match all() {
-        true => all_of_them(),
-        false => {
-            let mut points = all_of_them();
-            (0..SAMPLE).map(|_| points.swap_remove(random.random_range(0..points.len()))).collect()
-        }
+        true => calls.iter().flat_map(|call| errors().map(|error| (call, error))).collect(),
+        false => (0..SAMPLE)
+            .map(|_| (one_of(calls, &mut random), errors()[random.random_range(0..errors().len())].clone()))
+            .collect(),
     }
 }
 
