@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = lease)]
     pub lease_ms: u64,
     /// For how long, at the least, it is looked how flows fare before other programs or tables follow, which are judged by that
-    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = value_parser!(u64).range(0..=10_000))]
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = value_parser!(u64).range(0..=10_000))]
     pub baseline_ms: u64,
     /// Room for so many service ports, counted once for each address family
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]

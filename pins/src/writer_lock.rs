@@ -1,24 +1,27 @@
 use std::{
-    fs::File,
+    fs::{File, TryLockError},
     io,
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use nix::{
-    errno::Errno,
-    fcntl::{Flock, FlockArg},
-    sys::stat::{major, minor},
-};
+use nix::sys::stat::{major, minor};
 use procfs::LockType;
 
 use crate::PinDir;
 
 /// The right to write tables, links and generations: a lock on the pin directory itself, released by the
-/// kernel however its holder ends. It cannot go stale.
+/// kernel when it is closed, however its holder ends. It cannot go stale.
 #[derive(Debug)]
-pub struct WriterLock(#[expect(dead_code, reason = "held for its drop")] Flock<File>);
+pub struct WriterLock(File);
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Closing gives it back too, but not while a child between fork and exec has the file. An error leaves it to that.
+        let _closed_anyway = self.0.unlock();
+    }
+}
 
 /// Why the lock was not had.
 #[derive(Debug, thiserror::Error)]
@@ -53,16 +56,16 @@ impl WriterLock {
         const RETRY: Duration = Duration::from_millis(5);
         let path = pins.root().to_owned();
         let lock = |source| WriterLockError::Lock { path: path.clone(), source };
-        let mut directory = File::open(&path).map_err(lock)?;
+        let directory = File::open(&path).map_err(lock)?;
         let deadline = Instant::now() + patience;
         loop {
-            match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-                Ok(held) => return Ok(Self(held)),
-                Err((_, Errno::EWOULDBLOCK)) if Instant::now() >= deadline => {
+            match directory.try_lock() {
+                Ok(()) => return Ok(Self(directory)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(WriterLockError::Held { path });
                 }
-                Err((again, Errno::EWOULDBLOCK)) => directory = again,
-                Err((_, errno)) => return Err(lock(errno.into())),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(lock(error)),
             }
             std::thread::sleep(RETRY);
         }

@@ -2,10 +2,8 @@ use std::fs;
 
 use evermesh_chaos_tests::{
     binaries,
-    faults::random,
     oracle::{Event, Verdict},
 };
-use rand::RngExt;
 
 use crate::{
     all,
@@ -35,15 +33,7 @@ fn a_roll_back_that_is_cut_off_anywhere_is_finished() {
 /// One of three moments of a change and one of its recovery; or all pairs of them.
 #[test]
 fn a_recovery_that_is_cut_off_anywhere_is_taken_up_again() {
-    let mut random = random(7);
-    survive(Kind::Table, "commit", 3, |cutter, at| {
-        let recovery = cutter.cut("commit", at, None);
-        let one = (recovery > 0).then(|| random.random_range(0..recovery.max(1)));
-        let chosen: Vec<_> = if all() { (0..recovery).collect() } else { one.into_iter().collect() };
-        for then in chosen {
-            cutter.cut("commit", at, Some(then));
-        }
-    });
+    survive(Kind::Table, "commit", 3, |cutter, at| cutter.cut_twice(at));
 }
 
 /// What was written to the journal last may be lost with the machine's power. Whatever stands then is led to what is live.
@@ -52,14 +42,11 @@ fn a_cut_that_costs_the_last_words_of_the_journal_leads_to_what_is_live() {
     survive(Kind::Table, "commit", 5, |cutter, at| cutter.cut_and_forget(at));
 }
 
-/// Of the recoveries every other one is cut off too.
+/// And its recoveries: at one moment, or at all.
 #[test]
 fn a_migration_that_is_cut_off_anywhere_is_undone_or_finished() {
     survive(Kind::Frozen, "commit", 13, |cutter, at| {
-        let recovery = cutter.cut("commit", at, None);
-        if at % 2 == 0 && recovery > 0 {
-            cutter.cut("commit", at, Some(at % recovery));
-        }
+        cutter.cut_twice(at);
     });
 }
 
@@ -82,10 +69,7 @@ fn a_change_of_enrolled_that_is_cut_off_anywhere_is_undone_or_finished() {
     survive(Kind::Pods, "commit", 7, |cutter, at| {
         enrolled = !enrolled;
         let writer = cutter.plane.enrolling(&own, enrolled);
-        let recovery = cutter.cut("commit", at, None);
-        if at % 3 == 0 && recovery > 0 {
-            cutter.cut("commit", at, Some(at % recovery));
-        }
+        cutter.cut_twice(at);
         writer.finished();
     });
 }
@@ -171,6 +155,19 @@ impl Cutter<'_> {
             assert_eq!((now > live, found), (run.is_committed(), room), "after {:?}", run.moments.last());
         }));
         recovery
+    }
+
+    /// Cuts a change off at a moment, and then also its recovery: at one of its moments, or once at each.
+    fn cut_twice(&mut self, at: usize) {
+        let recovery = self.cut("commit", at, None);
+        let chosen = match (all(), recovery) {
+            (true, _) => 0..recovery,
+            (false, 0) => 0..0,
+            (false, _) => at % recovery..at % recovery + 1,
+        };
+        for then in chosen {
+            self.cut("commit", at, Some(then));
+        }
     }
 
     /// Cuts a change off, and the journal says again what it said before it.

@@ -187,7 +187,7 @@ impl Plane {
         self.sandbox.state_dir()
     }
 
-    fn command_of(&self, program: &str, task: Task) -> Command {
+    pub fn command_of(&self, program: &str, task: Task) -> Command {
         let mut command = Command::new(binaries::find(program).unwrap());
         command.args(self.directories()).arg("--cgroup").arg(self.sandbox.pods_cgroup().path());
         command.arg("--config").arg(&self.mesh);

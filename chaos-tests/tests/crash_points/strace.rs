@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
@@ -14,11 +14,22 @@ use nix::{
     unistd::Pid,
 };
 
+use rand::{Rng, seq::IteratorRandom};
+
 use crate::plane::Plane;
 
 /// Calls by which a start, a change of generation, the journal and an uninstallation change something.
-pub const CALLS: &str =
+const CHANGES: &str =
     "bpf,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat,fsync,membarrier";
+
+/// Calls that change something, or that a step depends on, where they are about what is ours: the journal, records, pins and maps. Loaders of
+/// libraries and standard output make them too.
+const OF_FILES: &str = "openat,read,getdents64,write,ftruncate,flock,mmap,connect";
+
+/// Calls that read, or that change nothing but the process that makes them.
+const LOOKS: &str = "access,arch_prctl,brk,close,execve,exit_group,fcntl,futex,geteuid,getpid,getrandom,gettid,lseek,madvise,mprotect,mremap,\
+            munmap,newfstatat,poll,pread64,prlimit64,readlink,readlinkat,rseq,rt_sigaction,rt_sigprocmask,sched_getaffinity,setsockopt,\
+            set_robust_list,set_tid_address,sigaltstack,socket,statfs,statx,uname";
 
 /// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,24 +53,77 @@ impl Call {
 
 /// Those of a run that nothing disturbs.
 pub fn calls(plane: &Plane, command: &Command) -> Vec<Call> {
-    let trace = traced(plane, CALLS, &UNHINDERED, command);
+    let options = [&UNHINDERED[..], &["--decode-fds=path"]].concat();
+    let (trace, _) = traced(plane, &format!("{CHANGES},{OF_FILES}"), &options, command);
     let text = fs::read_to_string(&trace).unwrap();
     let threads: BTreeSet<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(threads.len(), 1, "strace counts the calls of each thread for itself");
-    listed(&trace)
+    let ours =
+        [plane.directory(), &plane.state_dir(), plane.pins().root()].map(|dir| dir.display().to_string());
+    let is_ours = |line: &str| line.contains("bpf-map") || ours.iter().any(|dir| line.contains(dir));
+    let counts = |call: &Call| is_in(CHANGES, &call.name) || is_ours(&call.line);
+    listed(&trace).into_iter().filter(counts).collect()
 }
 
-/// Runs it, and that is done to one of its calls.
-pub fn disturbed(plane: &Plane, call: &Call, fault: &str, command: &Command) {
+/// One at random, of a kind at random: of some kinds there are few.
+pub fn one_of<'a>(calls: &'a [Call], random: &mut impl Rng) -> &'a Call {
+    let kinds: BTreeSet<&str> = calls.iter().map(|call| call.name.as_str()).collect();
+    let kind = kinds.into_iter().choose(random).unwrap();
+    calls.iter().filter(|call| call.name == kind).choose(random).unwrap()
+}
+
+/// The names of all its calls that are in no list.
+pub fn unlisted(plane: &Plane, command: &Command) -> BTreeSet<String> {
+    let (trace, _) = traced(plane, "all", &["--follow-forks"], command);
+    let names = listed(&trace).into_iter().map(|call| call.name);
+    names.filter(|name| ![CHANGES, OF_FILES, LOOKS].iter().any(|list| is_in(list, name))).collect()
+}
+
+fn is_in(list: &str, name: &str) -> bool {
+    list.split(',').any(|listed| listed == name)
+}
+
+/// Runs it, and that is done to one of its calls. What it said.
+pub fn disturbed(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Output {
     let injected = call.inject(fault);
     let inject = ["-e", &injected];
     let options = match fault.starts_with("signal") {
         true => inject.to_vec(),
         false => [&inject[..], &UNHINDERED].concat(),
     };
-    let text = fs::read_to_string(traced(plane, &call.name, &options, command)).unwrap();
+    let (trace, output) = traced(plane, &call.name, &options, command);
+    let text = fs::read_to_string(trace).unwrap();
     let done = ["(INJECTED)", "+++ killed by SIGKILL +++"];
     assert!(done.iter().any(|words| text.contains(words)), "no {fault} of {call:?}");
+    output
+}
+
+/// It went on, or ended with an error that says in words of ours what could not be done, before it says why.
+pub fn goes_on_or_tells(output: &Output, fault: &str, call: &Call) {
+    if fault.starts_with("signal") || output.status.success() {
+        return;
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code().is_some() && tells(&errors), "{fault} of {call:?}: {errors}");
+}
+
+fn tells(errors: &str) -> bool {
+    let bare =
+        |line: &str| line.ends_with(')') && line.contains("(os error ") && line.matches(": ").count() < 2;
+    let first = errors.lines().find(|line| line.to_lowercase().starts_with("error"));
+    first.is_some_and(|line| !bare(line)) && !errors.contains("panicked at")
+}
+
+#[test]
+fn an_error_without_what_could_not_be_done_tells_nothing() {
+    assert!(tells("Error: write the journal\n\nCaused by:\n    Input/output error (os error 5)"));
+    for errors in [
+        "",
+        "Error: Input/output error (os error 5)",
+        "thread 'main' panicked at src/x.rs\nError: write the journal",
+    ] {
+        assert!(!tells(errors), "{errors}");
+    }
 }
 
 /// Those in a file of strace's.
@@ -80,7 +144,7 @@ pub fn listed(trace: &Path) -> Vec<Call> {
 const UNHINDERED: [&str; 2] = ["--follow-forks", "--seccomp-bpf"];
 
 /// Runs it with strace, which writes these calls into a file.
-fn traced(plane: &Plane, names: &str, options: &[&str], command: &Command) -> PathBuf {
+fn traced(plane: &Plane, names: &str, options: &[&str], command: &Command) -> (PathBuf, Output) {
     let file = plane.directory().join("trace");
     let mut strace = Command::new("strace");
     strace
@@ -90,8 +154,8 @@ fn traced(plane: &Plane, names: &str, options: &[&str], command: &Command) -> Pa
         .arg(command.get_program())
         .args(command.get_args());
     strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    strace.output().unwrap();
-    file
+    let output = strace.output().unwrap();
+    (file, output)
 }
 
 /// Strace, attached to a process that runs, but not to those that it starts. It lets go when this is dropped.
