@@ -161,6 +161,17 @@ mod tests {
         assert_eq!(moved(&all, &all), 0.0);
     }
 
+    /// One goes and one comes: at most what both move.
+    #[test]
+    fn one_of_a_hundred_that_is_replaced_moves_under_four_percent_of_the_clients() {
+        let all = workloads(101);
+        for replaced in [0, 42, 99] {
+            let mut others = all[..100].to_vec();
+            others[replaced] = all[100].clone();
+            assert!((0.5..4.0).contains(&moved(&all[..100], &others)), "{replaced} is replaced");
+        }
+    }
+
     #[test]
     fn clients_are_shared_out() {
         let all = workloads(10);

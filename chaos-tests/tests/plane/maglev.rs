@@ -6,6 +6,7 @@ use std::{
 };
 
 use evermesh_abi::{Address, Enrolled};
+use evermesh_loader::{Config, DataPlane, TableSizes};
 use evermesh_model::{Algorithm, Balancing, Place, Protocol, Snapshot, Workload};
 use evermesh_pins::{Enrolment, Inventory, Table, sys};
 use evermesh_reference::{Answer, Maglev, answer};
@@ -74,14 +75,53 @@ fn each_of_a_million_clients_is_led_to_its_endpoint() {
     let _plane = start(&bench, Some(&mesh));
     bench.enrol(&bench.client);
     let (maglev, mut disguise) = (maglev(&mesh, at(VIP4)), Disguise::new(&bench));
+    let mut shares = [0u32; 11];
     inside(&bench, &bench.client, || {
         let picker = Picker::new(&bench, at(VIP4));
         for client in (0..CLIENTS).map(client) {
             disguise.take(client);
             let wanted = maglev.pick(client);
             assert_eq!(picker.pick(), (wanted.address, wanted.port), "client {client}");
+            shares[usize::from(last_byte(wanted.address))] += 1;
         }
     });
+    for (n, share) in (1..).zip(&shares[1..]) {
+        let fair = CLIENTS / 15 * (1 + n % 2);
+        assert!(share.abs_diff(fair) < fair / 50, "{share} of {CLIENTS} are with {n}, not {fair}");
+    }
+}
+
+/// Each client's endpoint, as the kernel picks it.
+fn picks(bench: &Bench, clients: u32) -> Vec<u8> {
+    let mut disguise = Disguise::new(bench);
+    inside(bench, &bench.client, || {
+        let picker = Picker::new(bench, at(VIP4));
+        let mut pick = |client| {
+            disguise.take(client);
+            last_byte(picker.pick().0)
+        };
+        (0..clients).map(|n| pick(client(n))).collect()
+    })
+}
+
+#[test]
+fn one_of_a_hundred_that_is_replaced_moves_under_four_percent_of_the_clients() {
+    const SAMPLE: u32 = 200_000;
+    const GONE: u8 = 42;
+    let bench = Bench::new();
+    make_local(&bench.client, &NETWORKS);
+    let before = mesh((1..=100).map(workload));
+    let (mut plane, _) =
+        DataPlane::start(Config { sizes: TableSizes::DEFAULT, ..bench.config() }, Some(&before)).unwrap();
+    bench.enrol(&bench.client);
+    let was = picks(&bench, SAMPLE);
+    plane.apply(&mesh((1..=101).filter(|n| *n != GONE).map(workload))).unwrap();
+    let is = picks(&bench, SAMPLE);
+    assert!(!is.contains(&GONE));
+    let moved = was.iter().zip(&is).filter(|(was, is)| was != is).count();
+    let orphaned = was.iter().filter(|was| **was == GONE).count();
+    println!("{moved} of {SAMPLE} clients moved, {orphaned} of them from the one that went");
+    assert!(orphaned > 0 && moved < 4 * was.len() / 100, "{moved} of {SAMPLE} moved");
 }
 
 /// By TCP and UDP, over both families: the workload whose endpoint that is.
