@@ -21,7 +21,7 @@ use crate::{
 
 /// Changes of each kind, of which a third stays, a third is rolled back, and a third is rolled back when the mesh has changed meanwhile.
 /// Every figure but that of the first start is a median.
-const CHANGES: usize = 15;
+const CHANGES: u32 = 15;
 /// The release of `variants/releases/layouts.patch`: all its maps have other layouts.
 const LATER: &str = "evermesh-plane-layouts";
 /// Workloads that move to another address meanwhile.
@@ -103,7 +103,7 @@ pub fn measure(services: &[u32]) -> Result<String> {
 /// Changes to other sizes by one release.
 fn sizes(kind: Kind, meshes: &Meshes) -> Result<Vec<String>> {
     let node = Node::new(meshes)?;
-    let one = |n: usize| {
+    let one = |n: u32| {
         let sizes = kind.sizes(node.config.sizes, n / 3);
         node.change(Config { sizes, ..node.config.clone() }, &meshes.snapshot, meshes.end(n))
     };
@@ -142,7 +142,7 @@ impl Meshes {
     }
 
     /// What becomes of change `n`.
-    fn end(&self, n: usize) -> End<'_> {
+    fn end(&self, n: u32) -> End<'_> {
         match n % 3 {
             0 => End::RolledBack,
             1 => End::RolledBackTo(&self.moved),
@@ -269,9 +269,9 @@ impl Kind {
         }
     }
 
-    /// Two sizes in turn.
-    fn sizes(self, usual: TableSizes, n: usize) -> TableSizes {
-        let larger = |size: u32| if n.is_multiple_of(2) { size + size / 8 } else { size + size / 4 };
+    /// Larger each time: tables shrink no further than what is in use allows, which may be not at all.
+    fn sizes(self, usual: TableSizes, n: u32) -> TableSizes {
+        let larger = |size: u32| size + size / 16 * (n + 1);
         match self {
             Self::Tables => TableSizes { endpoints: larger(usual.endpoints), ..usual },
             Self::Frozen => TableSizes { origins: larger(usual.origins), ..usual },
