@@ -11,7 +11,7 @@ use crate::Flows;
 
 /// How often what the programs have counted is read.
 const EVERY: Duration = Duration::from_millis(100);
-/// What was longer ago says nothing of now, however long it took to make the new generation.
+/// What was longer ago says nothing of now, however long it took to make the new generation; but a single step may take longer.
 const LONGEST: Duration = Duration::from_secs(10);
 /// A share of fewer flows may be chance.
 const FLOWS_MIN: u64 = 100;
@@ -71,18 +71,19 @@ impl<'a> Baseline<'a> {
 }
 
 /// The flows of that part of the last [`LONGEST`] which ends with the last sample, and in which the greatest share failed: of failures
-/// that have only begun the part before says nothing. Where there are not flows enough in any part, all of them.
+/// that have only begun the part before says nothing. Where no sample is so recent, as after a step that the disk has held up, the
+/// last one before counts. Where there are not flows enough in any part, as on a quiet node, all that was ever counted.
 fn compared(samples: &[Sample]) -> Flows {
     let Some(last) = samples.last() else { return Flows::default() };
-    let recent = samples.iter().filter(|sample| last.at - sample.at <= LONGEST);
-    let parts: Vec<Flows> = recent.map(|sample| last.flows.since(sample.flows)).collect();
+    let first = samples.iter().rposition(|sample| last.at - sample.at >= LONGEST).unwrap_or(0);
+    let parts: Vec<Flows> = samples[first..].iter().map(|sample| last.flows.since(sample.flows)).collect();
     let telling = parts.iter().filter(|part| part.all() >= FLOWS_MIN);
     let worst = telling.max_by(|a, b| {
         let [a_failed, b_failed] =
             [(a, b), (b, a)].map(|(it, other)| u128::from(it.failed) * u128::from(other.all()));
         a_failed.cmp(&b_failed).then(a.all().cmp(&b.all()))
     });
-    worst.or(parts.first()).copied().unwrap_or_default()
+    worst.copied().unwrap_or(last.flows)
 }
 
 #[cfg(test)]
@@ -139,21 +140,36 @@ mod tests {
     fn a_share_of_few_flows_is_not_chosen() {
         let few = samples((0, 0), &[(900, 0), (10, 10)]);
         assert_eq!(compared(&few), flows(910, 10));
-        assert_eq!(compared(&samples((7, 7), &[(3, 1)])), flows(3, 1));
+    }
+
+    /// A client that is refused now and then, and by chance not right before the switch.
+    #[test]
+    fn on_a_quiet_node_all_that_was_ever_counted_counts() {
+        assert_eq!(compared(&samples((70, 700), &[(3, 1)])), flows(73, 701));
+    }
+
+    /// It was taken for a time without flows, and all that was refused on the new generation for its fault.
+    #[test]
+    fn a_step_that_took_longer_than_what_counts_is_counted() {
+        let look = |second, translated, failed| Sample {
+            at: Duration::from_secs(second),
+            flows: flows(translated, failed),
+        };
+        assert_eq!(compared(&[look(0, 0, 0), look(1, 500, 0), look(15, 600, 300)]), flows(100, 300));
     }
 
     #[test]
-    fn without_a_second_look_nothing_is_known() {
+    fn without_a_second_look_nothing_is_known_of_now() {
         assert_eq!(compared(&[]), Flows::default());
-        assert_eq!(compared(&samples((500, 500), &[])), Flows::default());
+        assert_eq!(compared(&samples((500, 500), &[])), flows(500, 500));
     }
 
     proptest! {
-        /// Whatever was counted before it began.
+        /// Whatever was counted before it began, if flows enough came since.
         #[test]
         fn what_was_counted_before_changes_nothing(
             before in (0..1u64 << 40, 0..1u64 << 40),
-            stretches in proptest::collection::vec((0..1000u64, 0..1000u64), 0..20),
+            stretches in proptest::collection::vec((FLOWS_MIN..1000, 0..1000u64), 1..20),
         ) {
             prop_assert_eq!(compared(&samples(before, &stretches)), compared(&samples((0, 0), &stretches)));
         }

@@ -76,7 +76,7 @@ fn what_proves_itself_stays_and_leaves_nothing_of_its_trial() {
 /// What failed long ago says nothing of now, and what fails while the new generation is made counts in full.
 #[test]
 fn a_generation_is_compared_with_what_came_right_before_it() {
-    for (fails, expected) in [(false, (7, 0)), (true, (0, 7))] {
+    for (fails, expected) in [(false, (120, 0)), (true, (0, 120))] {
         let bench = Arc::new(Bench::new());
         let (mut plane, _) = bench.start(Some(&bench.mesh(if fails { 2 } else { 0 })));
         bench.enrol(&bench.client);
@@ -88,7 +88,7 @@ fn a_generation_is_compared_with_what_came_right_before_it() {
             let bench = bench.clone();
             Watch::new(move |step, moment| {
                 if matches!((step, moment), (Step::Look { .. }, Moment::Before)) {
-                    (0..7).for_each(|_| assert_eq!(answers(&bench), !fails));
+                    (0..120).for_each(|_| assert_eq!(answers(&bench), !fails));
                 }
             })
         };

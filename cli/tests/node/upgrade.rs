@@ -18,7 +18,7 @@ const PROGRAMS: [&str; 3] = ["evermesh", "evermesh-agent", "evermesh-supervisor"
 /// Nobody is taken for hung because the machine is busy.
 const PATIENT: [&str; 2] = ["--watchdog-ms", "15000"];
 
-/// A release of scripts: its agent says its version, and else ends with an error.
+/// A release of scripts: they say their version, its supervisor that it would do, and else they end with an error.
 fn release(sandbox: &Sandbox, name: &str) -> PathBuf {
     let dir = sandbox.path(name);
     fs::create_dir(&dir).unwrap();
@@ -27,7 +27,10 @@ fn release(sandbox: &Sandbox, name: &str) -> PathBuf {
 }
 
 fn script(path: &Path, name: &str) {
-    fs::write(path, format!("#!/bin/sh\n[ \"$1\" = --version ] && echo {name} && exit\nexit 4\n")).unwrap();
+    let said = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && echo {name} && exit\n[ \"$1\" = --check ] && exit\nexit 4\n"
+    );
+    fs::write(path, said).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 

@@ -17,8 +17,8 @@ use crate::{
     machine::{Machine, Settings},
 };
 
-/// How long the agent of a dead supervisor may take to end.
-const LINGER_MAX: Duration = Duration::from_secs(5);
+/// How long the agent of a dead supervisor may take to end. It is killed, but ends only when the disk has answered what it waits for.
+const LINGER_MAX: Duration = Duration::from_secs(30);
 /// How long an old supervisor may take to yield, which includes stopping its agent and stepping down.
 const YIELD_WITHIN: Duration = Duration::from_secs(120);
 
