@@ -6,13 +6,18 @@ use evermesh_chaos_tests::{
     Error, Result, binaries,
     clock::now_ns,
     mesh::Mesh,
-    oracle::{Event, Verdict},
+    oracle::{Event, Report, Verdict},
     release,
     stage::under_traffic,
 };
 
 /// So long that no agent is replaced because the machine is slow.
 const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
+
+fn clean(report: &Report, events: usize) {
+    println!("{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, events), "{report}");
+}
 
 #[test]
 fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
@@ -45,9 +50,7 @@ fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
         }
         Ok(events)
     });
-    let report = report.unwrap();
-    println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 5), "{report}");
+    clean(&report.unwrap(), 5);
 }
 
 /// It says its version, and would be noticed at the next start.
@@ -70,9 +73,7 @@ fn a_release_whose_supervisor_would_not_start_here_is_refused_before_anything_mo
         events.push(tried("upgraded", mesh, &["upgrade", "--to", older.to_str().unwrap()])?);
         Ok(events)
     });
-    let report = report.unwrap();
-    println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 2), "{report}");
+    clean(&report.unwrap(), 2);
 }
 
 /// What was odd before is not its fault, and stays.
@@ -105,9 +106,7 @@ fn a_release_that_leaks_pins_is_rolled_back_and_they_are_removed() {
         );
         Ok(events)
     });
-    let report = report.unwrap();
-    println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 2), "{report}");
+    clean(&report.unwrap(), 2);
 }
 
 /// Of releases with other kernel programs, one is committed, and what is no good never meets traffic.
@@ -133,9 +132,7 @@ fn releases_with_other_kernel_programs_take_over_if_they_are_good() {
         assert!(mesh.generation()? > Some(2));
         Ok(events)
     });
-    let report = report.unwrap();
-    println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 4), "{report}");
+    clean(&report.unwrap(), 4);
 }
 
 /// Without a command, the supervisor is stopped and started again.

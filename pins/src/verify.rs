@@ -188,21 +188,20 @@ pub fn verify(pins: &PinDir, inventory: &Inventory, cgroup: &Cgroup) -> Vec<Find
 /// One more pin of a link that is ours, or of another link to a program that is, leads traffic nowhere else.
 fn known_link(inventory: &Inventory, oddity: &Finding) -> Finding {
     match oddity {
-        Finding::ForeignLink { path, program } if is_finished(inventory, *program) => {
+        Finding::ForeignLink { path, program } if is_finished(inventory, &Hook::ALL, *program) => {
             Finding::Foreign { path: path.clone() }
         }
         other => other.clone(),
     }
 }
 
-/// Whether a finished generation has that program.
-fn is_finished(inventory: &Inventory, program: u32) -> bool {
-    let finished = inventory.generations.values().filter(|generation| generation.manifest.is_some());
-    let of = |generation: &GenerationPins| {
-        let mut programs = Hook::ALL.into_iter().flat_map(|hook| generation.programs_of(hook));
+/// Whether a finished generation has that program, for one of these hooks.
+fn is_finished(inventory: &Inventory, hooks: &[Hook], program: u32) -> bool {
+    let mut finished = inventory.generations.values().filter(|generation| generation.manifest.is_some());
+    finished.any(|generation| {
+        let mut programs = hooks.iter().flat_map(|&hook| generation.programs_of(hook));
         programs.any(|pin| pin.info.id == program)
-    };
-    finished.into_iter().any(of)
+    })
 }
 
 /// Whoever finds `enrolled` in any layout that can be read brings it anew, in the next generation or the first.
@@ -311,9 +310,7 @@ fn verify_link(
     if info.cgroup_id != cgroup.id {
         return Some(Finding::OtherCgroup { path, expected: cgroup.clone(), found: info.cgroup_id });
     }
-    let finished = inventory.generations.values().filter(|g| g.manifest.is_some());
-    let of = |g: &'_ GenerationPins| g.programs_of(hook).any(|program| program.info.id == info.program_id);
-    let known = finished.into_iter().any(of);
+    let known = is_finished(inventory, &[hook], info.program_id);
     (!known).then_some(Finding::Program { path, found: info.program_id })
 }
 

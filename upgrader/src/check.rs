@@ -29,7 +29,7 @@ pub enum CheckError {
 }
 
 /// Whether a supervisor of this release would find what it needs: its directories, its agent, the ledger, and the words of the
-/// supervisor that runs, if one does. Changes nothing.
+/// supervisor that runs, if one does. It makes directories that are missing, as a start does, and changes nothing else.
 pub fn check(options: &Options) -> Result<(), CheckError> {
     prepare(options)?;
     let own = env::current_exe().map_err(|source| SupervisorError::OwnPlace { source })?;

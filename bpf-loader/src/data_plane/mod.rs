@@ -284,7 +284,7 @@ impl DataPlane {
         let mut fill = |writer: &mut TableWriter| Ok(writer.execute(&stores).map(drop)?);
         let mut interpreter = Interpreter::new(&self.config, &mut self.records, sizes, &mut fill)
             .toward(direction)
-            .looking_at(change.from);
+            .looking_at(change.from, &self.live.pins);
         let tried = interpreter.run(&plan::trying(&change, &links, &carried));
         let before = interpreter.flows_before();
         match tried.and_then(|()| self.take_over(change, carried, before, due, state)) {

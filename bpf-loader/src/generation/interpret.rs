@@ -155,9 +155,9 @@ impl<'a> Interpreter<'a> {
 
     /// The same, and what is to be compared with how flows fare afterwards is looked at meanwhile.
     #[must_use]
-    pub fn looking_at(self, generation: u32) -> Self {
+    pub fn looking_at(self, generation: u32, found: &'a GenerationPins) -> Self {
         let Config { pins, baseline, .. } = self.config;
-        Self { baseline: Some(Baseline::begin(pins, generation, *baseline)), ..self }
+        Self { baseline: Some(Baseline::begin(pins, generation, found, *baseline)), ..self }
     }
 
     /// How flows fared before they were led elsewhere.

@@ -152,10 +152,10 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
 
 /// One that was committed and is gone has not failed: a removal took it, and its end could not be written down.
 fn outcome(change: &Change, stays: bool, why: &str) -> Entry {
-    match change.stage {
-        _ if stays => Entry::Done,
-        Stage::Committed => Entry::Done,
-        stage => Entry::Undone { reason: format!("{why} (while it was {stage})") },
+    if stays || change.stage == Stage::Committed {
+        Entry::Done
+    } else {
+        Entry::Undone { reason: format!("{why} (while it was {})", change.stage) }
     }
 }
 

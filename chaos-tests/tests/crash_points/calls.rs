@@ -4,20 +4,13 @@
 
 use std::{collections::BTreeSet, env, process::Command};
 
-use evermesh_chaos_tests::{
-    faults::random,
-    oracle::{Event, Verdict},
-};
-use rand::RngExt;
-
 use crate::{
     all,
-    plane::{Kind, Plane, Task, event},
-    strace::{Call, calls, disturbed, goes_on_or_tells, one_of, unlisted},
-    survival::Survival,
+    plane::{Kind, Plane, Task},
+    points::{self, KILL, errors, kill_and_errors, points},
+    strace::{Call, calls, disturbed, goes_on_or_tells, unlisted},
 };
 
-const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
 /// How many calls are tried where not all are asked for: of a migration fewer, whose changes take longer.
 const fn sample(kind: Kind) -> usize {
     match kind {
@@ -26,42 +19,40 @@ const fn sample(kind: Kind) -> usize {
         Kind::Pods => 4,
     }
 }
-/// Disturbed calls under one run of traffic.
-const AT_ONCE: usize = 200;
 
 #[test]
 fn a_kill_at_any_call_is_survived() {
-    survive(Kind::Table, "commit", &["signal=SIGKILL"]);
+    survive(Kind::Table, "commit", &[KILL.to_owned()]);
 }
 
 #[test]
 fn a_kill_at_any_call_of_a_migration_is_survived() {
-    survive(Kind::Frozen, "commit", &["signal=SIGKILL"]);
+    survive(Kind::Frozen, "commit", &[KILL.to_owned()]);
 }
 
 #[test]
 fn an_error_of_any_call_is_survived() {
-    survive(Kind::Table, "commit", &errors().each_ref().map(String::as_str));
+    survive(Kind::Table, "commit", &errors());
 }
 
 #[test]
 fn an_error_of_any_call_of_a_migration_is_survived() {
-    survive(Kind::Frozen, "commit", &errors().each_ref().map(String::as_str));
+    survive(Kind::Frozen, "commit", &errors());
 }
 
 #[test]
 fn a_kill_or_an_error_of_any_call_of_a_change_of_enrolled_is_survived() {
-    survive(Kind::Pods, "commit", &kill_and_errors().each_ref().map(String::as_str));
+    survive(Kind::Pods, "commit", &kill_and_errors());
 }
 
 #[test]
 fn a_kill_or_an_error_of_any_call_of_a_roll_back_is_survived() {
-    survive(Kind::Table, "roll-back", &kill_and_errors().each_ref().map(String::as_str));
+    survive(Kind::Table, "roll-back", &kill_and_errors());
 }
 
 #[test]
 fn a_kill_or_an_error_of_any_call_of_a_migration_that_is_rolled_back_is_survived() {
-    survive(Kind::Frozen, "roll-back", &kill_and_errors().each_ref().map(String::as_str));
+    survive(Kind::Frozen, "roll-back", &kill_and_errors());
 }
 
 /// A call of a kind that nobody has thought of would be disturbed by no test.
@@ -100,40 +91,13 @@ fn a_lock_that_cannot_be_given_back_fells_nobody() {
     }
 }
 
-pub fn kill_and_errors() -> [String; 6] {
-    let [a, b, c, d, e] = errors();
-    [a, b, c, d, e, "signal=SIGKILL".to_owned()]
-}
-
-pub fn errors() -> [String; 5] {
-    ERRORS.map(|error| format!("error={error}"))
-}
-
 /// One of these faults is done to some calls; or each of them to all.
-fn survive(kind: Kind, then: &'static str, faults: &[&str]) {
+fn survive(kind: Kind, then: &'static str, faults: &[String]) {
     let plane = Plane::new(kind);
     let calls = calls(&plane, &plane.command(plane.change(then)));
-    let mut random = random(11);
-    let chosen: Vec<(&Call, &str)> = match all() {
-        true => {
-            let all: Vec<_> =
-                calls.iter().flat_map(|call| faults.iter().map(move |fault| (call, *fault))).collect();
-            part(&all).to_vec()
-        }
-        false => (0..sample(kind))
-            .map(|_| (one_of(&calls, &mut random), faults[random.random_range(0..faults.len())]))
-            .collect(),
-    };
-    let what = |(call, fault): &(&Call, &str)| format!("{}, {fault}", call.name);
-    let mut survival = Survival::of(chosen.iter().map(what));
-    for some in chosen.chunks(AT_ONCE) {
-        let report = plane
-            .under_traffic(|| some.iter().map(|(call, fault)| disturb(&plane, then, call, fault)).collect());
-        println!("{report}");
-        assert_eq!(report.verdict(), Verdict::Clean, "{report}");
-        some.iter().for_each(|chosen| survival.survived(&what(chosen)));
-        println!("{}", survival.so_far());
-    }
+    let chosen = points(&calls, faults, sample(kind), 11);
+    let chosen = if all() { part(&chosen) } else { &chosen };
+    points::survive(&plane, chosen, |call, fault| disturb(&plane, then, call, fault));
 }
 
 /// What is asked for of all.
@@ -145,13 +109,11 @@ fn part<T>(all: &[T]) -> &[T] {
     all.chunks(all.len().div_ceil(of)).nth(which - 1).unwrap_or_default()
 }
 
-fn disturb(plane: &Plane, then: &'static str, call: &Call, fault: &str) -> Event {
-    event(fault, || {
-        let output = disturbed(plane, call, fault, &plane.command(plane.change(then)));
-        goes_on_or_tells(&output, fault, call);
-        let (_, room) = plane.recovered();
-        assert!(plane.kind.sizes().contains(&room), "{fault} of {call:?}");
-    })
+fn disturb(plane: &Plane, then: &'static str, call: &Call, fault: &str) {
+    let output = disturbed(plane, call, fault, &plane.command(plane.change(then)));
+    goes_on_or_tells(&output, fault, call);
+    let (_, room) = plane.recovered();
+    assert!(plane.kind.sizes().contains(&room), "{fault} of {call:?}");
 }
 
 impl Plane {
@@ -160,7 +122,8 @@ impl Plane {
         Task { room: self.kind.other(self.room()), then, end_at: None }
     }
 
-    fn first(&self) -> Task {
+    /// The first one, over nothing.
+    pub fn first(&self) -> Task {
         Task { room: self.kind.sizes()[0], then: "commit", end_at: None }
     }
 

@@ -10,6 +10,7 @@ mod layouts;
 mod left_behind;
 mod losses;
 mod plane;
+mod points;
 mod step_down;
 mod strace;
 mod survival;

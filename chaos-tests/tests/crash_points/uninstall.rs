@@ -7,9 +7,9 @@ use rand::RngExt;
 
 use crate::{
     all,
-    calls::errors,
-    plane::{Kind, Plane, Task},
-    strace::{Call, calls, disturbed, goes_on_or_tells, one_of},
+    plane::{Kind, Plane},
+    points::{KILL, errors, points},
+    strace::{Call, calls, disturbed, goes_on_or_tells},
     survival::Survival,
 };
 
@@ -30,7 +30,7 @@ fn a_removal_that_is_killed_at_any_call_goes_on_or_is_made_up_for() {
     for call in chosen {
         for again in [false, true] {
             plane.start();
-            disturbed(&plane, call, "signal=SIGKILL", &plane.uninstall());
+            disturbed(&plane, call, KILL, &plane.uninstall());
             if again {
                 plane.start();
                 plane.settled();
@@ -44,49 +44,30 @@ fn a_removal_that_is_killed_at_any_call_goes_on_or_is_made_up_for() {
 #[test]
 fn a_removal_that_meets_an_error_at_any_call_goes_on_or_is_made_up_for() {
     let plane = Plane::new(Kind::Table);
-    let calls = calls(&plane, &plane.uninstall());
-    let chosen = some_with_errors(&calls);
-    let mut survival = Survival::of(chosen.iter().map(|(call, _)| call.name.as_str()));
-    for (turn, (call, error)) in chosen.into_iter().enumerate() {
-        plane.start();
-        goes_on_or_tells(&disturbed(&plane, call, &error, &plane.uninstall()), &error, call);
-        if turn % 2 == 0 {
-            plane.start();
-            plane.settled();
-        }
-        plane.remove(call);
-        survival.survived(&call.name);
-    }
+    survive_errors(&plane, &plane.uninstall(), |_| plane.start());
 }
 
 #[test]
 fn a_first_start_that_meets_an_error_at_any_call_is_made_up_for() {
     let plane = Plane::new(Kind::Table);
-    let first = plane.command(Task { room: plane.kind.sizes()[0], then: "commit", end_at: None });
     assert!(plane.uninstall().output().unwrap().status.success());
-    let calls = calls(&plane, &first);
-    let chosen = some_with_errors(&calls);
+    survive_errors(&plane, &plane.command(plane.first()), |call| plane.remove(call));
+}
+
+/// Each error of each of its calls, or some of them; before it, what stands is made so that it does all that it does.
+fn survive_errors(plane: &Plane, command: &Command, prepare: impl Fn(&Call)) {
+    let calls = calls(plane, command);
+    let chosen = points(&calls, &errors(), SAMPLE, 23);
     let mut survival = Survival::of(chosen.iter().map(|(call, _)| call.name.as_str()));
-    for (turn, (call, error)) in chosen.into_iter().enumerate() {
-        plane.remove(call);
-        goes_on_or_tells(&disturbed(&plane, call, &error, &first), &error, call);
+    for (turn, (call, error)) in chosen.iter().enumerate() {
+        prepare(call);
+        goes_on_or_tells(&disturbed(plane, call, error, command), error, call);
         if turn % 2 == 0 {
             plane.start();
             plane.settled();
         }
         plane.remove(call);
         survival.survived(&call.name);
-    }
-}
-
-/// Each error of each call, or some of them.
-fn some_with_errors(calls: &[Call]) -> Vec<(&Call, String)> {
-    let mut random = random(23);
-    match all() {
-        true => calls.iter().flat_map(|call| errors().map(|error| (call, error))).collect(),
-        false => (0..SAMPLE)
-            .map(|_| (one_of(calls, &mut random), errors()[random.random_range(0..errors().len())].clone()))
-            .collect(),
     }
 }
 
@@ -104,7 +85,7 @@ impl Plane {
     }
 
     pub fn start(&self) {
-        self.run(Task { room: self.kind.sizes()[0], then: "commit", end_at: None }).finished();
+        self.run(self.first()).finished();
     }
 
     /// What stands below the pin directory.

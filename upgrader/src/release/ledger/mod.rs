@@ -55,12 +55,9 @@ pub struct Candidate {
     /// Maps that it may do without what stands in, where nothing can carry it over: as long as the trial lasts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept_loss: Vec<String>,
-    /// What stood in the pin directory without a place there when the trial began.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub odd: BTreeSet<PathBuf>,
-    /// A try of it has begun, so that is known.
-    #[serde(default)]
-    pub tried: bool,
+    /// What stood in the pin directory without a place there when its first try began; none: it was not tried yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub odd: Option<BTreeSet<PathBuf>>,
 }
 
 /// A release that may have to step down before the committed one's agent runs.
@@ -181,8 +178,7 @@ impl Ledger {
             under_way: false,
             reason: None,
             accept_loss: Vec::new(),
-            odd: BTreeSet::new(),
-            tried: false,
+            odd: None,
         };
         self.candidate = Some(candidate);
         self.trials
@@ -208,9 +204,7 @@ impl Ledger {
     /// The candidate's agent is about to be started; the first time, nothing that is odd in the pin directory can be its own.
     pub fn try_begins(&mut self, odd: BTreeSet<PathBuf>) {
         if let Some(candidate) = &mut self.candidate {
-            if !candidate.tried {
-                (candidate.tried, candidate.odd) = (true, odd);
-            }
+            candidate.odd.get_or_insert(odd);
             candidate.tries_left = candidate.tries_left.saturating_sub(1);
             candidate.under_way = true;
         }

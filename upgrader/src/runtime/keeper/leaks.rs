@@ -27,8 +27,8 @@ impl Kept {
 
     /// What came to stand there since the trial began, in words; none: nothing.
     pub(super) fn leaks(&self) -> Option<String> {
-        let before = &self.ledger.candidate.as_ref()?.odd;
-        let now = self.odd()?.paths;
+        let before = self.ledger.candidate.as_ref()?.odd.as_ref()?;
+        let now = self.pinned.odd(&self.before_try.as_ref()?.places);
         let left: Vec<_> = now.difference(before).map(|path| path.display().to_string()).collect();
         (!left.is_empty())
             .then(|| format!("it left pins where no release has a place for them: {}", left.join(", ")))

@@ -1,0 +1,52 @@
+//! What is done to which call: every fault to each call, or some at random.
+
+use evermesh_chaos_tests::{faults::random, oracle::Verdict};
+use rand::RngExt;
+
+use crate::{
+    all,
+    plane::{Plane, event},
+    strace::{Call, one_of},
+    survival::Survival,
+};
+
+pub const KILL: &str = "signal=SIGKILL";
+const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
+/// Disturbed calls under one run of traffic.
+const AT_ONCE: usize = 200;
+
+/// A call, and what is done to it.
+pub type Point<'a> = (&'a Call, String);
+
+pub fn errors() -> Vec<String> {
+    ERRORS.map(|error| format!("error={error}")).into()
+}
+
+pub fn kill_and_errors() -> Vec<String> {
+    [errors(), vec![KILL.to_owned()]].concat()
+}
+
+/// Each of these faults at each call, or a sample of that size, always the same of a seed.
+pub fn points<'a>(calls: &'a [Call], faults: &[String], sample: usize, seed: u64) -> Vec<Point<'a>> {
+    let mut random = random(seed);
+    match all() {
+        true => calls.iter().flat_map(|call| faults.iter().map(move |fault| (call, fault.clone()))).collect(),
+        false => (0..sample)
+            .map(|_| (one_of(calls, &mut random), faults[random.random_range(0..faults.len())].clone()))
+            .collect(),
+    }
+}
+
+/// Does all of it under traffic, which does not notice.
+pub fn survive(plane: &Plane, points: &[Point<'_>], disturb: impl Fn(&Call, &str)) {
+    let what = |(call, fault): &Point<'_>| format!("{}, {fault}", call.name);
+    let mut survival = Survival::of(points.iter().map(what));
+    for some in points.chunks(AT_ONCE) {
+        let disturb = |(call, fault): &Point<'_>| event(fault, || disturb(call, fault));
+        let report = plane.under_traffic(|| some.iter().map(disturb).collect());
+        println!("{report}");
+        assert_eq!(report.verdict(), Verdict::Clean, "{report}");
+        some.iter().for_each(|point| survival.survived(&what(point)));
+        println!("{}", survival.so_far());
+    }
+}
