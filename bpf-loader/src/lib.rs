@@ -24,6 +24,8 @@ pub use data_plane::{
     Standing, StartError, Started,
 };
 pub use evermesh_pins::layout::ObjectError as LayoutError;
-pub use lower::{Lowered, LoweredEndpoint, LoweredPort, MemberChange, lower, lower_all, lower_members};
+pub use lower::{
+    Census, Lowered, LoweredEndpoint, LoweredPort, MemberChange, Weighing, lower, lower_all, lower_members,
+};
 pub use object::{Misfit, Object, Part};
 pub use size::TableSizes;

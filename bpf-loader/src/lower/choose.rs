@@ -1,70 +1,106 @@
-use evermesh_model::{Balancing, Health, HealthPolicy, Mode, Place, Workload};
+use evermesh_model::{Balancing, HealthPolicy, Mode};
 
-use super::Candidate;
+use super::{
+    census::{Census, Class},
+    weights::{self, Part},
+};
 
-/// Who of the candidates is given flows, and who only keeps what it has: who drains, or is there and healthy while others are
-/// taken.
-#[derive(Debug, Default)]
-pub(super) struct Chosen<'a> {
-    pub flows: Vec<Candidate<'a>>,
-    pub keeping: Vec<Candidate<'a>>,
+/// What each class of candidates is given. Who is not of any of them, stands nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Choice {
+    /// By class.
+    classes: Vec<(Class, Chosen)>,
 }
 
-/// Of the candidates in `flows`: the split decides first, then health, then place; of a strict service place before health,
-/// since nobody elsewhere may be taken, whatever their health.
-pub(super) fn choose<'a>(balancing: &Balancing, place: &Place, mut flows: Vec<Candidate<'a>>) -> Chosen<'a> {
-    let mut keeping: Vec<_> = flows.extract_if(.., |candidate| is_draining(candidate.workload)).collect();
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// New flows.
+    Flows(Part),
+    /// Nothing; it keeps what it has: who drains, or is there and healthy while others are taken.
+    Keeping,
+}
+
+impl Chosen {
+    /// Of one where all of the class have as many.
+    pub fn slots(self) -> u32 {
+        match self {
+            Self::Flows(part) => part.slots,
+            Self::Keeping => 0,
+        }
+    }
+}
+
+impl Choice {
+    /// What the class is given.
+    pub fn of(&self, class: &Class) -> Option<Chosen> {
+        Some(self.classes[self.find(class)?].1)
+    }
+
+    /// How many slots the next candidate of the class has; 0: it keeps what it has.
+    pub fn next(&mut self, class: &Class) -> Option<u32> {
+        let at = self.find(class)?;
+        Some(match &mut self.classes[at].1 {
+            Chosen::Flows(part) => part.next(),
+            Chosen::Keeping => 0,
+        })
+    }
+
+    fn find(&self, class: &Class) -> Option<usize> {
+        self.classes.binary_search_by_key(class, |(class, _)| *class).ok()
+    }
+
+    /// The classes that take new flows.
+    pub fn flows(&self) -> impl Iterator<Item = (&Class, Part)> {
+        self.classes.iter().filter_map(|(class, chosen)| match chosen {
+            Chosen::Flows(part) => Some((class, *part)),
+            Chosen::Keeping => None,
+        })
+    }
+}
+
+/// The split decides first, then health, then place; of a strict service place before health, since nobody elsewhere may be
+/// taken, whatever their health.
+pub(super) fn choose(balancing: &Balancing, census: &Census) -> Choice {
+    let mut flows: Vec<(Class, u32)> = census.iter().collect();
+    let mut keeping: Vec<_> = flows.extract_if(.., |(class, _)| class.draining).collect();
     let mut passed_over = Vec::new();
     if !balancing.split.is_empty() {
-        passed_over.extend(flows.extract_if(.., |candidate| share(balancing, candidate.workload) == 0));
+        passed_over.extend(flows.extract_if(.., |(class, _)| weights::share(balancing, class) == 0));
     }
     if balancing.mode == Mode::Strict {
-        passed_over.extend(by_place(balancing, place, &mut flows));
+        passed_over.extend(by_place(balancing, &mut flows));
     }
     by_health(balancing.health_policy, &mut flows);
     if balancing.mode == Mode::Failover {
-        passed_over.extend(by_place(balancing, place, &mut flows));
+        passed_over.extend(by_place(balancing, &mut flows));
     }
-    passed_over
-        .retain(|candidate| balancing.health_policy == HealthPolicy::AllowAll || is_healthy(candidate));
+    passed_over.retain(|(class, _)| balancing.health_policy == HealthPolicy::AllowAll || class.healthy);
     keeping.append(&mut passed_over);
-    Chosen { flows, keeping }
-}
-
-fn is_healthy(candidate: &Candidate<'_>) -> bool {
-    candidate.workload.health == Health::Healthy
-}
-
-fn is_draining(workload: &Workload) -> bool {
-    workload.health == Health::Draining || workload.capacity == 0
+    let parts = weights::parts(balancing, &flows);
+    let flows = flows.into_iter().zip(parts).map(|((class, _), part)| (class, Chosen::Flows(part)));
+    let mut classes: Vec<_> =
+        flows.chain(keeping.into_iter().map(|(class, _)| (class, Chosen::Keeping))).collect();
+    classes.sort_unstable_by_key(|(class, _)| *class);
+    Choice { classes }
 }
 
 /// Takes out who is not well enough.
-fn by_health(policy: HealthPolicy, flows: &mut Vec<Candidate<'_>>) {
+fn by_health(policy: HealthPolicy, flows: &mut Vec<(Class, u32)>) {
     let excludes = match policy {
         HealthPolicy::OnlyHealthy => true,
-        HealthPolicy::PreferHealthy => flows.iter().any(is_healthy),
+        HealthPolicy::PreferHealthy => flows.iter().any(|(class, _)| class.healthy),
         HealthPolicy::AllowAll => false,
     };
     if excludes {
-        flows.retain(is_healthy);
+        flows.retain(|(class, _)| class.healthy);
     }
 }
 
 /// Takes out who is not near enough.
-fn by_place<'a>(balancing: &Balancing, place: &Place, flows: &mut Vec<Candidate<'a>>) -> Vec<Candidate<'a>> {
-    let rank = |candidate: &Candidate<'_>| {
-        balancing.scopes.iter().take_while(|scope| place.shares(**scope, candidate.workload)).count()
-    };
+fn by_place(balancing: &Balancing, flows: &mut Vec<(Class, u32)>) -> Vec<(Class, u32)> {
     let needed = match balancing.mode {
-        Mode::Strict => balancing.scopes.len(),
-        _ => flows.iter().map(rank).max().unwrap_or(0),
+        Mode::Strict => u32::try_from(balancing.scopes.len()).unwrap_or(u32::MAX),
+        _ => flows.iter().map(|(class, _)| class.rank).max().unwrap_or(0),
     };
-    flows.extract_if(.., |candidate| rank(candidate) < needed).collect()
-}
-
-/// The share of the workload's revision; 0 where the split does not name it.
-pub(super) fn share(balancing: &Balancing, workload: &Workload) -> u32 {
-    let of_revision = balancing.split.iter().find(|(revision, _)| *revision == workload.revision);
-    of_revision.map_or(0, |(_, share)| *share)
+    flows.extract_if(.., |(class, _)| class.rank < needed).collect()
 }

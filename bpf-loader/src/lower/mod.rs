@@ -1,5 +1,6 @@
 //! The part of the model that the kernel should know: pure, and the same on every node but for the node's place.
 
+mod census;
 mod choose;
 mod members;
 mod weights;
@@ -14,9 +15,11 @@ use evermesh_model::{
     Algorithm, Digest, Mode, Passes, Place, Port, Protocol, Service, ServiceKey, Snapshot, Workload,
 };
 
-pub use members::{MemberChange, lower_members};
+pub use census::Census;
+pub use members::{MemberChange, Weighing, lower_members};
 
-use choose::{Chosen, choose};
+use census::Class;
+use choose::choose;
 
 /// One service port of one address family: what the kernel knows as a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct LoweredPort {
     pub frontends: Vec<FrontendKey>,
     /// Whether everyone who is given flows has a capacity of 1, which one slot each does not tell.
     pub weigh_one: bool,
-    /// Who stands behind it: first who takes new flows, then who only keeps what it has; each in the order of their uids.
+    /// Who stands behind it, in the order of their uids.
     pub endpoints: Vec<LoweredEndpoint>,
 }
 
@@ -44,6 +47,13 @@ pub struct LoweredEndpoint {
     pub port: u16,
     /// How many slots it gets. 0: it takes no new flows and keeps those it has.
     pub slots: u32,
+}
+
+impl LoweredEndpoint {
+    /// Whether both are one endpoint, with however many slots.
+    fn is_at(&self, other: &Self) -> bool {
+        (self.workload, self.address, self.port) == (other.workload, other.address, other.port)
+    }
 }
 
 /// A workload that could stand behind a service port.
@@ -93,15 +103,18 @@ pub fn lower<'a>(
         }
         let ports = service.ports.iter();
         lowered.ports.extend(ports.map(|(&number, port)| {
-            let candidates = candidates(&members, service, number, port, family);
-            let chosen = choose(&service.balancing, place, candidates);
+            let candidates = candidates(&members, service, place, (number, port), family);
+            let mut choice =
+                choose(&service.balancing, &candidates.iter().map(|(_, class)| *class).collect());
             let left_alone = service.leaves_alone(number, members.iter().copied());
+            let weigh_one = choice.flows().all(|(class, _)| class.capacity == 1);
+            let given = |(candidate, class): &(_, _)| Some(endpoint(candidate, choice.next(class)?));
             LoweredPort {
                 meta: meta(&service.key, number, family),
                 algorithm: if left_alone { ALGORITHM_NONE } else { algorithm(service.balancing.algorithm) },
                 frontends: frontends(&vips, number, port),
-                weigh_one: chosen.flows.iter().all(|candidate| candidate.workload.capacity == 1),
-                endpoints: endpoints(service, chosen),
+                weigh_one,
+                endpoints: candidates.iter().filter_map(given).collect(),
             }
         }));
     }
@@ -159,20 +172,30 @@ fn frontends(vips: &[Address], number: u16, port: &Port) -> Vec<FrontendKey> {
 fn candidates<'a>(
     members: &[&'a Workload],
     service: &Service,
-    number: u16,
-    port: &Port,
+    place: &Place,
+    port: (u16, &Port),
     family: Family,
-) -> Vec<Candidate<'a>> {
-    let own = |workload: &'a Workload| {
-        workload.services.deviates().then(|| workload.services.get(&service.key)).flatten()
-    };
-    if service.withheld || port.passes == Passes::Always {
+) -> Vec<(Candidate<'a>, Class)> {
+    if service.withheld || port.1.passes == Passes::Always {
         return Vec::new();
     }
     let mut candidates = Vec::with_capacity(members.len());
     let all = members.iter();
-    candidates.extend(all.filter_map(|&workload| candidate(workload, own(workload), number, port, family)));
+    candidates.extend(all.filter_map(|workload| classed(workload, service, place, port, family)));
     candidates
+}
+
+/// A member of the service, if it may and can be reached, and of which class it is.
+fn classed<'a>(
+    workload: &'a Workload,
+    service: &Service,
+    place: &Place,
+    (number, port): (u16, &Port),
+    family: Family,
+) -> Option<(Candidate<'a>, Class)> {
+    let own = workload.services.deviates().then(|| workload.services.get(&service.key)).flatten();
+    let candidate = candidate(workload, own, number, port, family)?;
+    Some((candidate, Class::of(&service.balancing, place, workload)))
 }
 
 /// The workload, if it may and can be reached: on this network, with an address of the family and a target port. `own` are the
@@ -193,14 +216,8 @@ fn candidate<'a>(
     })
 }
 
-fn endpoints(service: &Service, Chosen { flows, keeping }: Chosen<'_>) -> Vec<LoweredEndpoint> {
-    let slots = weights::slots(&service.balancing, &flows);
-    let keeping = keeping.into_iter().map(|candidate| (candidate, 0));
-    flows.into_iter().zip(slots).chain(keeping).map(endpoint).collect()
-}
-
-fn endpoint((candidate, slots): (Candidate<'_>, u32)) -> LoweredEndpoint {
-    let Candidate { workload, address, port } = candidate;
+fn endpoint(candidate: &Candidate<'_>, slots: u32) -> LoweredEndpoint {
+    let &Candidate { workload, address, port } = candidate;
     let workload = workload.uid.digest().get();
     LoweredEndpoint { workload, address: address.into(), port: port.to_be(), slots }
 }

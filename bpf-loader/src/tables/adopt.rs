@@ -113,13 +113,10 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         }
     }
 
-    fn finish(mut self, entries: TableEntries) -> State {
+    fn finish(self, entries: TableEntries) -> State {
         let mut endpoints = Records::new(entries.endpoints);
         for &id in self.owners.keys() {
             endpoints.insert(id, self.tables.endpoint(id).unwrap_or_default());
-        }
-        for service in self.services.iter_mut() {
-            service.equal = service.looks_equal();
         }
         State {
             endpoints,

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use evermesh_abi::{ALGORITHM_MAGLEV, Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_model::ServiceKey;
 use evermesh_pins::Table;
 use smallvec::SmallVec;
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::{Store, id_pool::IdPool, records::Records, services::Services, slot_pool::SlotPool};
 use crate::{
     TableSizes,
-    lower::{Lowered, MemberChange},
+    lower::{Lowered, MemberChange, Weighing},
 };
 
 /// What stands in the tables, as the planner needs it: who has which id, what is free, what waits for a
@@ -45,10 +45,8 @@ pub struct ServiceState {
     pub idle: Vec<u32>,
     /// The slots are not what they should be: they are written anew elsewhere.
     pub broken: bool,
-    /// Each endpoint has one slot, and any may have any: slots can be changed one by one.
-    pub equal: bool,
-    /// Whether all weigh one, as another one will. Not known after adoption.
-    pub weigh_one: bool,
+    /// How its endpoints weigh.
+    pub weighing: Weighing,
     /// Ids by workload, made when a service of many endpoints is changed one by one.
     #[expect(clippy::box_collection, reason = "few have one, and it would take a third of all")]
     pub index: Option<Box<HashMap<u64, u32>>>,
@@ -64,8 +62,7 @@ impl ServiceState {
             slots: Vec::new(),
             idle: Vec::new(),
             broken: false,
-            equal: true,
-            weigh_one: false,
+            weighing: Weighing::Unknown,
             index: None,
         }
     }
@@ -78,10 +75,14 @@ impl ServiceState {
         members
     }
 
-    /// Whether the slots, as they stand, are those of equal endpoints.
-    pub fn looks_equal(&self) -> bool {
-        let in_turns = self.word.algorithm() != ALGORITHM_MAGLEV;
-        in_turns && !self.broken && self.idle.is_empty() && self.members().len() == self.slots.len()
+    /// Of members that take other slots than before: who has none by now, and who is none any more.
+    pub fn lay_idle(&mut self, targets: &[(u32, u32)], gone: &[u32]) {
+        for id in targets.iter().map(|(id, _)| id).chain(gone) {
+            if let Some(at) = self.idle.iter().position(|idle| idle == id) {
+                self.idle.swap_remove(at);
+            }
+        }
+        self.idle.extend(targets.iter().filter(|(_, slots)| *slots == 0).map(|(id, _)| *id));
     }
 }
 
@@ -148,13 +149,15 @@ impl State {
         self.endpoints.len()
     }
 
-    /// Whether the endpoints of a service port can be changed one by one: each has one slot because it weighs one, and some
-    /// are left where none could mean that flows are left alone.
+    /// How the endpoints of a service port weigh.
+    pub fn weighing(&self, digest: u64) -> &Weighing {
+        self.services.get(digest).map_or(&Weighing::Unknown, |service| &service.weighing)
+    }
+
+    /// Whether some endpoints of a service port are left, where none could mean that flows are left alone.
     pub fn may_change(&self, change: &MemberChange) -> bool {
-        self.services.get(change.digest).is_some_and(|service| {
-            let keeps_some = service.slots.len() > change.gone.len();
-            service.equal && service.weigh_one && (keeps_some || !change.may_pass)
-        })
+        let keeps_some = |service: &ServiceState| service.slots.len() > change.gone.len();
+        !change.may_pass || self.services.get(change.digest).is_some_and(keeps_some)
     }
 
     /// Takes what waits for a barrier. After one, hand it to [`Self::reuse`].

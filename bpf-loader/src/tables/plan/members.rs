@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_NONE, Endpoint, ServiceWord};
+use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_ROUND_ROBIN, Endpoint, ServiceWord};
 use evermesh_pins::Table;
 
 use super::{
     super::{State, Store, slot_pool::SlotPool, state::ServiceState},
     Full, Plan,
+    exchange::{Target, exchange},
     layout::{self, Weighted},
 };
-use crate::lower::{LoweredEndpoint, LoweredPort, MemberChange};
+use crate::lower::{LoweredEndpoint, LoweredPort, MemberChange, Weighing};
 
-/// Leads the service's slots to what is wanted. Where all endpoints weigh the same, one that comes, goes or is replaced takes
-/// one or two stores in place; anything else is laid out elsewhere and taken over by the one store of the service's
-/// word.
+/// Leads the service's slots to what is wanted. Where any endpoint may have any slot, those that differ change hands; anything else
+/// is laid out elsewhere and taken over by the one store of the service's word.
 pub(super) fn update(
     plan: &mut Plan,
     state: &mut State,
@@ -22,46 +22,67 @@ pub(super) fn update(
     wanted: &LoweredPort,
 ) -> Result<(), Full> {
     service.index = None;
-    service.weigh_one = wanted.weigh_one;
-    let taking = wanted.endpoints.iter().position(|one| one.slots == 0).unwrap_or(wanted.endpoints.len());
-    let (taking, keeping) = wanted.endpoints.split_at(taking);
-    let equal = wanted.algorithm != ALGORITHM_MAGLEV
-        && taking.iter().all(|one| one.slots == 1)
-        && keeping.iter().all(|one| one.slots == 0);
-    let is_new = service.slots.is_empty() && service.idle.is_empty();
-    if equal && service.equal && is_new {
-        return in_place(plan, state, service, wanted.algorithm, &[], taking);
+    service.weighing = if wanted.weigh_one { Weighing::One } else { Weighing::Various };
+    let Difference { gone, added, kept } = difference(state, service, &wanted.endpoints);
+    let mut new = Vec::with_capacity(added.len());
+    for one in added {
+        new.push((new_endpoint(plan, state, service, &one)?, one.slots));
     }
-    let difference = difference(state, service, &wanted.endpoints);
-    match equal && service.equal && !difference.idles {
+    let once = wanted.endpoints.iter().all(|one| one.slots <= 1);
+    let algorithm = wanted.algorithm;
+    let anywhere = algorithm != ALGORITHM_MAGLEV && (algorithm != ALGORITHM_ROUND_ROBIN || once);
+    service.idle = kept.iter().filter(|(_, slots)| *slots == 0).map(|(id, _)| *id).collect();
+    let mut layout = Layout { algorithm, plan, state, service };
+    match anywhere {
         true => {
-            let gone = positions(service, &difference.gone);
-            in_place(plan, state, service, wanted.algorithm, &gone, &difference.added)
+            let gone = gone.iter().map(|id| (*id, 0));
+            layout.exchange(kept.into_iter().chain(gone).collect(), &new)?;
         }
-        false => anew(plan, state, service, wanted, difference),
+        false => layout.in_order(kept.into_iter().chain(new))?,
     }
+    for id in gone {
+        plan.retire_endpoint(state, id);
+    }
+    Ok(())
 }
 
-/// Changes single endpoints of a service whose endpoints are equal.
+/// Changes single endpoints of a service of which any may have any slot.
 pub(super) fn change(
     plan: &mut Plan,
     state: &mut State,
     service: &mut ServiceState,
-    change: &MemberChange,
+    change: MemberChange,
 ) -> Result<(), Full> {
-    if service.slots.len() >= MANY && service.index.is_none() {
+    if service.slots.len() + service.idle.len() >= MANY && service.index.is_none() {
         let workload = |id: &u32| Some((state.endpoints.get(*id)?.workload, *id));
-        service.index = Some(Box::new(service.slots.iter().filter_map(workload).collect()));
+        let members = service.slots.iter().chain(&service.idle);
+        service.index = Some(Box::new(members.filter_map(workload).collect()));
     }
-    let known = |one: &LoweredEndpoint| known(state, service, one);
-    let gone: Vec<u32> = change.gone.iter().filter_map(known).collect();
-    let added: Vec<LoweredEndpoint> =
-        change.added.iter().filter(|one| known(one).is_none_or(|id| gone.contains(&id))).copied().collect();
-    let gone = positions(service, &gone);
+    let gone: Vec<u32> = change.gone.iter().filter_map(|one| known(state, service, one)).collect();
+    let (mut standing, mut added) = (Vec::new(), Vec::new());
+    for one in &change.wanted {
+        match known(state, service, one) {
+            Some(id) => standing.push((id, one.slots)),
+            // Who only keeps what it has, has nothing here.
+            None if one.slots == 0 => {}
+            None => added.push(one),
+        }
+    }
     for one in &change.gone {
         service.index.as_mut().and_then(|index| index.remove(&one.workload));
     }
-    in_place(plan, state, service, change.algorithm, &gone, &added)
+    let mut new = Vec::with_capacity(added.len());
+    for one in added {
+        new.push((new_endpoint(plan, state, service, one)?, one.slots));
+    }
+    service.lay_idle(&standing, &gone);
+    standing.extend(gone.iter().map(|id| (*id, 0)));
+    service.weighing = change.weighing;
+    Layout { algorithm: change.algorithm, plan, state, service }.exchange(standing, &new)?;
+    for id in gone {
+        plan.retire_endpoint(state, id);
+    }
+    Ok(())
 }
 
 /// From so many endpoints on, looking at each costs more than an index.
@@ -75,15 +96,8 @@ fn known(state: &State, service: &ServiceState, one: &LoweredEndpoint) -> Option
     };
     match &service.index {
         Some(index) => index.get(&one.workload).copied().filter(is_it),
-        None => service.slots.iter().copied().find(is_it),
+        None => service.slots.iter().chain(&service.idle).copied().find(is_it),
     }
-}
-
-fn positions(service: &ServiceState, ids: &[u32]) -> Vec<usize> {
-    let position = |id: &u32| service.slots.iter().position(|slot| slot == id);
-    let mut positions: Vec<usize> = ids.iter().filter_map(position).collect();
-    positions.sort_unstable();
-    positions
 }
 
 struct Difference {
@@ -91,10 +105,8 @@ struct Difference {
     gone: Vec<u32>,
     /// What is wanted and no member.
     added: Vec<LoweredEndpoint>,
-    /// Ids of members that are wanted, by who they are.
-    kept: BTreeMap<Identity, u32>,
-    /// One of these takes no new flows.
-    idles: bool,
+    /// Members that are wanted.
+    kept: Vec<Target>,
 }
 
 /// What makes an endpoint another one.
@@ -116,81 +128,17 @@ fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint])
         gone.extend(twin);
     }
     let mut added = Vec::with_capacity(wanted.len().saturating_sub(members.len()));
-    let (mut kept, mut idles) = (BTreeMap::new(), false);
+    let mut kept = Vec::with_capacity(members.len());
     for one in wanted {
-        match members.remove_entry(&wanted_identity(one)) {
-            Some((identity, id)) => {
-                idles |= one.slots == 0;
-                kept.insert(identity, id);
-            }
+        match members.remove(&wanted_identity(one)) {
+            Some(id) => kept.push((id, one.slots)),
             // Who only keeps what it has, has nothing here.
             None if one.slots == 0 => {}
             None => added.push(*one),
         }
     }
     gone.extend(members.into_values());
-    Difference { gone, added, kept, idles }
-}
-
-fn in_place(
-    plan: &mut Plan,
-    state: &mut State,
-    service: &mut ServiceState,
-    algorithm: u8,
-    gone: &[usize],
-    added: &[LoweredEndpoint],
-) -> Result<(), Full> {
-    let count = service.slots.len();
-    let mut change = Layout { algorithm, plan, state, service };
-    match (gone, added) {
-        ([], []) => change.keep(),
-        ([], [one]) if count < SlotPool::capacity(change.service.word.count()) as usize => {
-            change.append(one)?
-        }
-        ([position], [one]) => change.replace(*position, one)?,
-        ([first, .., last], []) | ([first @ last], [])
-            if *last + 1 == count && first + gone.len() == count =>
-        {
-            change.truncate(*first);
-        }
-        ([position], []) => change.remove(*position),
-        _ => change.exchange(gone, added)?,
-    }
-    Ok(())
-}
-
-fn anew(
-    plan: &mut Plan,
-    state: &mut State,
-    service: &mut ServiceState,
-    wanted: &LoweredPort,
-    Difference { gone, added, mut kept, .. }: Difference,
-) -> Result<(), Full> {
-    for one in &added {
-        let id = new_endpoint(plan, state, service, one)?;
-        kept.insert(wanted_identity(one), id);
-    }
-    let weights: BTreeMap<Identity, u32> =
-        wanted.endpoints.iter().map(|one| (wanted_identity(one), one.slots)).collect();
-    let weighted = |(identity, &id): (&Identity, &u32)| {
-        let slots = *weights.get(identity)?;
-        Some(Weighted { id, workload: identity.0, slots })
-    };
-    let (idle, weighted): (Vec<_>, Vec<_>) =
-        kept.iter().filter_map(weighted).partition(|endpoint| endpoint.slots == 0);
-    service.idle = idle.into_iter().map(|endpoint| endpoint.id).collect();
-    let slots = layout::slots(wanted.algorithm, &weighted);
-    let once = slots.len() == weighted.len() && wanted.algorithm != ALGORITHM_MAGLEV;
-    service.equal = once && service.idle.is_empty();
-    let mut change = Layout { algorithm: wanted.algorithm, plan, state, service };
-    match change.service.slots == slots && !change.service.broken {
-        true => change.keep(),
-        false => change.lay_out(slots)?,
-    }
-    for id in gone {
-        plan.retire_endpoint(state, id);
-    }
-    Ok(())
+    Difference { gone, added, kept }
 }
 
 /// A change of the slots of one service.
@@ -202,66 +150,44 @@ struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    fn keep(&mut self) {
-        let word = self.service.word;
-        self.set_word(word.offset(), word.count());
-    }
-
-    /// The slot beyond the last one is written before the count says that it is there.
-    fn append(&mut self, one: &LoweredEndpoint) -> Result<(), Full> {
-        let endpoint = new_endpoint(self.plan, self.state, self.service, one)?;
-        let word = self.service.word;
-        self.plan.stores.push(Store::Slot { slot: word.offset() + word.count(), endpoint });
-        self.service.slots.push(endpoint);
-        self.set_word(word.offset(), word.count() + 1);
-        Ok(())
-    }
-
-    fn replace(&mut self, position: usize, one: &LoweredEndpoint) -> Result<(), Full> {
-        let endpoint = new_endpoint(self.plan, self.state, self.service, one)?;
-        self.plan.stores.push(Store::Slot { slot: self.slot_at(position), endpoint });
-        let gone = std::mem::replace(&mut self.service.slots[position], endpoint);
-        self.keep();
-        self.plan.retire_endpoint(self.state, gone);
-        Ok(())
-    }
-
-    /// The last endpoints go: the count alone says so.
-    fn truncate(&mut self, keep: usize) {
+    /// Where any endpoint may have any slot, as long as each has as many as it should. Few that differ change hands in place, if nobody
+    /// can be reached meanwhile but those from before, or those from after. Before the count says that there are less, the last ones
+    /// stand twice, which changes their shares for a moment and leaves no hole.
+    fn exchange(&mut self, standing: Vec<Target>, new: &[Target]) -> Result<(), Full> {
+        let exchange = exchange(&mut self.service.slots, standing, new);
         let (offset, old) = (self.service.word.offset(), self.service.word.count());
-        for endpoint in self.service.slots.split_off(keep) {
-            self.plan.retire_endpoint(self.state, endpoint);
+        let len = count(self.service.slots.len());
+        let in_place = exchange.at_once && exchange.stores.len() < MANY && !self.service.broken;
+        if !in_place || len > SlotPool::capacity(old) {
+            let slots = std::mem::take(&mut self.service.slots);
+            return self.lay_out(slots);
         }
-        self.set_word(offset, count(keep));
-        retire_tail(self.state, offset, old, count(keep));
-    }
-
-    /// The last endpoint takes the place of the one that goes. Between the two stores it stands twice, which
-    /// doubles its share for a moment and leaves no hole.
-    fn remove(&mut self, position: usize) {
-        let (offset, old) = (self.service.word.offset(), self.service.word.count());
-        let gone = self.service.slots.swap_remove(position);
-        let endpoint = self.service.slots[position];
-        self.plan.stores.push(Store::Slot { slot: self.slot_at(position), endpoint });
-        self.set_word(offset, old - 1);
-        self.plan.retire_endpoint(self.state, gone);
-        retire_tail(self.state, offset, old, old - 1);
-    }
-
-    fn exchange(mut self, gone: &[usize], added: &[LoweredEndpoint]) -> Result<(), Full> {
-        let room = self.service.slots.len() - gone.len() + added.len();
-        let (mut slots, mut left) = (Vec::with_capacity(room), Vec::with_capacity(gone.len()));
-        for (position, &endpoint) in self.service.slots.iter().enumerate() {
-            if gone.binary_search(&position).is_ok() { left.push(endpoint) } else { slots.push(endpoint) }
-        }
-        for one in added {
-            slots.push(new_endpoint(self.plan, self.state, self.service, one)?);
-        }
-        self.lay_out(slots)?;
-        for endpoint in left {
-            self.plan.retire_endpoint(self.state, endpoint);
+        let stores = exchange.stores.iter();
+        let stores = stores.map(|&(at, endpoint)| Store::Slot { slot: offset + count(at), endpoint });
+        self.plan.stores.extend(stores);
+        self.set_word(offset, len);
+        if len < old {
+            retire_tail(self.state, offset, old, len);
         }
         Ok(())
+    }
+
+    /// Where each endpoint has slots of its own.
+    fn in_order(&mut self, members: impl Iterator<Item = Target>) -> Result<(), Full> {
+        let identity = |id: u32| self.state.endpoints.get(id).map(identity);
+        let taking = members.filter(|(_, slots)| *slots > 0);
+        let mut sorted: Vec<_> = taking.filter_map(|(id, slots)| Some((identity(id)?, id, slots))).collect();
+        sorted.sort_unstable();
+        let weighted = |((workload, ..), id, slots): (Identity, u32, u32)| Weighted { id, workload, slots };
+        let slots = layout::slots(self.algorithm, &sorted.into_iter().map(weighted).collect::<Vec<_>>());
+        match self.service.slots == slots && !self.service.broken {
+            true => {
+                let word = self.service.word;
+                self.set_word(word.offset(), word.count());
+                Ok(())
+            }
+            false => self.lay_out(slots),
+        }
     }
 
     fn lay_out(&mut self, slots: Vec<u32>) -> Result<(), Full> {
@@ -287,10 +213,6 @@ impl Layout<'_> {
             self.service.word = word;
             self.plan.stores.push(Store::Service { id: self.service.id, word });
         }
-    }
-
-    fn slot_at(&self, position: usize) -> u32 {
-        self.service.word.offset() + count(position)
     }
 }
 

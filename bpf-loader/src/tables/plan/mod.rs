@@ -15,6 +15,7 @@ use super::{
 use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_members};
 
 mod ahead;
+mod exchange;
 mod layout;
 mod maglev;
 mod members;
@@ -48,8 +49,10 @@ impl<'a> Change<'a> {
         for key in delta.changed {
             let service = after.service(&key);
             let replaced = delta.members.get(&key);
-            let changes =
-                service.zip(replaced).and_then(|(service, replaced)| lower_members(service, replaced));
+            let changes = service.zip(replaced).and_then(|(service, replaced)| {
+                let weighing = |digest| state.weighing(digest);
+                lower_members(service, || after.members(&key), place, replaced, weighing)
+            });
             match changes.filter(|all| all.iter().all(|one| state.may_change(one))) {
                 Some(changes) => members.extend(changes),
                 None => {
@@ -120,7 +123,7 @@ pub fn plan_in_parts<E: From<Full>>(
             Wanted::These(services)
         }
     };
-    for change in &members {
+    for change in members {
         plan.members(state, change)?;
     }
     let mut addresses = Vec::new();
@@ -258,7 +261,7 @@ impl Plan {
         Ok(id)
     }
 
-    fn members(&mut self, state: &mut State, change: &MemberChange) -> Result<(), Full> {
+    fn members(&mut self, state: &mut State, change: MemberChange) -> Result<(), Full> {
         let Some(mut service) = state.services.remove(change.digest) else { return Ok(()) };
         members::change(self, state, &mut service, change)?;
         state.services.insert(service);

@@ -1,0 +1,84 @@
+use std::collections::BTreeMap;
+
+use evermesh_model::{Balancing, Health, Mode, Place, Workload};
+
+/// All of a candidate that decides whether it is taken, and how often: candidates of one class are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Class {
+    /// Which of those that the split names; `None`: none, or there is no split.
+    pub revision: Option<u32>,
+    /// How many scopes it shares with this node, as far as scopes decide anything.
+    pub rank: u32,
+    /// It takes no new flows, whoever else is there.
+    pub draining: bool,
+    pub healthy: bool,
+    pub capacity: u32,
+}
+
+impl Class {
+    pub fn of(balancing: &Balancing, place: &Place, workload: &Workload) -> Self {
+        let shared = || balancing.scopes.iter().take_while(|scope| place.shares(**scope, workload)).count();
+        let is_named = |(revision, _): &(_, u32)| *revision == workload.revision;
+        let rank = if balancing.mode == Mode::Standard { 0 } else { shared() };
+        Self {
+            revision: balancing.split.iter().position(is_named).map(number),
+            rank: number(rank),
+            draining: workload.health == Health::Draining || workload.capacity == 0,
+            healthy: workload.health == Health::Healthy,
+            capacity: workload.capacity,
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a place in a list that somebody wrote")]
+fn number(at: usize) -> u32 {
+    at as u32
+}
+
+/// How many candidates of each class a service port has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census(BTreeMap<Class, u32>);
+
+impl Census {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Class, u32)> {
+        self.0.iter().map(|(class, count)| (*class, *count))
+    }
+
+    pub(super) fn classes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Without those of some classes, which were counted, and with others.
+    pub(super) fn with(
+        &self,
+        without: impl Iterator<Item = Class>,
+        with: impl Iterator<Item = Class>,
+    ) -> Self {
+        let mut counts = self.0.clone();
+        with.for_each(|class| *counts.entry(class).or_default() += 1);
+        for class in without {
+            counts.entry(class).and_modify(|count| *count = count.saturating_sub(1));
+        }
+        counts.retain(|_, count| *count > 0);
+        Self(counts)
+    }
+}
+
+impl FromIterator<Class> for Census {
+    /// Neighbours are often alike.
+    fn from_iter<I: IntoIterator<Item = Class>>(classes: I) -> Self {
+        let mut census = BTreeMap::new();
+        let mut run: Option<(Class, u32)> = None;
+        for class in classes {
+            match &mut run {
+                Some((of, length)) if *of == class => *length += 1,
+                _ => {
+                    let ended = run.replace((class, 1));
+                    ended.into_iter().for_each(|(of, length)| *census.entry(of).or_default() += length);
+                }
+            }
+        }
+        run.into_iter().for_each(|(of, length)| *census.entry(of).or_default() += length);
+        Self(census)
+    }
+}
