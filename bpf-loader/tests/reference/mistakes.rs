@@ -87,3 +87,9 @@ fn a_store_that_is_missing_is_noticed() {
         assert!(is_noticed(Mistake { stores, ..NO_MISTAKE }));
     }
 }
+
+#[test]
+fn a_record_that_is_left_behind_is_noticed_at_a_restart() {
+    let stores = |stores: &mut Vec<Store>| stores.retain(|store| !matches!(store, Store::RetireEndpoint { .. }));
+    assert!(is_noticed(Mistake { stores, ..NO_MISTAKE }));
+}

@@ -42,6 +42,8 @@ pub struct Node {
     pub watched: bool,
     /// What led neither where it had led before a step nor where it leads after it, if that was watched.
     pub stray: Option<String>,
+    /// What was stored anew after a restart over tables that were right.
+    pub rewritten: Vec<Store>,
     mistake: Mistake,
     state: State,
     applied: Option<(Snapshot, Place)>,
@@ -53,6 +55,7 @@ impl Node {
             image: MemoryTables::new(SIZES),
             watched: false,
             stray: None,
+            rewritten: Vec::new(),
             mistake,
             state: State::empty(SIZES),
             applied: None,
@@ -61,13 +64,21 @@ impl Node {
 
     pub fn step(&mut self, snapshot: &Snapshot, work: Work) {
         if work == Work::Restart {
-            self.state = tables::adopt(&self.image);
-            self.applied = None;
+            self.restart();
         }
         self.lead_to((self.mistake.snapshot)(snapshot));
         if work == Work::Reclaim {
             let retired = self.state.take_retired();
             self.state.reuse(retired);
+        }
+    }
+
+    /// All that was applied last is planned again.
+    fn restart(&mut self) {
+        self.state = tables::adopt(&self.image);
+        if let Some((snapshot, place)) = self.applied.take() {
+            let everything = Change::everything(&snapshot, &place);
+            self.rewritten.extend(tables::plan(&mut self.state.clone(), everything).unwrap());
         }
     }
 
