@@ -5,8 +5,8 @@ use evermesh_model::{Balancing, Health, Mode, Place, Workload};
 /// All of a candidate that decides whether it is taken, and how often: candidates of one class are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Class {
-    /// Which of those that the split names; `None`: none, or there is no split.
-    pub revision: Option<u32>,
+    /// Its place among those that the split names; their number: it is not named.
+    pub revision: u32,
     /// How many scopes it shares with this node, as far as scopes decide anything.
     pub rank: u32,
     /// It takes no new flows, whoever else is there.
@@ -18,10 +18,11 @@ pub(super) struct Class {
 impl Class {
     pub fn of(balancing: &Balancing, place: &Place, workload: &Workload) -> Self {
         let shared = || balancing.scopes.iter().take_while(|scope| place.shares(**scope, workload)).count();
-        let is_named = |(revision, _): &(_, u32)| *revision == workload.revision;
+        let split = &balancing.split;
+        let named = split.iter().position(|(revision, _)| *revision == workload.revision);
         let rank = if balancing.mode == Mode::Standard { 0 } else { shared() };
         Self {
-            revision: balancing.split.iter().position(is_named).map(number),
+            revision: number(named.unwrap_or(split.len())),
             rank: number(rank),
             draining: workload.health == Health::Draining || workload.capacity == 0,
             healthy: workload.health == Health::Healthy,
@@ -35,13 +36,13 @@ fn number(at: usize) -> u32 {
     at as u32
 }
 
-/// How many candidates of each class a service port has.
+/// How many candidates of each class a service port has, in the order of the classes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census(BTreeMap<Class, u32>);
+pub struct Census(Box<[(Class, u32)]>);
 
 impl Census {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Class, u32)> {
-        self.0.iter().map(|(class, count)| (*class, *count))
+        self.0.iter().copied()
     }
 
     pub(super) fn classes(&self) -> usize {
@@ -54,31 +55,30 @@ impl Census {
         without: impl Iterator<Item = Class>,
         with: impl Iterator<Item = Class>,
     ) -> Self {
-        let mut counts = self.0.clone();
+        let mut counts: BTreeMap<Class, u32> = self.iter().collect();
         with.for_each(|class| *counts.entry(class).or_default() += 1);
         for class in without {
             counts.entry(class).and_modify(|count| *count = count.saturating_sub(1));
         }
-        counts.retain(|_, count| *count > 0);
-        Self(counts)
+        Self(counts.into_iter().filter(|(_, count)| *count > 0).collect())
     }
 }
 
 impl FromIterator<Class> for Census {
     /// Neighbours are often alike.
     fn from_iter<I: IntoIterator<Item = Class>>(classes: I) -> Self {
-        let mut census = BTreeMap::new();
+        let mut counts = BTreeMap::new();
         let mut run: Option<(Class, u32)> = None;
         for class in classes {
             match &mut run {
                 Some((of, length)) if *of == class => *length += 1,
                 _ => {
                     let ended = run.replace((class, 1));
-                    ended.into_iter().for_each(|(of, length)| *census.entry(of).or_default() += length);
+                    ended.into_iter().for_each(|(of, length)| *counts.entry(of).or_default() += length);
                 }
             }
         }
-        run.into_iter().for_each(|(of, length)| *census.entry(of).or_default() += length);
-        Self(census)
+        run.into_iter().for_each(|(of, length)| *counts.entry(of).or_default() += length);
+        Self(counts.into_iter().collect())
     }
 }

@@ -35,16 +35,28 @@ pub enum Weighing {
     /// Nothing: they were found in the tables.
     #[default]
     Unknown,
-    /// Everyone who is given flows has a capacity of 1, which one slot each does not tell.
+    /// Everyone who is given flows has a capacity of 1, which one slot each does not tell, and none depends on others.
     One,
-    /// Not everyone.
+    /// The candidates by their classes.
+    Counted(Census),
+    /// There are hardly fewer classes than endpoints.
     Various,
-    /// The candidates by their classes, counted when the first of them changed.
-    Counted(Box<Census>),
 }
 
-/// More classes are not worth to be looked through: there are hardly fewer than endpoints.
-const MOST_CLASSES: usize = 64;
+impl Weighing {
+    /// More classes are not worth to be looked through.
+    const MOST_CLASSES: usize = 64;
+
+    fn counted(census: Census) -> Self {
+        if census.classes() > Self::MOST_CLASSES { Self::Various } else { Self::Counted(census) }
+    }
+
+    /// Of all candidates of a service port, as they are balanced.
+    pub(super) fn of(balancing: &Balancing, census: Census, choice: &Choice) -> Self {
+        let weigh_one = || choice.flows().all(|(class, _)| class.capacity == 1);
+        if is_plain(balancing) && weigh_one() { Self::One } else { Self::counted(census) }
+    }
+}
 
 /// Lowers the change of a service of which only these workloads differ. `weighing` is what is known of its ports, and `members`
 /// are those behind it now. `None`: others are concerned, so the service must be lowered as a whole.
@@ -68,9 +80,9 @@ pub fn lower_members<'a, 'w, M: Iterator<Item = &'a Arc<Workload>>>(
         for (&number, port) in service.ports.iter().filter(|(_, port)| port.passes != Passes::Always) {
             let behind = Behind { service, place, port: (number, port), family };
             changes.push(match weighing(meta(&service.key, number, family).digest) {
-                Weighing::Unknown => return None,
+                Weighing::Unknown | Weighing::Various => return None,
                 Weighing::One if each_by_itself => behind.one_by_one(replaced),
-                Weighing::One | Weighing::Various => behind.by_class(replaced, None, &members)?,
+                Weighing::One => behind.by_class(replaced, None, &members)?,
                 Weighing::Counted(census) => behind.by_class(replaced, Some(census), &members)?,
             });
         }
@@ -134,9 +146,6 @@ impl Behind<'_> {
                 (after.with(come, left.clone()), after)
             }
         };
-        if before.classes().max(after.classes()) > MOST_CLASSES {
-            return None;
-        }
         let [was, is] = [&before, &after].map(|census| choose(&self.service.balancing, census));
         let stays =
             |(class, count): &(Class, u32)| *count as usize > left.clone().filter(|it| it == class).count();
@@ -150,7 +159,7 @@ impl Behind<'_> {
                 Some(endpoint(candidate, choice.of(class)?.slots()))
             })
         });
-        Some(self.change(ends, Weighing::Counted(Box::new(after))))
+        Some(self.change(ends, Weighing::counted(after)))
     }
 
     fn ends<'a>(&self, Replaced { before, after }: &'a Replaced) -> Ends<'a> {

@@ -30,8 +30,8 @@ pub struct LoweredPort {
     pub algorithm: u8,
     /// Under which keys it is reached.
     pub frontends: Vec<FrontendKey>,
-    /// Whether everyone who is given flows has a capacity of 1, which one slot each does not tell.
-    pub weigh_one: bool,
+    /// How those behind it weigh, as far as their slots do not tell.
+    pub weighing: Weighing,
     /// Who stands behind it, in the order of their uids.
     pub endpoints: Vec<LoweredEndpoint>,
 }
@@ -104,16 +104,16 @@ pub fn lower<'a>(
         let ports = service.ports.iter();
         lowered.ports.extend(ports.map(|(&number, port)| {
             let candidates = candidates(&members, service, place, (number, port), family);
-            let mut choice =
-                choose(&service.balancing, &candidates.iter().map(|(_, class)| *class).collect());
+            let census = candidates.iter().map(|(_, class)| *class).collect();
+            let mut choice = choose(&service.balancing, &census);
             let left_alone = service.leaves_alone(number, members.iter().copied());
-            let weigh_one = choice.flows().all(|(class, _)| class.capacity == 1);
+            let weighing = Weighing::of(&service.balancing, census, &choice);
             let given = |(candidate, class): &(_, _)| Some(endpoint(candidate, choice.next(class)?));
             LoweredPort {
                 meta: meta(&service.key, number, family),
                 algorithm: if left_alone { ALGORITHM_NONE } else { algorithm(service.balancing.algorithm) },
                 frontends: frontends(&vips, number, port),
-                weigh_one,
+                weighing,
                 endpoints: candidates.iter().filter_map(given).collect(),
             }
         }));

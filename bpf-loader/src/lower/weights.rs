@@ -28,8 +28,7 @@ impl Part {
 
 /// Of a class of a service whose flows are split: the share of its revision; 0 where the split does not name it.
 pub(super) fn share(balancing: &Balancing, class: &Class) -> u32 {
-    let named = class.revision.and_then(|at| balancing.split.get(at as usize));
-    named.map_or(0, |(_, share)| *share)
+    balancing.split.get(class.revision as usize).map_or(0, |(_, share)| *share)
 }
 
 /// The slots of each endpoint, by class, in proportion to its weight: exactly where [`SLOTS`], or twice the number of endpoints,
@@ -170,7 +169,7 @@ mod tests {
         });
         let classes: Vec<_> = of_each.collect();
         let flows: Vec<_> = classes.iter().copied().collect::<Census>().iter().collect();
-        let name = |class: &Class| class.revision.map_or("", |at| &balancing.split[at as usize].0);
+        let name = |class: &Class| balancing.split.get(class.revision as usize).map_or("", |(name, _)| name);
         let mut all = BTreeMap::new();
         for ((class, count), mut part) in flows.iter().zip(parts(&balancing, &flows)) {
             for slots in (0..*count).map(|_| part.next()) {

@@ -90,6 +90,7 @@ fn a_store_that_is_missing_is_noticed() {
 
 #[test]
 fn a_record_that_is_left_behind_is_noticed_at_a_restart() {
-    let stores = |stores: &mut Vec<Store>| stores.retain(|store| !matches!(store, Store::RetireEndpoint { .. }));
+    let stores =
+        |stores: &mut Vec<Store>| stores.retain(|store| !matches!(store, Store::RetireEndpoint { .. }));
     assert!(is_noticed(Mistake { stores, ..NO_MISTAKE }));
 }

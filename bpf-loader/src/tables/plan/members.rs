@@ -1,6 +1,6 @@
 //! How the endpoint set of one service changes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter::repeat_n};
 
 use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_ROUND_ROBIN, Endpoint, ServiceWord};
 use evermesh_pins::Table;
@@ -11,7 +11,7 @@ use super::{
     exchange::{Target, exchange},
     layout::{self, Weighted},
 };
-use crate::lower::{LoweredEndpoint, LoweredPort, MemberChange, Weighing};
+use crate::lower::{LoweredEndpoint, LoweredPort, MemberChange};
 
 /// Leads the service's slots to what is wanted. Where any endpoint may have any slot, those that differ change hands; anything else
 /// is laid out elsewhere and taken over by the one store of the service's word.
@@ -22,7 +22,7 @@ pub(super) fn update(
     wanted: &LoweredPort,
 ) -> Result<(), Full> {
     service.index = None;
-    service.weighing = if wanted.weigh_one { Weighing::One } else { Weighing::Various };
+    service.weighing = wanted.weighing.clone();
     let Difference { gone, added, kept } = difference(state, service, &wanted.endpoints);
     let mut new = Vec::with_capacity(added.len());
     for one in added {
@@ -154,6 +154,10 @@ impl Layout<'_> {
     /// can be reached meanwhile but those from before, or those from after. Before the count says that there are less, the last ones
     /// stand twice, which changes their shares for a moment and leaves no hole.
     fn exchange(&mut self, standing: Vec<Target>, new: &[Target]) -> Result<(), Full> {
+        if self.service.slots.is_empty() {
+            let slots = standing.iter().chain(new).flat_map(|(id, slots)| repeat_n(*id, *slots as usize));
+            return self.lay_out(slots.collect());
+        }
         let exchange = exchange(&mut self.service.slots, standing, new);
         let (offset, old) = (self.service.word.offset(), self.service.word.count());
         let len = count(self.service.slots.len());

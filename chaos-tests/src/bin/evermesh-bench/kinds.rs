@@ -1,4 +1,4 @@
-//! What one change costs in services whose endpoints are not all alike, beside one in which they are.
+//! What one change costs, by what changes and how its service is balanced.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -20,11 +20,15 @@ use crate::{
 
 const SERVICES: u32 = 500;
 const CHANGES: u32 = 40;
-/// Maglev's tables stand twice while they change.
+/// Maglev's tables stand twice while they change, and so does what is rounded.
 const ROOM: u32 = 200_000;
-const HEADER: [&str; 3] = ["one change", "of 20 us", "of 10,000 us"];
+/// So many data planes are begun with, since each has one first change only.
+const PLANES: usize = 5;
+const HEADER: [&str; 5] =
+    ["one change", "of 20 us", "of 10,000 us", "first of 10,000 us", "of 10,000 after a barrier us"];
 
 /// How services are balanced, and what changes in one of their workloads.
+#[derive(Clone)]
 struct Kind {
     name: &'static str,
     balancing: Balancing,
@@ -35,44 +39,62 @@ struct Kind {
 /// One row for each kind.
 pub fn measure() -> Result<String> {
     let row = |kind: &Kind| -> Result<Vec<String>> {
-        let [few, many] = kind.measure()?.map(us);
-        Ok(vec![kind.name.to_owned(), few, many])
+        let planes = (0..PLANES).map(|_| kind.measure()).collect::<Result<Vec<_>>>()?;
+        let figure = |at: usize| median(planes.iter().map(|plane| Ok(plane[at]))).map(us);
+        [Ok(kind.name.to_owned())].into_iter().chain((0..COLUMNS).map(figure)).collect()
     };
     Ok(table(HEADER, 1, kinds().iter().map(row).collect::<Result<Vec<_>>>()?).to_string())
 }
 
-fn kinds() -> [Kind; 6] {
-    let moves: fn(u32, &mut Workload) = |n, one| {
-        let address = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n));
-        one.addresses = [address].into_iter().collect();
-    };
-    let plain = || Kind {
+const COLUMNS: usize = HEADER.len() - 1;
+
+fn kinds() -> Vec<Kind> {
+    let plain = Kind {
         name: "another address",
         balancing: Balancing::default(),
         before: |_, _| (),
-        change: moves,
-    };
-    let split = vec![("v1".into(), 90), ("v2".into(), 10)];
-    let failover = Balancing { mode: Mode::Failover, scopes: vec![Scope::Node], ..Balancing::default() };
-    let maglev = Balancing { algorithm: Algorithm::Maglev, ..Balancing::default() };
-    [
-        plain(),
-        Kind { name: "it drains", change: |_, one| one.health = Health::Draining, ..plain() },
-        Kind { name: "another weight", change: |n, one| one.capacity = 2 + n % 3, ..plain() },
-        Kind { name: "another address, failover", balancing: failover, ..plain() },
-        Kind {
-            name: "another address, a canary",
-            balancing: Balancing { split, ..Balancing::default() },
-            before: |n, one| one.revision = if n.is_multiple_of(10) { "v2" } else { "v1" }.into(),
-            ..plain()
+        change: |n, one| {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n));
+            one.addresses = [address].into_iter().collect();
         },
-        Kind { name: "another address, Maglev", balancing: maglev, ..plain() },
+    };
+    let drains = Kind { name: "it drains", change: |_, one| one.health = Health::Draining, ..plain.clone() };
+    let weighs = Kind { name: "another weight", change: |n, one| one.capacity = 2 + n % 3, ..plain.clone() };
+    let failover = Balancing { mode: Mode::Failover, scopes: vec![Scope::Node], ..Balancing::default() };
+    let split = vec![("v1".into(), 90), ("v2".into(), 10)];
+    let canary = Kind {
+        name: "another address, a canary",
+        balancing: Balancing { split, ..Balancing::default() },
+        before: |n, one| one.revision = if n.is_multiple_of(10) { "v2" } else { "v1" }.into(),
+        ..plain.clone()
+    };
+    let of = |algorithm| Balancing { algorithm, ..Balancing::default() };
+    vec![
+        plain.clone(),
+        drains.clone(),
+        weighs.clone(),
+        Kind { name: "another address, failover", balancing: failover.clone(), ..plain.clone() },
+        Kind {
+            name: "it is unhealthy, failover",
+            balancing: failover,
+            change: |_, one| one.health = Health::Unhealthy,
+            ..plain.clone()
+        },
+        canary.clone(),
+        Kind { name: "it drains, a canary", change: drains.change, ..canary },
+        Kind {
+            name: "another address, seven odd weights",
+            before: |n, one| one.capacity = 1009 + 101 * (n % 7),
+            ..plain.clone()
+        },
+        Kind { name: "another weight, round robin", balancing: of(Algorithm::RoundRobin), ..weighs },
+        Kind { name: "another address, Maglev", balancing: of(Algorithm::Maglev), ..plain },
     ]
 }
 
 impl Kind {
-    /// Of a service of 20, and of 10,000.
-    fn measure(&self) -> Result<[Duration; 2]> {
+    /// By column.
+    fn measure(&self) -> Result<[Duration; COLUMNS]> {
         let sandbox = Sandbox::new()?;
         let cgroup = host::cgroup(Some(sandbox.pods_cgroup().path()))?;
         let pins = PinDir::new(sandbox.bpffs());
@@ -88,21 +110,26 @@ impl Kind {
         }
         let mut now = fleet.snapshot()?;
         let (mut plane, _) = DataPlane::start(config, Some(&now))?;
-        let mut one = |n: u32| -> Result<Duration> {
+        let mut one = |plane: &mut DataPlane, n: u32| -> Result<Duration> {
             let changes = fleet.change(n, |one| (self.change)(n, one));
             let (done, took) = timed(|| -> Result<()> {
                 now = now.with(changes)?;
                 plane.apply(&now)?;
                 Ok(())
             });
-            done?;
-            plane.reclaim()?;
-            Ok(took)
+            done.map(|()| took)
         };
-        let of_few = median((0..ENDPOINTS_EACH - 1).map(&mut one))?;
-        let of_many = median((0..CHANGES).map(|n| one(SERVICES * ENDPOINTS_EACH + n * 7)))?;
+        let in_many = |n: u32| SERVICES * ENDPOINTS_EACH + n * 7;
+        let of_few = median((0..ENDPOINTS_EACH - 1).map(|n| one(&mut plane, n)))?;
+        plane.reclaim()?;
+        let first = one(&mut plane, in_many(0))?;
+        let of_many = median((1..CHANGES).map(|n| one(&mut plane, in_many(n))))?;
+        let after_barrier = median((CHANGES..CHANGES + 10).map(|n| {
+            plane.reclaim()?;
+            one(&mut plane, in_many(n))
+        }))?;
         drop(plane);
         sandbox.close()?;
-        Ok([of_few, of_many])
+        Ok([of_few, of_many, first, after_barrier])
     }
 }
