@@ -6,7 +6,7 @@ use std::{
 };
 
 use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, ServiceWord};
-use evermesh_loader::tables::MemoryTables;
+use evermesh_loader::tables::TableRead;
 use evermesh_model::{Algorithm, Place, Snapshot};
 use evermesh_reference::{Answer, Endpoint, Maglev, Ratio, answer, history::destinations, whole_numbers};
 
@@ -20,7 +20,7 @@ const CLIENTS: [[u8; 4]; 6] =
 type Slots = BTreeMap<(IpAddr, u16), u128>;
 
 /// The first destination that leads somewhere else than the reference says.
-pub fn disagreement(snapshot: &Snapshot, place: &Place, tables: &MemoryTables) -> Option<String> {
+pub fn disagreement(snapshot: &Snapshot, place: &Place, tables: &dyn TableRead) -> Option<String> {
     let kernel = Kernel::new(tables);
     destinations().find_map(|(address, port, protocol)| {
         let wanted = answer(snapshot, place, address, port, protocol);
@@ -139,16 +139,33 @@ fn ceiling(part: Ratio, slots: u128) -> u128 {
     (slots * part.part).div_ceil(part.whole)
 }
 
-/// Where the weights must be rounded, a client may be led elsewhere than by the exact ones, but to no stranger.
 fn by_client(kernel: &Kernel<'_>, word: ServiceWord, endpoints: &[Endpoint<'_>]) -> Option<String> {
-    let maglev = exact(endpoints).and_then(|_| Maglev::of(endpoints));
+    let clients = Clients::of(endpoints);
     CLIENTS.map(IpAddr::from).into_iter().find_map(|client| {
         let found = kernel.pick(word, client);
-        let at = |endpoint: &Endpoint<'_>| Some((endpoint.address, endpoint.port)) == found;
-        let agrees = match &maglev {
-            Some(maglev) => at(maglev.pick(client)),
-            None => endpoints.iter().any(at),
-        };
+        let agrees = found.is_some_and(|found| clients.places(client).contains(&found));
         (!agrees).then(|| format!("client {client} is led to {found:?}"))
     })
+}
+
+/// Where each client may be led to by Maglev.
+pub struct Clients<'a> {
+    /// Only of weights that need not be rounded.
+    exact: Option<Maglev<'a>>,
+    endpoints: &'a [Endpoint<'a>],
+}
+
+impl<'a> Clients<'a> {
+    pub fn of(endpoints: &'a [Endpoint<'a>]) -> Self {
+        Self { exact: exact(endpoints).and_then(|_| Maglev::of(endpoints)), endpoints }
+    }
+
+    /// Where the weights must be rounded, a client may be led elsewhere than by the exact ones, but to no stranger.
+    pub fn places(&self, client: IpAddr) -> BTreeSet<(IpAddr, u16)> {
+        let place = |endpoint: &Endpoint<'_>| (endpoint.address, endpoint.port);
+        match &self.exact {
+            Some(maglev) => [place(maglev.pick(client))].into(),
+            None => self.endpoints.iter().map(place).collect(),
+        }
+    }
 }

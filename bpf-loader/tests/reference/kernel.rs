@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 use evermesh_abi::{
     ALGORITHM_NONE, Address, Endpoint, FrontendKey, FrontendValue, PROTOCOL_TCP, PROTOCOL_UDP, ServiceWord,
 };
-use evermesh_loader::tables::{MemoryTables, TableRead};
+use evermesh_loader::tables::TableRead;
 use evermesh_model::Protocol;
 
 /// The tables at one moment.
 pub struct Kernel<'a> {
-    tables: &'a MemoryTables,
+    tables: &'a dyn TableRead,
     frontends: Vec<(FrontendKey, FrontendValue)>,
 }
 
@@ -24,7 +24,7 @@ pub enum Flow {
 }
 
 impl<'a> Kernel<'a> {
-    pub fn new(tables: &'a MemoryTables) -> Self {
+    pub fn new(tables: &'a dyn TableRead) -> Self {
         let mut frontends = tables.frontends();
         frontends.sort_unstable_by_key(|(key, _)| *key);
         Self { tables, frontends }

@@ -3,6 +3,8 @@
 
 mod addresses;
 mod adoption;
+#[path = "../../../bpf-loader/tests/reference/agreement.rs"]
+mod agreement;
 mod bench;
 mod churn;
 mod cuts;
@@ -12,6 +14,8 @@ mod freed;
 mod full;
 mod full_disk;
 mod histories;
+#[path = "../../../bpf-loader/tests/reference/kernel.rs"]
+mod kernel;
 mod layouts;
 mod lease;
 mod left_alone;
