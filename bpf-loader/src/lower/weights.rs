@@ -217,7 +217,8 @@ mod tests {
 
     /// Of endpoints in the order of their weights.
     fn apportioned(weights: &[u128], total: u128) -> Vec<u32> {
-        let alike = weights.chunk_by(u128::eq).map(|run| Alike { weight: run[0], count: run.len() as u32 });
+        let alike = weights.chunk_by(u128::eq);
+        let alike = alike.map(|run| Alike { weight: run[0], count: u32::try_from(run.len()).unwrap() });
         let classes: Vec<_> = alike.collect();
         let parts = classes.iter().zip(apportion(&classes, total));
         parts.flat_map(|(class, mut part)| (0..class.count).map(move |_| part.next())).collect()

@@ -31,7 +31,8 @@ struct Adoption<'a, T> {
     tables: &'a T,
     slots: SlotPool,
     services: Services,
-    owners: BTreeMap<u32, u32>,
+    /// The service of each endpoint, by their ids; 0: none.
+    owners: Vec<u32>,
     frontends: BTreeMap<FrontendKey, FrontendValue>,
     addresses: BTreeSet<Address>,
     strays: Vec<Store>,
@@ -43,7 +44,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
             tables,
             slots: SlotPool::new(tables.entries().slots),
             services: Services::new(tables.entries().services),
-            owners: BTreeMap::new(),
+            owners: vec![0; tables.entries().endpoints as usize],
             frontends: BTreeMap::new(),
             addresses: BTreeSet::new(),
             strays: Vec::new(),
@@ -63,7 +64,7 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         let reserved = self.slots.reserve(word.offset(), word.count());
         let broken = !reserved || slots.len() != found.len();
         let word = if reserved { word } else { ServiceWord::EMPTY };
-        self.owners.extend(slots.iter().map(|&endpoint| (endpoint, id)));
+        slots.iter().for_each(|&endpoint| self.own(endpoint, id));
         self.services.insert(ServiceState { meta, word, slots, broken, ..ServiceState::new(id) });
     }
 
@@ -100,28 +101,38 @@ impl<'a, T: TableRead> Adoption<'a, T> {
     fn endpoints_without_slot(&mut self, endpoints: u32) {
         for id in 1..endpoints {
             let owner = self.tables.endpoint(id).map_or(0, |record| record.service);
-            if owner == 0 || self.owners.contains_key(&id) {
+            if owner == 0 || self.is_owned(id) {
                 continue;
             }
             match self.services.of_id_mut(owner) {
                 Some(service) => {
                     service.idle.push(id);
-                    self.owners.insert(id, owner);
+                    self.own(id, owner);
                 }
                 None => self.strays.push(Store::RetireEndpoint { id }),
             }
         }
     }
 
+    fn own(&mut self, endpoint: u32, service: u32) {
+        if let Some(owner) = self.owners.get_mut(endpoint as usize) {
+            *owner = service;
+        }
+    }
+
+    fn is_owned(&self, endpoint: u32) -> bool {
+        self.owners.get(endpoint as usize).is_some_and(|owner| *owner != 0)
+    }
+
     fn finish(self, entries: TableEntries) -> State {
         let mut endpoints = Records::new(entries.endpoints);
-        for &id in self.owners.keys() {
+        for id in (0..entries.endpoints).filter(|id| self.is_owned(*id)) {
             endpoints.insert(id, self.tables.endpoint(id).unwrap_or_default());
         }
         State {
             endpoints,
             service_ids: IdPool::new(entries.services, |id| self.services.of_id(id).is_some()),
-            endpoint_ids: IdPool::new(entries.endpoints, |id| self.owners.contains_key(&id)),
+            endpoint_ids: IdPool::new(entries.endpoints, |id| self.is_owned(id)),
             services: self.services,
             frontends: self.frontends,
             addresses: self.addresses,

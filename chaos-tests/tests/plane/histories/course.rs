@@ -117,8 +117,9 @@ impl Course {
         self.states.lock().unwrap()[0].keys().copied().collect()
     }
 
-    pub fn end(&self) {
-        self.over.store(true, Ordering::Relaxed);
+    /// Nobody connects any more when the caller is done, or panics.
+    pub fn ends_here(&self) -> Ending<'_> {
+        Ending(&self.over)
     }
 
     pub fn met(&self) -> u64 {
@@ -131,5 +132,14 @@ impl Course {
 
     pub fn strangers(&self) -> Vec<String> {
         self.strangers.lock().unwrap().clone()
+    }
+}
+
+/// Where a course is over.
+pub struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }

@@ -52,6 +52,7 @@ fn run(
     inside(bench, &bench.client, || {
         let _listeners = Listeners::new(&[&TARGET_PORTS[..], &SERVICE_PORTS[..]].concat());
         thread::scope(|scope| {
+            let _end = course.ends_here();
             (0..2).for_each(|_| drop(scope.spawn(|| course.meet_all_the_time(ask))));
             for mesh in (0..histories).flat_map(|seed| history(seed, STEPS)) {
                 if !course.is_clean() || began.elapsed() > patience {
@@ -60,7 +61,6 @@ fn run(
                 course.change(&mesh, || apply(&mesh, &course));
                 course.targets().into_iter().for_each(|target| course.meet(target, ask(target)));
             }
-            course.end();
         });
     });
     course
