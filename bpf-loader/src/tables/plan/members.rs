@@ -155,8 +155,10 @@ impl Layout<'_> {
     /// stand twice, which changes their shares for a moment and leaves no hole.
     fn exchange(&mut self, standing: Vec<Target>, new: &[Target]) -> Result<(), Full> {
         if self.service.slots.is_empty() {
-            let slots = standing.iter().chain(new).flat_map(|(id, slots)| repeat_n(*id, *slots as usize));
-            return self.lay_out(slots.collect());
+            let all = || standing.iter().chain(new).map(|&(id, count)| (id, count as usize));
+            let mut slots = Vec::with_capacity(all().map(|(_, count)| count).sum());
+            all().for_each(|(id, count)| slots.extend(repeat_n(id, count)));
+            return self.lay_out(slots);
         }
         let exchange = exchange(&mut self.service.slots, standing, new);
         let (offset, old) = (self.service.word.offset(), self.service.word.count());

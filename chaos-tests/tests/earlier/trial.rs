@@ -1,0 +1,72 @@
+use std::{ffi::OsStr, path::Path};
+
+use evermesh_chaos_tests::{Error, Result, binaries, mesh::Mesh, oracle::Verdict, stage::under_traffic};
+use nix::sys::signal::{Signal, kill};
+
+use crate::{FLAGS, PATIENCE, change, event, releases};
+
+/// It knows nothing of trials, and need not.
+#[test]
+fn the_earlier_release_is_tried_and_gone_back_from_unnoticed() {
+    let Some([_, earlier]) = releases() else { return };
+    let report = under_traffic(&FLAGS, |_, mesh| {
+        Ok(vec![
+            event("killed on trial", || falls(mesh, &earlier))?,
+            change(mesh, "downgraded", |mesh| upgrade(mesh, &earlier))?,
+            change(mesh, "rolled back", |mesh| roll_back(mesh))?,
+        ])
+    });
+    let report = report.unwrap();
+    println!("{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 3), "{report}");
+}
+
+/// Its agent cannot read the maps of a release that it never heard of, and says so; by way of the release between it can be
+/// gone back to.
+#[test]
+fn a_release_that_is_two_layouts_away_is_refused_until_the_one_between_has_run() {
+    let Some([now, earlier]) = releases() else { return };
+    let later = binaries::release_after("layouts").unwrap();
+    let report = under_traffic(&FLAGS, |_, mesh| {
+        let mut events = vec![change(mesh, "upgraded", |mesh| upgrade(mesh, &later))?];
+        events.push(event("refused", || {
+            let refused = upgrade(mesh, &earlier).unwrap_err();
+            let Error::Command { stderr, .. } = &refused else { panic!("{refused}") };
+            assert!(stderr.contains("is not committed: the agent ended before it was ready"), "{stderr}");
+            Ok(())
+        })?);
+        events.push(event("takeover refused", || {
+            let mut newcomer = mesh.challenged_by(&earlier)?;
+            assert_eq!(newcomer.await_exit(PATIENCE)?.code(), Some(78));
+            let said = newcomer.output();
+            assert!(said.contains("expected a Hash map, key 8 bytes, value 512 bytes"), "{said}");
+            mesh.await_agent(None).map(drop)
+        })?);
+        events.push(change(mesh, "stepped down", |mesh| upgrade(mesh, &now))?);
+        events.push(change(mesh, "downgraded", |mesh| upgrade(mesh, &earlier))?);
+        Ok(events)
+    });
+    let report = report.unwrap();
+    println!("{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 5), "{report}");
+}
+
+fn upgrade(mesh: &Mesh<'_>, release: &Path) -> Result<()> {
+    mesh.command(&["upgrade".as_ref(), "--to".as_ref(), release.as_os_str()]).map(drop)
+}
+
+fn roll_back(mesh: &Mesh<'_>) -> Result<()> {
+    mesh.command(&["upgrade", "rollback"].map(OsStr::new)).map(drop)
+}
+
+/// Its agent is killed before it is committed, and the one before it runs again.
+fn falls(mesh: &Mesh<'_>, release: &Path) -> Result<()> {
+    let before = mesh.agent_pid()?;
+    std::thread::scope(|scope| {
+        let trial = scope.spawn(|| upgrade(mesh, release));
+        kill(mesh.await_agent(Some(before))?, Signal::SIGKILL).unwrap();
+        let outcome = trial.join().unwrap();
+        assert!(matches!(outcome, Err(Error::Command { .. })), "{outcome:?}");
+        mesh.await_agent(None).map(drop)
+    })
+}
