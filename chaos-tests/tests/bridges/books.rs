@@ -18,7 +18,8 @@ pub struct Contents {
     udp_origins: Entries,
 }
 
-type Entries = HashMap<Vec<u8>, Vec<u8>>;
+/// Values by their keys, as bytes.
+pub type Entries = HashMap<Vec<u8>, Vec<u8>>;
 
 impl Contents {
     /// Of maps in the layouts of before.
@@ -50,7 +51,7 @@ impl Contents {
     }
 }
 
-fn entries(maps: &Maps, table: Table) -> Entries {
+pub fn entries(maps: &Maps, table: Table) -> Entries {
     let (map, mut entries) = (maps.open(table), HashMap::new());
     let see = |key: &[u8], value: &[u8]| {
         entries.insert(key.to_vec(), value.to_vec());

@@ -12,10 +12,10 @@ use evermesh_loader::{
     Part,
     migration::{Fields, Translate, sweep},
 };
-use evermesh_pins::{Hook, Table};
+use evermesh_pins::{Hook, Table, sys::RawMap};
 
 use crate::{
-    books::{Contents, Found},
+    books::{Contents, Entries, Found, entries},
     layout::{AsTheyAre, Release},
     node::{Maps, Node, Programs},
     sockets::Books,
@@ -77,6 +77,54 @@ fn a_bridge_that_writes_what_is_absent_only_is_found() {
 fn a_sweep_that_takes_bytes_over_as_they_are_is_found() {
     let found = swept(&Release::wider(), |_| AsTheyAre);
     assert!(found.lost > 0 && found.resurrected > 0, "{found:?}");
+}
+
+/// It writes what it read, however long ago that was.
+#[test]
+fn a_sweep_that_overwrites_what_programs_have_written_meanwhile_is_found() {
+    let (node, release) = (Node::new(300_000), Release::wider());
+    let [a, b] = ["a", "b"].map(|name| node.maps(name));
+    let mut books = filled(&node, &Release::this(), &a, 1_000);
+    let up = node.load(&release.object, Part::Up, &a, &b);
+    node.switch_all(&up);
+    let read = [Table::Origins, Table::UdpOrigins].map(|table| (table, entries(&a, table)));
+    under_traffic(&node, &mut books, "up", || {
+        one_by_one(&node, &up);
+        read.iter().for_each(|(table, entries)| write(&b, *table, entries, &release.up(*table)));
+    });
+    Found::of(&Contents::before(&a), &books).assert_nothing("in the primary");
+    let found = Found::of(&Contents::of(&b, &release), &books);
+    assert!(found.stale > 0 && found.resurrected > 0, "{found:?}");
+}
+
+/// Without the far end, which writes both maps as long as some still read the old one.
+#[test]
+fn programs_that_write_the_new_maps_alone_before_all_read_them_are_found() {
+    let (node, release) = (Node::new(300_000), Release::wider());
+    let [a, b] = ["a", "b"].map(|name| node.maps(name));
+    let mut books = filled(&node, &Release::this(), &a, 1_000);
+    let load = |part| node.load(&release.object, part, &a, &b);
+    let (up, new) = (load(Part::Up), load(Part::Current));
+    node.switch_all(&up);
+    carry(&a, &b, |table| release.up(table));
+    under_traffic(&node, &mut books, "producers first", || {
+        let produces = |hook: &Hook| ["connect", "sendmsg"].iter().any(|kind| hook.name().starts_with(kind));
+        Hook::ALL.into_iter().filter(produces).for_each(|hook| node.switch(hook, &new));
+        thread::sleep(Duration::from_millis(20));
+    });
+    let found = Found::of(&Contents::before(&a), &books);
+    assert!(found.lost + found.stale > 0, "in what the others read: {found:?}");
+}
+
+fn write(to: &Maps, table: Table, entries: &Entries, translate: &impl Translate) {
+    let map = to.open(table);
+    let map = RawMap::new(map.as_fd()).unwrap();
+    for (key, value) in entries {
+        let (mut there, mut said) = (vec![0; map.key_size()], vec![0; map.value_size()]);
+        translate.key(key, &mut there);
+        translate.value(value, &mut said);
+        map.update(&there, &said).unwrap();
+    }
 }
 
 fn there_and_back(release: &Release, entries: u32) {
