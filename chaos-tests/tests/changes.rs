@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use evermesh_chaos_tests::{
     Result,
-    clock::now_ns,
     faults::{random, seed},
     mesh::Mesh,
     oracle::{Event, Verdict},
@@ -30,10 +29,10 @@ fn sixty_changes_of_the_endpoints_go_unnoticed() {
 
 fn change_endpoints(mesh: &Mesh<'_>, pods: &Vec<&Pod>) -> Result<Event> {
     let expected: BTreeSet<IpAddr> = pods.iter().flat_map(|pod| pod.addresses()).collect();
-    let start_ns = now_ns();
-    mesh.write_config(&config::with(pods.iter().copied()))?;
-    wait::until("the endpoints to change", PATIENCE, || (addresses(mesh).ok()? == expected).then_some(()))?;
-    Ok(Event { kind: "endpoints changed".into(), start_ns, end_ns: now_ns() })
+    Event::of("endpoints changed", || {
+        mesh.write_config(&config::with(pods.iter().copied()))?;
+        wait::until("the endpoints to change", PATIENCE, || (addresses(mesh).ok()? == expected).then_some(()))
+    })
 }
 
 fn addresses(mesh: &Mesh<'_>) -> Result<BTreeSet<IpAddr>> {
@@ -53,12 +52,12 @@ fn resize(stage: &Stage, mesh: &mut Mesh<'_>, n: u32) -> Result<Event> {
     let size = (1000 + 100 * (n * 3 % 4)).to_string();
     let origins = (65_536 << (n % 2)).to_string();
     mesh.set_flags(&["--max-services", &size, "--max-endpoints", &size, "--max-origins", &origins]);
-    let start_ns = now_ns();
-    mesh.kill_supervisor()?;
-    mesh.restart()?;
-    let end_ns = now_ns();
+    let event = Event::of("tables resized", || {
+        mesh.kill_supervisor()?;
+        mesh.restart().map(drop)
+    })?;
     assert!(mesh.generation()? > before, "a size of {size} changes the generation");
     let expected = stage.web.iter().flat_map(Pod::addresses).collect();
     assert_eq!(addresses(mesh)?, expected);
-    Ok(Event { kind: "tables resized".into(), start_ns, end_ns })
+    Ok(event)
 }

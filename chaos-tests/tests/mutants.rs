@@ -2,7 +2,6 @@
 
 use evermesh_chaos_tests::{
     Result,
-    clock::now_ns,
     mesh::Mesh,
     oracle::{Event, Verdict},
     stage::{Stage, under_traffic},
@@ -18,10 +17,10 @@ fn a_data_path_that_is_removed_and_made_again_is_noticed() {
 }
 
 fn remove_and_make(stage: &Stage, mesh: &mut Mesh<'_>) -> Result<Event> {
-    let start_ns = now_ns();
-    mesh.interrupt()?;
-    mesh.uninstall()?;
-    mesh.restart()?;
-    stage.enrolled().try_for_each(|pod| mesh.pod_add(pod))?;
-    Ok(Event { kind: "data path removed".into(), start_ns, end_ns: now_ns() })
+    Event::of("data path removed", || {
+        mesh.interrupt()?;
+        mesh.uninstall()?;
+        mesh.restart()?;
+        stage.enrolled().try_for_each(|pod| mesh.pod_add(pod))
+    })
 }

@@ -4,7 +4,6 @@ use std::{fs, path::Path};
 
 use evermesh_chaos_tests::{
     Error, Result, binaries,
-    clock::now_ns,
     mesh::Mesh,
     oracle::{Event, Report, Verdict},
     release,
@@ -29,16 +28,16 @@ fn upgrade_rollback_and_releases_that_are_no_good_go_unnoticed() {
     let stopped = format!("(sleep 1; kill -STOP $$) >/dev/null 2>&1 &\nexec {} \"$@\"", agent.display());
     let hanging = release::with_agent(dir.path(), "hanging", &stopped).unwrap();
     let report = under_traffic(&FLAGS, |_, mesh| {
-        let mut events = vec![tried("upgraded", mesh, &["upgrade", "--to", other.to_str().unwrap()])?];
+        let mut events = vec![Event::of("upgraded", || mesh.upgrade(&other))?];
         let committed = releases(mesh)?["committed"]["release"].clone();
         assert_eq!(releases(mesh)?["running"], committed);
-        events.push(tried("restarted", mesh, &[])?);
+        events.push(restarted(mesh)?);
         assert_eq!(
             releases(mesh)?["running"],
             committed,
             "the committed release runs, not the one that was started"
         );
-        events.push(tried("rolled back", mesh, &["upgrade", "rollback"])?);
+        events.push(Event::of("rolled back", || mesh.roll_back())?);
         let first = releases(mesh)?["committed"]["release"].clone();
         assert_ne!(first, committed);
         for (what, release) in [("crashed", &crashing), ("hung", &hanging)] {
@@ -61,16 +60,16 @@ fn a_release_whose_supervisor_would_not_start_here_is_refused_before_anything_mo
     let older = release::with_supervisor(dir.path(), "older", "exit 2").unwrap();
     let report = under_traffic(&FLAGS, |_, mesh| {
         let (first, agent) = (releases(mesh)?, mesh.agent_pid()?);
-        let start_ns = now_ns();
-        let to = |release: &Path| mesh.command(&["upgrade".as_ref(), "--to".as_ref(), release.as_os_str()]);
-        let Err(Error::Command { stderr, .. }) = to(&broken) else { panic!("it was tried") };
-        assert!(
-            stderr.contains("would not do here (exit status: 1): no room for it; nothing was changed"),
-            "{stderr}"
-        );
-        assert_eq!((releases(mesh)?, mesh.agent_pid()?), (first, agent));
-        let mut events = vec![Event { kind: "refused".into(), start_ns, end_ns: now_ns() }];
-        events.push(tried("upgraded", mesh, &["upgrade", "--to", older.to_str().unwrap()])?);
+        let mut events = vec![Event::of("refused", || {
+            let Err(Error::Command { stderr, .. }) = mesh.upgrade(&broken) else { panic!("it was tried") };
+            assert!(
+                stderr.contains("would not do here (exit status: 1): no room for it; nothing was changed"),
+                "{stderr}"
+            );
+            assert_eq!((releases(mesh)?, mesh.agent_pid()?), (first, agent));
+            Ok(())
+        })?];
+        events.push(Event::of("upgraded", || mesh.upgrade(&older))?);
         Ok(events)
     });
     clean(&report.unwrap(), 2);
@@ -98,7 +97,7 @@ fn a_release_that_leaks_pins_is_rolled_back_and_they_are_removed() {
             "{seen:#}"
         );
         assert!(!leaked.exists() && odd.exists());
-        events.push(tried("restarted", mesh, &[])?);
+        events.push(restarted(mesh)?);
         assert!(
             mesh.notes()?.iter().any(|note| note.contains(&*odd.to_string_lossy())),
             "{:?}",
@@ -116,7 +115,7 @@ fn releases_with_other_kernel_programs_take_over_if_they_are_good() {
     let [other, misroute, rejected] =
         ["other", "misroute", "rejected"].map(|variant| release::of_variant(dir.path(), variant).unwrap());
     let report = under_traffic(&FLAGS, |_, mesh| {
-        let mut events = vec![tried("upgraded", mesh, &["upgrade", "--to", other.to_str().unwrap()])?];
+        let mut events = vec![Event::of("upgraded", || mesh.upgrade(&other))?];
         let committed = releases(mesh)?["committed"]["release"].clone();
         assert_eq!(mesh.generation()?, Some(2));
         for (what, release, why) in [
@@ -128,36 +127,31 @@ fn releases_with_other_kernel_programs_take_over_if_they_are_good() {
             assert_eq!(mesh.generation()?, Some(2));
             assert_eq!(releases(mesh)?["running"], committed);
         }
-        events.push(tried("rolled back", mesh, &["upgrade", "rollback"])?);
+        events.push(Event::of("rolled back", || mesh.roll_back())?);
         assert!(mesh.generation()? > Some(2));
         Ok(events)
     });
     clean(&report.unwrap(), 4);
 }
 
-/// Without a command, the supervisor is stopped and started again.
-fn tried(kind: &str, mesh: &mut Mesh<'_>, command: &[&str]) -> Result<Event> {
-    let start_ns = now_ns();
-    match command {
-        [] => {
-            mesh.interrupt()?;
-            mesh.restart()?;
-        }
-        command => drop(mesh.command(&command.iter().map(AsRef::as_ref).collect::<Vec<_>>())?),
-    }
-    Ok(Event { kind: kind.into(), start_ns, end_ns: now_ns() })
+fn restarted(mesh: &mut Mesh<'_>) -> Result<Event> {
+    Event::of("restarted", || {
+        mesh.interrupt()?;
+        mesh.restart().map(drop)
+    })
 }
 
 /// The command says why.
 fn refused(kind: &str, mesh: &Mesh<'_>, release: &Path, why: &str) -> Result<Event> {
-    let start_ns = now_ns();
-    match mesh.command(&["upgrade".as_ref(), "--to".as_ref(), release.as_os_str()]) {
-        Err(Error::Command { stderr, .. }) => {
-            assert!(stderr.contains("was tried and is not committed") && stderr.contains(why), "{stderr}")
+    Event::of(kind, || {
+        match mesh.upgrade(release) {
+            Err(Error::Command { stderr, .. }) => {
+                assert!(stderr.contains("was tried and is not committed") && stderr.contains(why), "{stderr}")
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
-    }
-    Ok(Event { kind: kind.into(), start_ns, end_ns: now_ns() })
+        Ok(())
+    })
 }
 
 fn releases(mesh: &Mesh<'_>) -> Result<serde_json::Value> {

@@ -2,7 +2,6 @@
 
 use evermesh_chaos_tests::{
     Result,
-    clock::now_ns,
     faults::Fault,
     mesh::Mesh,
     oracle::{Event, Verdict},
@@ -30,8 +29,8 @@ fn restarts_of_every_kind_go_unnoticed() {
 }
 
 fn stop_and_start(mesh: &mut Mesh<'_>) -> Result<Event> {
-    let start_ns = now_ns();
-    mesh.interrupt()?;
-    mesh.restart()?;
-    Ok(Event { kind: "stopped and started".into(), start_ns, end_ns: now_ns() })
+    Event::of("stopped and started", || {
+        mesh.interrupt()?;
+        mesh.restart().map(drop)
+    })
 }

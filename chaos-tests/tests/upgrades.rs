@@ -3,7 +3,6 @@
 
 use evermesh_chaos_tests::{
     Result, binaries,
-    clock::now_ns,
     mesh::Mesh,
     oracle::{Event, Report, Verdict},
     stage::under_traffic,
@@ -18,9 +17,7 @@ fn change(mesh: &mut Mesh<'_>, kind: &str, programs: Option<&str>, flags: &[&str
     mesh.set_programs(programs.map(binaries::variant).transpose()?);
     mesh.set_flags(&[&FLAGS[..], flags].concat());
     mesh.interrupt()?;
-    let start_ns = now_ns();
-    mesh.restart()?;
-    Ok(Event { kind: kind.into(), start_ns, end_ns: now_ns() })
+    Event::of(kind, || mesh.restart().map(drop))
 }
 
 fn clean(report: &Report) {

@@ -67,18 +67,14 @@ impl Census {
 impl FromIterator<Class> for Census {
     /// Neighbours are often alike.
     fn from_iter<I: IntoIterator<Item = Class>>(classes: I) -> Self {
-        let mut counts = BTreeMap::new();
-        let mut run: Option<(Class, u32)> = None;
-        for class in classes {
-            match &mut run {
-                Some((of, length)) if *of == class => *length += 1,
-                _ => {
-                    let ended = run.replace((class, 1));
-                    ended.into_iter().for_each(|(of, length)| *counts.entry(of).or_default() += length);
-                }
+        let (mut counts, mut classes) = (BTreeMap::new(), classes.into_iter().peekable());
+        while let Some(class) = classes.next() {
+            let mut run = 1;
+            while classes.next_if_eq(&class).is_some() {
+                run += 1;
             }
+            *counts.entry(class).or_default() += run;
         }
-        run.into_iter().for_each(|(of, length)| *counts.entry(of).or_default() += length);
         Self(counts.into_iter().collect())
     }
 }

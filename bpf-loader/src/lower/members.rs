@@ -139,14 +139,16 @@ impl Behind<'_> {
     ) -> Option<MemberChange> {
         let ends: Vec<Ends<'_>> = replaced.iter().map(|one| self.ends(one)).collect();
         let [left, come] = [0, 1].map(|end| ends.iter().filter_map(move |ends| Some(ends[end]?.1)));
+        let found;
         let (before, after) = match counted {
-            Some(census) => (census.clone(), census.with(left.clone(), come)),
+            Some(census) => (census, census.with(left.clone(), come)),
             None => {
                 let after: Census = members().filter_map(|one| Some(self.classed(one)?.1)).collect();
-                (after.with(come, left.clone()), after)
+                found = after.with(come, left.clone());
+                (&found, after)
             }
         };
-        let [was, is] = [&before, &after].map(|census| choose(&self.service.balancing, census));
+        let [was, is] = [before, &after].map(|census| choose(&self.service.balancing, census));
         let stays =
             |(class, count): &(Class, u32)| *count as usize > left.clone().filter(|it| it == class).count();
         let as_before = before.iter().filter(stays).all(|(class, _)| was.of(&class) == is.of(&class));
@@ -196,7 +198,7 @@ impl Behind<'_> {
             weighing,
         };
         for [from, to] in ends.filter(|[from, to]| from != to) {
-            change.gone.extend(from.filter(|from| !to.is_some_and(|to| to.is_at(from))));
+            change.gone.extend(from.filter(|from| to.is_none_or(|to| to.identity() != from.identity())));
             change.wanted.extend(to);
         }
         change

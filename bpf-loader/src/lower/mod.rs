@@ -50,11 +50,14 @@ pub struct LoweredEndpoint {
 }
 
 impl LoweredEndpoint {
-    /// Whether both are one endpoint, with however many slots.
-    fn is_at(&self, other: &Self) -> bool {
-        (self.workload, self.address, self.port) == (other.workload, other.address, other.port)
+    /// What makes it another endpoint than others, with however many slots.
+    pub(crate) fn identity(&self) -> Identity {
+        (self.workload, self.address, self.port)
     }
 }
+
+/// A workload, and where it listens.
+pub(crate) type Identity = (u64, Address, u16);
 
 /// A workload that could stand behind a service port.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! The `evermesh` commands besides `run`.
 
-use std::{collections::BTreeSet, ffi::OsStr, process::Command};
+use std::{collections::BTreeSet, ffi::OsStr, path::Path, process::Command};
 
 use serde::de::DeserializeOwned;
 
@@ -19,6 +19,16 @@ impl Mesh<'_> {
         let netns = pod.netns().path().as_os_str();
         self.command(&["pod".as_ref(), "add".as_ref(), pod.name().as_ref(), "--netns".as_ref(), netns])
             .map(drop)
+    }
+
+    /// Has the release in that directory tried, until it is committed.
+    pub fn upgrade(&self, to: &Path) -> Result<()> {
+        self.command(&["upgrade".as_ref(), "--to".as_ref(), to.as_os_str()]).map(drop)
+    }
+
+    /// The same with the release that was committed before.
+    pub fn roll_back(&self) -> Result<()> {
+        self.command(&["upgrade", "rollback"].map(OsStr::new)).map(drop)
     }
 
     /// The endpoints that new connections may be given, as the kernel's tables say.

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use crate::{Error, Result, client::Attempt};
+use crate::{Error, Result, client::Attempt, clock::now_ns};
 
 /// Something done to the mesh, from the first moment it could be felt to the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,15 @@ pub struct Event {
     pub start_ns: u64,
     /// Last moment.
     pub end_ns: u64,
+}
+
+impl Event {
+    /// What `act` does, from its beginning to its end.
+    pub fn of(kind: &str, act: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let start_ns = now_ns();
+        act()?;
+        Ok(Self { kind: kind.into(), start_ns, end_ns: now_ns() })
+    }
 }
 
 /// The events of a run in their order; no two overlap.

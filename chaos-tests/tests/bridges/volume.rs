@@ -82,12 +82,9 @@ fn a_sweep_that_takes_bytes_over_as_they_are_is_found() {
 /// It writes what it read, however long ago that was.
 #[test]
 fn a_sweep_that_overwrites_what_programs_have_written_meanwhile_is_found() {
-    let (node, release) = (Node::new(300_000), Release::wider());
-    let [a, b] = ["a", "b"].map(|name| node.maps(name));
-    let mut books = filled(&node, &Release::this(), &a, 1_000);
-    let up = node.load(&release.object, Part::Up, &a, &b);
-    node.switch_all(&up);
-    let read = [Table::Origins, Table::UdpOrigins].map(|table| (table, entries(&a, table)));
+    let release = Release::wider();
+    let Bridged { node, maps: [a, b], mut books, up } = Bridged::new(&release);
+    let read = Table::CARRIED.map(|table| (table, entries(&a, table)));
     under_traffic(&node, &mut books, "up", || {
         one_by_one(&node, &up);
         read.iter().for_each(|(table, entries)| write(&b, *table, entries, &release.up(*table)));
@@ -100,17 +97,13 @@ fn a_sweep_that_overwrites_what_programs_have_written_meanwhile_is_found() {
 /// Without the far end, which writes both maps as long as some still read the old one.
 #[test]
 fn programs_that_write_the_new_maps_alone_before_all_read_them_are_found() {
-    let (node, release) = (Node::new(300_000), Release::wider());
-    let [a, b] = ["a", "b"].map(|name| node.maps(name));
-    let mut books = filled(&node, &Release::this(), &a, 1_000);
-    let load = |part| node.load(&release.object, part, &a, &b);
-    let (up, new) = (load(Part::Up), load(Part::Current));
-    node.switch_all(&up);
+    let release = Release::wider();
+    let Bridged { node, maps: [a, b], mut books, .. } = Bridged::new(&release);
+    let new = node.load(&release.object, Part::Current, &a, &b);
     carry(&a, &b, |table| release.up(table));
     under_traffic(&node, &mut books, "producers first", || {
         let produces = |hook: &Hook| ["connect", "sendmsg"].iter().any(|kind| hook.name().starts_with(kind));
-        Hook::ALL.into_iter().filter(produces).for_each(|hook| node.switch(hook, &new));
-        thread::sleep(Duration::from_millis(20));
+        in_turn(&node, Hook::ALL.into_iter().filter(produces), &new);
     });
     let found = Found::of(&Contents::before(&a), &books);
     assert!(found.lost + found.stale > 0, "in what the others read: {found:?}");
@@ -189,15 +182,30 @@ fn upgraded(release: &Release) -> Found {
 }
 
 fn swept<T: Translate>(release: &Release, translate: impl Fn(Table) -> T + Send) -> Found {
-    let node = Node::new(300_000);
-    let [a, b] = ["a", "b"].map(|name| node.maps(name));
-    let mut books = filled(&node, &Release::this(), &a, 1_000);
-    let up = node.load(&release.object, Part::Up, &a, &b);
-    node.switch_all(&up);
+    let Bridged { node, maps: [a, b], mut books, up } = Bridged::new(release);
     carry(&a, &b, translate);
     under_traffic(&node, &mut books, "up", || one_by_one(&node, &up));
     Found::of(&Contents::before(&a), &books).assert_nothing("in the primary");
     Found::of(&Contents::of(&b, release), &books)
+}
+
+/// Maps of this release in which something stands, and empty ones of another release, whose bridge runs over both.
+struct Bridged {
+    node: Node,
+    maps: [Maps; 2],
+    books: Vec<Books>,
+    up: Programs,
+}
+
+impl Bridged {
+    fn new(release: &Release) -> Self {
+        let node = Node::new(300_000);
+        let maps = ["a", "b"].map(|name| node.maps(name));
+        let books = filled(&node, &Release::this(), &maps[0], 1_000);
+        let up = node.load(&release.object, Part::Up, &maps[0], &maps[1]);
+        node.switch_all(&up);
+        Self { node, maps, books, up }
+    }
 }
 
 /// A release's programs over these maps, and what their sockets have asked.
@@ -210,9 +218,13 @@ fn filled(node: &Node, release: &Release, maps: &Maps, entries: u32) -> Vec<Book
     books
 }
 
-/// Links are switched with traffic at each mixture.
 fn one_by_one(node: &Node, to: &Programs) {
-    for hook in Hook::ALL {
+    in_turn(node, Hook::ALL, to);
+}
+
+/// Links are switched with traffic at each mixture.
+fn in_turn(node: &Node, hooks: impl IntoIterator<Item = Hook>, to: &Programs) {
+    for hook in hooks {
         node.switch(hook, to);
         thread::sleep(Duration::from_millis(2));
     }
@@ -221,7 +233,7 @@ fn one_by_one(node: &Node, to: &Programs) {
 
 fn carry<T: Translate>(from: &Maps, to: &Maps, translate: impl Fn(Table) -> T) {
     let started = Instant::now();
-    for table in [Table::Origins, Table::UdpOrigins] {
+    for table in Table::CARRIED {
         let swept = sweep(from.open(table).as_fd(), to.open(table).as_fd(), &translate(table)).unwrap();
         println!("  {table}: {swept:?} after {:?}", started.elapsed());
     }

@@ -7,7 +7,7 @@ mod trial;
 
 use std::{path::PathBuf, time::Duration};
 
-use evermesh_chaos_tests::{Result, binaries, clock::now_ns, mesh::Mesh, oracle::Event};
+use evermesh_chaos_tests::{Result, binaries, mesh::Mesh, oracle::Event};
 
 /// Those that both know.
 const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
@@ -25,21 +25,14 @@ fn releases() -> Option<[PathBuf; 2]> {
     Some([now.parent().unwrap().to_owned(), earlier])
 }
 
-/// What is done to the mesh, as an event.
-fn event(kind: &str, act: impl FnOnce() -> Result<()>) -> Result<Event> {
-    let start_ns = now_ns();
-    act()?;
-    Ok(Event { kind: kind.into(), start_ns, end_ns: now_ns() })
-}
-
-/// The same, and the mesh has programs of another generation afterwards.
+/// What is done to the mesh, which has programs of another generation afterwards.
 fn change<'a>(
     mesh: &mut Mesh<'a>,
     kind: &str,
     act: impl FnOnce(&mut Mesh<'a>) -> Result<()>,
 ) -> Result<Event> {
     let before = mesh.generation()?;
-    let event = event(kind, || act(mesh))?;
+    let event = Event::of(kind, || act(mesh))?;
     assert!(mesh.generation()? > before, "{kind}: no other generation");
     Ok(event)
 }

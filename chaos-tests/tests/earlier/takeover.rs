@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
-use evermesh_chaos_tests::{Result, mesh::Mesh, oracle::Verdict, stage::under_traffic};
+use evermesh_chaos_tests::{
+    Result,
+    mesh::Mesh,
+    oracle::{Event, Verdict},
+    stage::under_traffic,
+};
 use nix::sys::signal::{Signal, kill};
 
-use crate::{FLAGS, PATIENCE, change, event, releases};
+use crate::{FLAGS, PATIENCE, change, releases};
 
 /// Of each kind.
 const TIMES: usize = 2;
@@ -42,7 +47,7 @@ fn takeovers_in_which_somebody_is_killed_go_unnoticed() {
         let mut events = Vec::new();
         for (own, other) in [(&now, &earlier), (&earlier, &now)] {
             for party in [Party::Agent, Party::Both, Party::OldSupervisor] {
-                events.push(event(&format!("{party:?} killed"), || killed(mesh, own, other, party))?);
+                events.push(Event::of(&format!("{party:?} killed"), || killed(mesh, own, other, party))?);
             }
         }
         Ok(events)

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{FLAGS, LATER, PATIENCE, event, known, releases, sockets::Sockets, trial::failed, upgrade};
+use crate::{FLAGS, LATER, PATIENCE, known, releases, sockets::Sockets, trial::failed};
 
 /// Who is killed when the later release's agent is ready.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,7 +45,7 @@ fn whoever_falls_before_a_later_release_is_committed_it_steps_down_unnoticed() {
             assert_eq!([&now["running"], &now["committed"]["release"]], [&committed; 2], "after {victim:?}");
             assert_eq!(known(mesh), Some(Known::Own), "its maps are those of the committed release again");
         }
-        events.push(event("upgraded", || sockets.checked_while(|| upgrade(mesh, &later)))?);
+        events.push(Event::of("upgraded", || sockets.checked_while(|| mesh.upgrade(&later)))?);
         assert_eq!(known(mesh), None);
         Ok(events)
     });
@@ -55,7 +55,7 @@ fn whoever_falls_before_a_later_release_is_committed_it_steps_down_unnoticed() {
 }
 
 fn fallen(mesh: &mut Mesh<'_>, sockets: &Sockets, later: &Path, victim: Victim) -> Result<Event> {
-    event("fallen", || {
+    Event::of("fallen", || {
         sockets.checked_while(|| {
             match victim {
                 Victim::Newcomer => takes_over_and_falls(mesh, later),
@@ -70,7 +70,7 @@ fn is_tried_and_falls(mesh: &mut Mesh<'_>, later: &Path, victim: Victim) -> Resu
     let supervisor = mesh.supervisor_pid().unwrap();
     failed(
         mesh,
-        |mesh| upgrade(mesh, later),
+        |mesh| mesh.upgrade(later),
         |mesh| {
             let candidate = ready(mesh, supervisor)?;
             let pid = if victim == Victim::Supervisor { supervisor } else { candidate };

@@ -12,7 +12,7 @@ use evermesh_chaos_tests::{
 use evermesh_pins::layout::Known;
 
 use crate::{
-    FLAGS, LATER, PATIENCE, event, known, releases,
+    FLAGS, LATER, PATIENCE, known, releases,
     sockets::Sockets,
     takeover::{self, Party},
     trial::{self, Victim},
@@ -50,14 +50,14 @@ fn whoever_is_killed_on_the_way_back_from_a_later_release_nothing_is_noticed() {
     let kills = if all { &ALL[..] } else { &SOME[..] };
     let report = under_traffic(&FLAGS, |stage, mesh| {
         let sockets = Sockets::open(stage)?;
-        let mut events = vec![event("upgraded", || sockets.checked_while(|| launch(mesh, &later)))?];
+        let mut events = vec![Event::of("upgraded", || sockets.checked_while(|| launch(mesh, &later)))?];
         let committed = releases(mesh)?["committed"]["release"].clone();
         for kill in kills {
             events.push(killed(mesh, &sockets, own, *kill)?);
             assert_eq!(releases(mesh)?["running"], committed, "after {kill:?}");
             assert_eq!(known(mesh), None, "the later release carries its maps over again");
         }
-        events.push(event("taken over", || sockets.checked_while(|| takeover::completed(mesh, own)))?);
+        events.push(Event::of("taken over", || sockets.checked_while(|| takeover::completed(mesh, own)))?);
         assert_eq!(known(mesh), Some(Known::Own));
         assert_eq!(releases(mesh)?["previous"]["release"], committed);
         Ok(events)
@@ -80,7 +80,7 @@ fn launch(mesh: &mut Mesh<'_>, release: &Path) -> Result<()> {
 }
 
 fn killed(mesh: &mut Mesh<'_>, sockets: &Sockets, own: &Path, kill: Kill) -> Result<Event> {
-    event("killed", || {
+    Event::of("killed", || {
         sockets.checked_while(|| {
             match kill {
                 Kill::Trial(victim) => trial::killed(mesh, victim),

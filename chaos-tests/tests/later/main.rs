@@ -10,9 +10,9 @@ mod takeover;
 mod there_and_back;
 mod trial;
 
-use std::{ffi::OsStr, path::Path, time::Duration};
+use std::{ffi::OsStr, time::Duration};
 
-use evermesh_chaos_tests::{Error, Result, clock::now_ns, mesh::Mesh, oracle::Event};
+use evermesh_chaos_tests::{Error, Result, mesh::Mesh};
 use evermesh_pins::{
     Inventory, Table,
     layout::{Kernel, Known},
@@ -24,21 +24,6 @@ const FLAGS: [&str; 4] = ["--watchdog-ms", "20000", "--gate-ms", "500"];
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The release of `variants/releases/layouts.patch`.
 const LATER: &str = "layouts";
-
-/// What is done to the mesh, as an event.
-fn event(kind: &str, act: impl FnOnce() -> Result<()>) -> Result<Event> {
-    let start_ns = now_ns();
-    act()?;
-    Ok(Event { kind: kind.into(), start_ns, end_ns: now_ns() })
-}
-
-fn upgrade(mesh: &Mesh<'_>, release: &Path) -> Result<()> {
-    mesh.command(&["upgrade".as_ref(), "--to".as_ref(), release.as_os_str()]).map(drop)
-}
-
-fn roll_back(mesh: &Mesh<'_>) -> Result<()> {
-    mesh.command(&["upgrade", "rollback"].map(OsStr::new)).map(drop)
-}
 
 /// Which layout the maps have that programs write; none: the later release's.
 fn known(mesh: &Mesh<'_>) -> Option<Known> {

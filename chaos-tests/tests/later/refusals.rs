@@ -1,14 +1,13 @@
 use std::{ffi::OsStr, path::Path};
 
-use evermesh_chaos_tests::{Error, Result, binaries, mesh::Mesh, release, stage::under_traffic};
+use evermesh_chaos_tests::{
+    Error, Result, binaries, mesh::Mesh, oracle::Event, release, stage::under_traffic,
+};
 use evermesh_pins::layout::Known;
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 
-use crate::{
-    FLAGS, LATER, PATIENCE, event, falls::ready, known, releases, roll_back, sockets::Sockets, trial::failed,
-    upgrade,
-};
+use crate::{FLAGS, LATER, PATIENCE, falls::ready, known, releases, sockets::Sockets, trial::failed};
 
 /// As if its supervisor did not have it step down: a release that says no layouts, nobody can ask to. What cannot follow it is
 /// refused by its own agent, and the later one goes on.
@@ -24,7 +23,7 @@ fn an_earlier_release_that_nobody_stepped_down_for_is_refused_and_the_later_one_
     let same = release::same(dir.path(), "same").unwrap();
     let report = under_traffic(&FLAGS, |stage, mesh| {
         let sockets = Sockets::open(stage)?;
-        let mut events = vec![event("upgraded", || upgrade(mesh, &silent))?];
+        let mut events = vec![Event::of("upgraded", || mesh.upgrade(&silent))?];
         let committed = releases(mesh)?["committed"]["release"].clone();
         let refused = |error: Error, words: [&str; 2]| match error {
             Error::Command { stderr, .. } => {
@@ -32,19 +31,19 @@ fn an_earlier_release_that_nobody_stepped_down_for_is_refused_and_the_later_one_
             }
             other => panic!("{other}"),
         };
-        events.push(event("refused by its agent", || {
-            let error = sockets.checked_while(|| upgrade(mesh, &earlier)).unwrap_err();
+        events.push(Event::of("refused by its agent", || {
+            let error = sockets.checked_while(|| mesh.upgrade(&earlier)).unwrap_err();
             refused(error, ["is not committed", "origins: of another layout than this release knows: field"]);
             mesh.await_agent(None).map(drop)
         })?);
-        events.push(event("refused by the command line", || {
+        events.push(Event::of("refused by the command line", || {
             refused(
-                roll_back(mesh).unwrap_err(),
+                mesh.roll_back().unwrap_err(),
                 ["cannot take over", "origins cannot be carried over: field"],
             );
             Ok(())
         })?);
-        events.push(event("takeover refused", || {
+        events.push(Event::of("takeover refused", || {
             let agent = mesh.agent_pid()?;
             let mut newcomer = mesh.challenged_by(&same)?;
             assert_eq!(newcomer.await_exit(PATIENCE)?.code(), Some(1));
@@ -57,16 +56,16 @@ fn an_earlier_release_that_nobody_stepped_down_for_is_refused_and_the_later_one_
         assert_eq!(releases(mesh)?["running"], committed);
         assert_eq!(known(mesh), None);
         sockets.check();
-        events.push(event(GIVEN_UP, || give_up(mesh))?);
+        events.push(Event::of(GIVEN_UP, || give_up(mesh))?);
         assert_eq!(
             (releases(mesh)?["previous"]["release"].clone(), known(mesh)),
             (committed, Some(Known::Own))
         );
         Sockets::open(stage)?.check();
-        events.push(event("upgraded again", || upgrade(mesh, &silent))?);
-        events.push(event(TAKEN_OVER, || take_over(mesh, &same))?);
+        events.push(Event::of("upgraded again", || mesh.upgrade(&silent))?);
+        events.push(Event::of(TAKEN_OVER, || take_over(mesh, &same))?);
         Sockets::open(stage)?.check();
-        events.push(event(FELL, || fall(mesh, &silent))?);
+        events.push(Event::of(FELL, || fall(mesh, &silent))?);
         Sockets::open(stage)?.check();
         Ok(events)
     });

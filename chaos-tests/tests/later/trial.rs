@@ -9,7 +9,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{PATIENCE, known, roll_back};
+use crate::{PATIENCE, known};
 
 /// Who is killed, and when.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,10 +42,14 @@ pub fn failed(
 
 /// Somebody is killed.
 pub fn killed(mesh: &mut Mesh<'_>, victim: Victim) -> Result<()> {
-    failed(mesh, roll_back, |mesh| {
-        kill(found(mesh, victim)?, Signal::SIGKILL).unwrap();
-        Ok(())
-    })?;
+    failed(
+        mesh,
+        |mesh| mesh.roll_back(),
+        |mesh| {
+            kill(found(mesh, victim)?, Signal::SIGKILL).unwrap();
+            Ok(())
+        },
+    )?;
     if victim == Victim::Supervisor {
         mesh.interrupt()?;
         mesh.restart()?;

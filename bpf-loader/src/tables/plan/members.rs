@@ -11,7 +11,7 @@ use super::{
     exchange::{Target, exchange},
     layout::{self, Weighted},
 };
-use crate::lower::{LoweredEndpoint, LoweredPort, MemberChange};
+use crate::lower::{Identity, LoweredEndpoint, LoweredPort, MemberChange};
 
 /// Leads the service's slots to what is wanted. Where any endpoint may have any slot, those that differ change hands; anything else
 /// is laid out elsewhere and taken over by the one store of the service's word.
@@ -24,10 +24,7 @@ pub(super) fn update(
     service.index = None;
     service.weighing = wanted.weighing.clone();
     let Difference { gone, added, kept } = difference(state, service, &wanted.endpoints);
-    let mut new = Vec::with_capacity(added.len());
-    for one in added {
-        new.push((new_endpoint(plan, state, service, &one)?, one.slots));
-    }
+    let new = new_endpoints(plan, state, service, &added)?;
     let once = wanted.endpoints.iter().all(|one| one.slots <= 1);
     let algorithm = wanted.algorithm;
     let anywhere = algorithm != ALGORITHM_MAGLEV && (algorithm != ALGORITHM_ROUND_ROBIN || once);
@@ -59,22 +56,11 @@ pub(super) fn change(
         service.index = Some(Box::new(members.filter_map(workload).collect()));
     }
     let gone: Vec<u32> = change.gone.iter().filter_map(|one| known(state, service, one)).collect();
-    let (mut standing, mut added) = (Vec::new(), Vec::new());
-    for one in &change.wanted {
-        match known(state, service, one) {
-            Some(id) => standing.push((id, one.slots)),
-            // Who only keeps what it has, has nothing here.
-            None if one.slots == 0 => {}
-            None => added.push(one),
-        }
-    }
+    let (mut standing, added) = kept_and_added(&change.wanted, |one| known(state, service, one));
     for one in &change.gone {
         service.index.as_mut().and_then(|index| index.remove(&one.workload));
     }
-    let mut new = Vec::with_capacity(added.len());
-    for one in added {
-        new.push((new_endpoint(plan, state, service, one)?, one.slots));
-    }
+    let new = new_endpoints(plan, state, service, &added)?;
     service.lay_idle(&standing, &gone);
     standing.extend(gone.iter().map(|id| (*id, 0)));
     service.weighing = change.weighing;
@@ -92,7 +78,7 @@ const MANY: usize = 64;
 fn known(state: &State, service: &ServiceState, one: &LoweredEndpoint) -> Option<u32> {
     let is_it = |id: &u32| {
         let record = state.endpoints.get(*id);
-        record.is_some_and(|record| identity(record) == wanted_identity(one))
+        record.is_some_and(|record| identity(record) == one.identity())
     };
     match &service.index {
         Some(index) => index.get(&one.workload).copied().filter(is_it),
@@ -109,15 +95,8 @@ struct Difference {
     kept: Vec<Target>,
 }
 
-/// What makes an endpoint another one.
-type Identity = (u64, evermesh_abi::Address, u16);
-
 fn identity(record: &Endpoint) -> Identity {
     (record.workload, record.address, record.port)
-}
-
-fn wanted_identity(one: &LoweredEndpoint) -> Identity {
-    (one.workload, one.address, one.port)
 }
 
 fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint]) -> Difference {
@@ -127,18 +106,25 @@ fn difference(state: &State, service: &ServiceState, wanted: &[LoweredEndpoint])
         let twin = state.endpoints.get(id).and_then(|record| members.insert(identity(record), id));
         gone.extend(twin);
     }
-    let mut added = Vec::with_capacity(wanted.len().saturating_sub(members.len()));
-    let mut kept = Vec::with_capacity(members.len());
+    let (kept, added) = kept_and_added(wanted, |one| members.remove(&one.identity()));
+    gone.extend(members.into_values());
+    Difference { gone, added, kept }
+}
+
+/// Of what is wanted: members, and what is none yet. Who would only keep what it has, and is none, has nothing here.
+fn kept_and_added(
+    wanted: &[LoweredEndpoint],
+    mut member: impl FnMut(&LoweredEndpoint) -> Option<u32>,
+) -> (Vec<Target>, Vec<LoweredEndpoint>) {
+    let (mut kept, mut added) = (Vec::new(), Vec::new());
     for one in wanted {
-        match members.remove(&wanted_identity(one)) {
+        match member(one) {
             Some(id) => kept.push((id, one.slots)),
-            // Who only keeps what it has, has nothing here.
             None if one.slots == 0 => {}
             None => added.push(*one),
         }
     }
-    gone.extend(members.into_values());
-    Difference { gone, added, kept }
+    (kept, added)
 }
 
 /// A change of the slots of one service.
@@ -220,6 +206,15 @@ impl Layout<'_> {
             self.plan.stores.push(Store::Service { id: self.service.id, word });
         }
     }
+}
+
+fn new_endpoints(
+    plan: &mut Plan,
+    state: &mut State,
+    service: &mut ServiceState,
+    added: &[LoweredEndpoint],
+) -> Result<Vec<Target>, Full> {
+    added.iter().map(|one| Ok((new_endpoint(plan, state, service, one)?, one.slots))).collect()
 }
 
 fn new_endpoint(
