@@ -151,9 +151,13 @@ fn from_files(
     let (raw, recorded) = match &note {
         Some(_) => (source::read(config), None),
         None => thread::scope(|scope| {
-            let raw = scope.spawn(|| source::read(config));
+            let reading = thread::Builder::new().spawn_scoped(scope, || source::read(config));
             let recorded = record.read();
-            (raw.join().unwrap_or_else(|panic| resume_unwind(panic)), Some(recorded))
+            let raw = match reading {
+                Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_) => source::read(config),
+            };
+            (raw, Some(recorded))
         }),
     };
     let same = |note: &Note| raw.as_ref().is_ok_and(|raw| raw.digest() == note.digest);

@@ -80,14 +80,18 @@ fn lines(bytes: &[u8]) -> (&[u8], Vec<&[u8]>) {
 
 type Read<T> = Result<T, serde_json::Error>;
 
-/// The workloads of all lines, which all processors read: most of a start is this.
+/// The workloads of all lines, which all processors read, as far as threads are to be had: most of a start is this.
 fn side_by_side(lines: &[&[u8]], names: &Names) -> Read<Vec<Arc<Workload>>> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let share = lines.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let readers: Vec<_> =
-            lines.chunks(share).map(|lines| scope.spawn(|| one_by_one(lines, names.clone()))).collect();
-        let shares = readers.into_iter().map(|it| it.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let read = |lines| one_by_one(lines, names.clone());
+        let reading = |lines| thread::Builder::new().spawn_scoped(scope, move || read(lines)).map_err(|_| lines);
+        let readers: Vec<_> = lines.chunks(share).map(reading).collect();
+        let shares = readers.into_iter().map(|reader| match reader {
+            Ok(reader) => reader.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(lines) => read(lines),
+        });
         Ok(shares.collect::<Read<Vec<_>>>()?.into_iter().flatten().flatten().collect())
     })
 }

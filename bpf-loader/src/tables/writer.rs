@@ -112,15 +112,18 @@ fn frontend(store: &Store) -> Option<(FrontendKey, u64)> {
 /// From so many on, half of the frontends are worth a thread.
 const WORTH_A_THREAD: usize = 8192;
 
-/// By a system call for all of them, or by two at the same time.
+/// By a system call for all of them, or by two: at the same time, where a thread is to be had.
 fn set_frontends(maps: &Maps, run: &[Store]) -> Result<(), WriteError> {
     let set =
         |part: &[Store]| sys::map_update_all(maps.frontends.fd.as_fd(), part.iter().filter_map(frontend));
     let set_both = |(one, other): (&[Store], &[Store])| {
         thread::scope(|scope| {
-            let one = scope.spawn(|| set(one));
+            let setting = thread::Builder::new().spawn_scoped(scope, || set(one));
             let other = set(other);
-            one.join().unwrap_or_else(|panic| resume_unwind(panic)).and(other)
+            match setting {
+                Ok(setting) => setting.join().unwrap_or_else(|panic| resume_unwind(panic)).and(other),
+                Err(_) => set(one).and(other),
+            }
         })
     };
     let done = if run.len() < WORTH_A_THREAD { set(run) } else { set_both(run.split_at(run.len() / 2)) };

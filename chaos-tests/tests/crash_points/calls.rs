@@ -2,13 +2,13 @@
 //!
 //! All of them take hours: with `EVERMESH_CRASH_PART=2/3` it is the second third.
 
-use std::{collections::BTreeSet, env, process::Command};
+use std::{collections::BTreeSet, env, fs, process::Command};
 
 use crate::{
     all,
     plane::{Kind, Plane, Task},
     points::{self, KILL, errors, kill_and_errors, points},
-    strace::{Call, calls, disturbed, goes_on_or_tells, unlisted},
+    strace::{Call, calls, disturbed, goes_on_or_tells, unlisted, without_threads},
 };
 
 /// How many calls are tried where not all are asked for: of a migration fewer, whose changes take longer.
@@ -22,37 +22,43 @@ const fn sample(kind: Kind) -> usize {
 
 #[test]
 fn a_kill_at_any_call_is_survived() {
-    survive(Kind::Table, "commit", &[KILL.to_owned()]);
+    survive(&Plane::new(Kind::Table), "commit", &[KILL.to_owned()]);
 }
 
 #[test]
 fn a_kill_at_any_call_of_a_migration_is_survived() {
-    survive(Kind::Frozen, "commit", &[KILL.to_owned()]);
+    survive(&Plane::new(Kind::Frozen), "commit", &[KILL.to_owned()]);
 }
 
 #[test]
 fn an_error_of_any_call_is_survived() {
-    survive(Kind::Table, "commit", &errors());
+    survive(&Plane::new(Kind::Table), "commit", &errors());
 }
 
 #[test]
 fn an_error_of_any_call_of_a_migration_is_survived() {
-    survive(Kind::Frozen, "commit", &errors());
+    survive(&Plane::new(Kind::Frozen), "commit", &errors());
 }
 
 #[test]
 fn a_kill_or_an_error_of_any_call_of_a_change_of_enrolled_is_survived() {
-    survive(Kind::Pods, "commit", &kill_and_errors());
+    survive(&Plane::new(Kind::Pods), "commit", &kill_and_errors());
 }
 
 #[test]
 fn a_kill_or_an_error_of_any_call_of_a_roll_back_is_survived() {
-    survive(Kind::Table, "roll-back", &kill_and_errors());
+    survive(&Plane::new(Kind::Table), "roll-back", &kill_and_errors());
 }
 
 #[test]
 fn a_kill_or_an_error_of_any_call_of_a_migration_that_is_rolled_back_is_survived() {
-    survive(Kind::Frozen, "roll-back", &kill_and_errors());
+    survive(&Plane::new(Kind::Frozen), "roll-back", &kill_and_errors());
+}
+
+/// Calls that start the sentinel, talk with it and end it are among them.
+#[test]
+fn a_kill_or_an_error_of_any_call_of_a_change_that_a_sentinel_tries_is_survived() {
+    survive(&Plane::with_sentinel(Kind::Table), "commit", &kill_and_errors());
 }
 
 /// A call of a kind that nobody has thought of would be disturbed by no test.
@@ -70,6 +76,8 @@ fn every_call_is_of_a_kind_that_is_disturbed_or_changes_nothing() {
         assert_eq!(unlisted(&plane, &plane.uninstall()), BTreeSet::new());
         assert_eq!(unlisted(&plane, &plane.command(plane.first())), BTreeSet::new());
     }
+    let plane = Plane::with_sentinel(Kind::Table);
+    assert_eq!(unlisted(&plane, &plane.command(plane.change("commit"))), BTreeSet::new(), "by a sentinel");
 }
 
 /// Else the test above would be about nothing.
@@ -91,13 +99,33 @@ fn a_lock_that_cannot_be_given_back_fells_nobody() {
     }
 }
 
+/// A start over a mesh so large that threads share its work panicked where none was to be had, as in a container with as many
+/// processes as it may have.
+#[test]
+fn a_start_that_gets_no_threads_does_all_itself() {
+    let plane = Plane::new(Kind::Table);
+    let ports: String = (1..=40).map(|port| format!("      {port}: {port}\n")).collect();
+    let service = |n: u32| {
+        let (name, vip) = (format!("many-{n}"), format!("10.97.{}.{}", n / 200, n % 200 + 1));
+        format!(
+            "  - name: {name}\n    namespace: demo\n    hostname: {name}.demo\n    vips: [\"/{vip}\"]\n    ports:\n{ports}"
+        )
+    };
+    let mesh = fs::read_to_string(plane.mesh()).unwrap();
+    let many: String = (0..300).map(service).collect();
+    fs::write(plane.mesh(), mesh.replace("workloads:\n", &format!("{many}workloads:\n"))).unwrap();
+    assert!(plane.uninstall().output().unwrap().status.success());
+    let refused = without_threads(&plane, &plane.command(plane.first()));
+    assert!(refused > 1, "{refused} threads were asked for");
+    plane.settled();
+}
+
 /// One of these faults is done to some calls; or each of them to all.
-fn survive(kind: Kind, then: &'static str, faults: &[String]) {
-    let plane = Plane::new(kind);
-    let calls = calls(&plane, &plane.command(plane.change(then)));
-    let chosen = points(&calls, faults, sample(kind), 11);
+fn survive(plane: &Plane, then: &'static str, faults: &[String]) {
+    let calls = calls(plane, &plane.command(plane.change(then)));
+    let chosen = points(&calls, faults, sample(plane.kind), 11);
     let chosen = if all() { part(&chosen) } else { &chosen };
-    points::survive(&plane, chosen, |call, fault| disturb(&plane, then, call, fault));
+    points::survive(plane, chosen, |call, fault| disturb(plane, then, call, fault));
 }
 
 /// What is asked for of all.

@@ -18,14 +18,27 @@ const AT_ONCE: usize = 50;
 /// the new generation.
 #[test]
 fn a_change_that_is_cut_off_anywhere_is_undone_or_finished() {
-    survive(Kind::Table, "commit", 2, |cutter, at| {
+    survive(&Plane::new(Kind::Table), "commit", 2, |cutter, at| {
         cutter.cut("commit", at, None);
     });
 }
 
 #[test]
 fn a_roll_back_that_is_cut_off_anywhere_is_finished() {
-    survive(Kind::Table, "roll-back", 1, |cutter, at| {
+    survive(&Plane::new(Kind::Table), "roll-back", 1, |cutter, at| {
+        cutter.cut("roll-back", at, None);
+    });
+}
+
+/// Neither its process nor its cgroup, nor its enrolment, stays behind.
+#[test]
+fn a_change_that_a_sentinel_tries_and_that_is_cut_off_anywhere_is_undone_or_finished() {
+    survive(&Plane::with_sentinel(Kind::Table), "commit", 9, |cutter, at| cutter.cut_twice(at));
+}
+
+#[test]
+fn a_migration_that_a_sentinel_tries_and_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
+    survive(&Plane::with_sentinel(Kind::Frozen), "roll-back", 9, |cutter, at| {
         cutter.cut("roll-back", at, None);
     });
 }
@@ -33,40 +46,40 @@ fn a_roll_back_that_is_cut_off_anywhere_is_finished() {
 /// One of three moments of a change and one of its recovery; or all pairs of them.
 #[test]
 fn a_recovery_that_is_cut_off_anywhere_is_taken_up_again() {
-    survive(Kind::Table, "commit", 3, |cutter, at| cutter.cut_twice(at));
+    survive(&Plane::new(Kind::Table), "commit", 3, |cutter, at| cutter.cut_twice(at));
 }
 
 /// What was written to the journal last may be lost with the machine's power. Whatever stands then is led to what is live.
 #[test]
 fn a_cut_that_costs_the_last_words_of_the_journal_leads_to_what_is_live() {
-    survive(Kind::Table, "commit", 5, |cutter, at| cutter.cut_and_forget(at));
+    survive(&Plane::new(Kind::Table), "commit", 5, |cutter, at| cutter.cut_and_forget(at));
 }
 
 /// And its recoveries: at one moment, or at all.
 #[test]
 fn a_migration_that_is_cut_off_anywhere_is_undone_or_finished() {
-    survive(Kind::Frozen, "commit", 13, |cutter, at| {
+    survive(&Plane::new(Kind::Frozen), "commit", 13, |cutter, at| {
         cutter.cut_twice(at);
     });
 }
 
 #[test]
 fn a_migration_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
-    survive(Kind::Frozen, "roll-back", 7, |cutter, at| {
+    survive(&Plane::new(Kind::Frozen), "roll-back", 7, |cutter, at| {
         cutter.cut("roll-back", at, None);
     });
 }
 
 #[test]
 fn a_migration_whose_last_words_in_the_journal_are_lost_is_led_to_what_is_live() {
-    survive(Kind::Frozen, "commit", 29, |cutter, at| cutter.cut_and_forget(at));
+    survive(&Plane::new(Kind::Frozen), "commit", 29, |cutter, at| cutter.cut_and_forget(at));
 }
 
 /// And whoever enrols or removes a pod meanwhile has done so in the end.
 #[test]
 fn a_change_of_enrolled_that_is_cut_off_anywhere_is_undone_or_finished() {
     let (own, mut enrolled) = (binaries::find("evermesh").unwrap(), false);
-    survive(Kind::Pods, "commit", 7, |cutter, at| {
+    survive(&Plane::new(Kind::Pods), "commit", 7, |cutter, at| {
         enrolled = !enrolled;
         let writer = cutter.plane.enrolling(&own, enrolled);
         cutter.cut_twice(at);
@@ -77,7 +90,7 @@ fn a_change_of_enrolled_that_is_cut_off_anywhere_is_undone_or_finished() {
 #[test]
 fn a_change_of_enrolled_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
     let (own, mut enrolled) = (binaries::find("evermesh").unwrap(), false);
-    survive(Kind::Pods, "roll-back", 9, |cutter, at| {
+    survive(&Plane::new(Kind::Pods), "roll-back", 9, |cutter, at| {
         enrolled = !enrolled;
         let writer = cutter.plane.enrolling(&own, enrolled);
         cutter.cut("roll-back", at, None);
@@ -86,15 +99,19 @@ fn a_change_of_enrolled_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
 }
 
 /// At each moment of a change with that end, or at one of so many.
-fn survive(kind: Kind, then: &'static str, one_of: usize, mut cut: impl FnMut(&mut Cutter<'_>, usize)) {
-    let plane = Plane::new(kind);
+fn survive(
+    plane: &Plane,
+    then: &'static str,
+    one_of: usize,
+    mut cut: impl FnMut(&mut Cutter<'_>, usize),
+) {
     let moments = plane.moments(then);
-    let begins = kind.begins(then, &moments);
+    let begins = plane.kind.begins(then, &moments);
     let chosen: Vec<usize> = (begins..moments.len()).step_by(if all() { 1 } else { one_of }).collect();
     let mut survival = Survival::of(chosen.iter().map(|&at| kind_of(&moments[at])));
     for some in chosen.chunks(AT_ONCE) {
         let report = plane.under_traffic(|| {
-            let mut cutter = Cutter { plane: &plane, events: Vec::new() };
+            let mut cutter = Cutter { plane, events: Vec::new() };
             some.iter().for_each(|&at| cut(&mut cutter, at));
             cutter.events
         });

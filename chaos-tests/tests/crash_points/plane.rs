@@ -54,6 +54,7 @@ impl Kind {
 /// Declared in the order in which things must go.
 pub struct Plane {
     pub kind: Kind,
+    has_sentinel: bool,
     mesh: PathBuf,
     stage: Stage,
     sandbox: Sandbox,
@@ -79,11 +80,20 @@ pub struct Run {
 impl Plane {
     /// Generation 1 stands, and the pods are enrolled.
     pub fn new(kind: Kind) -> Self {
+        Self::made(kind, false)
+    }
+
+    /// The same, and new generations are tried by a sentinel.
+    pub fn with_sentinel(kind: Kind) -> Self {
+        Self::made(kind, true)
+    }
+
+    fn made(kind: Kind, has_sentinel: bool) -> Self {
         let sandbox = Sandbox::new().unwrap();
         let stage = Stage::new(&sandbox).unwrap();
         let mesh = sandbox.dir().join("mesh.yaml");
         fs::write(&mesh, config::with(&stage.web)).unwrap();
-        let plane = Self { kind, mesh, stage, sandbox };
+        let plane = Self { kind, has_sentinel, mesh, stage, sandbox };
         plane.run(Task { room: kind.sizes()[0], then: "commit", end_at: None }).finished();
         plane.enrol();
         plane
@@ -127,7 +137,16 @@ impl Plane {
         assert_eq!(journal.now().change, None);
         assert_eq!((generation.carried.len(), generation.bridge.len()), (0, 0));
         assert_eq!(inventory.phase, PHASE_STEADY);
+        self.no_sentinel_is_left();
         (live, self.room())
+    }
+
+    fn no_sentinel_is_left(&self) {
+        let pods = Enrolment::open(&self.pins()).unwrap().list().unwrap();
+        assert!(pods.iter().all(|pod| pod.name != evermesh_sentinel::NAME), "{pods:?}");
+        let above = self.sandbox.pods_cgroup();
+        let mut names = fs::read_dir(above.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(!names.any(|name| name.to_string_lossy().contains("sentinel")), "a cgroup of a sentinel");
     }
 
     /// The room in the table that is changed.
@@ -140,6 +159,11 @@ impl Plane {
             Kind::Frozen => inventory.frozen[&Table::Origins].info.max_entries,
             Kind::Pods => inventory.frozen[&Table::Enrolled].info.max_entries,
         }
+    }
+
+    /// Processes are started and ended, which is not all on one thread.
+    pub const fn has_sentinel(&self) -> bool {
+        self.has_sentinel
     }
 
     /// For files of a test.
@@ -198,6 +222,7 @@ impl Plane {
             Kind::Pods => command.args(["--endpoints", "1024", "--pods", &room]),
         };
         command.args(["--then", task.then]);
+        command.args(self.has_sentinel.then_some("--sentinel"));
         // Of all that fails there, errors say enough.
         command.env("RUST_BACKTRACE", "0");
         command.args(task.end_at.iter().flat_map(|at| ["--end-at".to_owned(), at.to_string()]));

@@ -26,6 +26,9 @@ const CHANGES: &str =
 /// libraries and standard output make them too.
 const OF_FILES: &str = "openat,read,getdents64,write,ftruncate,flock,mmap,connect";
 
+/// Calls by which a sentinel is started, talked with and ended. It makes some more itself, which are none of a change.
+const OF_SENTINELS: &str = "clone,clone3,vfork,pipe2,dup2,kill,wait4,waitid,pidfd_open,pidfd_send_signal,socketpair,recvmsg,sendto,recvfrom";
+
 /// Calls that read, or that change nothing but the process that makes them.
 const LOOKS: &str = "access,arch_prctl,brk,close,execve,exit_group,fcntl,futex,geteuid,getpid,getrandom,gettid,lseek,madvise,mprotect,mremap,\
             munmap,newfstatat,poll,pread64,prlimit64,readlink,readlinkat,rseq,rt_sigaction,rt_sigprocmask,sched_getaffinity,setsockopt,\
@@ -53,15 +56,20 @@ impl Call {
 
 /// Those of a run that nothing disturbs.
 pub fn calls(plane: &Plane, command: &Command) -> Vec<Call> {
-    let options = [&UNHINDERED[..], &["--decode-fds=path"]].concat();
-    let (trace, _) = traced(plane, &format!("{CHANGES},{OF_FILES}"), &options, command);
-    let text = fs::read_to_string(&trace).unwrap();
-    let threads: BTreeSet<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(threads.len(), 1, "strace counts the calls of each thread for itself");
+    let options = [unhindered(plane), &["--decode-fds=path"]].concat();
+    let names = format!("{CHANGES},{OF_FILES},{OF_SENTINELS}");
+    let (trace, _) = traced(plane, &names, &options, command);
+    if !plane.has_sentinel() {
+        let text = fs::read_to_string(&trace).unwrap();
+        let threads: BTreeSet<_> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(threads.len(), 1, "strace counts the calls of each thread for itself");
+    }
     let ours =
         [plane.directory(), &plane.state_dir(), plane.pins().root()].map(|dir| dir.display().to_string());
-    let is_ours = |line: &str| line.contains("bpf-map") || ours.iter().any(|dir| line.contains(dir));
-    let counts = |call: &Call| is_in(CHANGES, &call.name) || is_ours(&call.line);
+    let of_ours = ["bpf-map", "sentinel", "<pipe:"].into_iter().chain(ours.iter().map(String::as_str));
+    let is_ours = |line: &str| of_ours.clone().any(|word| line.contains(word));
+    let always = [CHANGES, OF_SENTINELS];
+    let counts = |call: &Call| always.iter().any(|list| is_in(list, &call.name)) || is_ours(&call.line);
     listed(&trace).into_iter().filter(counts).collect()
 }
 
@@ -74,9 +82,10 @@ pub fn one_of<'a>(calls: &'a [Call], random: &mut impl Rng) -> &'a Call {
 
 /// The names of all its calls that are in no list.
 pub fn unlisted(plane: &Plane, command: &Command) -> BTreeSet<String> {
-    let (trace, _) = traced(plane, "all", &["--follow-forks"], command);
+    let follow = if plane.has_sentinel() { &[][..] } else { &["--follow-forks"] };
+    let (trace, _) = traced(plane, "all", follow, command);
     let names = listed(&trace).into_iter().map(|call| call.name);
-    names.filter(|name| ![CHANGES, OF_FILES, LOOKS].iter().any(|list| is_in(list, name))).collect()
+    names.filter(|name| ![CHANGES, OF_FILES, OF_SENTINELS, LOOKS].iter().any(|list| is_in(list, name))).collect()
 }
 
 fn is_in(list: &str, name: &str) -> bool {
@@ -89,13 +98,21 @@ pub fn disturbed(plane: &Plane, call: &Call, fault: &str, command: &Command) -> 
     let inject = ["-e", &injected];
     let options = match fault.starts_with("signal") {
         true => inject.to_vec(),
-        false => [&inject[..], &UNHINDERED].concat(),
+        false => [&inject[..], unhindered(plane)].concat(),
     };
     let (trace, output) = traced(plane, &call.name, &options, command);
     let text = fs::read_to_string(trace).unwrap();
     let done = ["(INJECTED)", "+++ killed by SIGKILL +++"];
     assert!(done.iter().any(|words| text.contains(words)), "no {fault} of {call:?}");
     output
+}
+
+/// Runs it to its end, and it gets none of the threads that it asks for. How many these were.
+pub fn without_threads(plane: &Plane, command: &Command) -> usize {
+    let options = ["--follow-forks", "-e", "inject=clone3:error=EAGAIN"];
+    let (trace, output) = traced(plane, "clone3", &options, command);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    listed(&trace).len()
 }
 
 /// It went on, or ended with an error that says in words of ours what could not be done, before it says why.
@@ -142,6 +159,11 @@ pub fn listed(trace: &Path) -> Vec<Call> {
 
 /// Calls that are not traced are not stopped at, which is a third of the time. Signals of strace's do not arrive then.
 const UNHINDERED: [&str; 2] = ["--follow-forks", "--seccomp-bpf"];
+
+/// A sentinel is not followed: it would be disturbed at calls of its own.
+const fn unhindered(plane: &Plane) -> &'static [&'static str] {
+    if plane.has_sentinel() { &[] } else { &UNHINDERED }
+}
 
 /// Runs it with strace, which writes these calls into a file.
 fn traced(plane: &Plane, names: &str, options: &[&str], command: &Command) -> (PathBuf, Output) {

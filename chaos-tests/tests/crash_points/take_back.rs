@@ -1,11 +1,11 @@
-//! A supervisor that takes back from one that has died is killed itself: the next start finishes what it began.
+//! A supervisor that takes back from one that has died is disturbed itself: killed, the next start finishes what it began; after
+//! an error it goes on, or ends and the next start does.
 
 use std::path::Path;
 
 use evermesh_chaos_tests::{
     Result, binaries,
     clock::now_ns,
-    faults::random,
     mesh::Mesh,
     oracle::{Event, Verdict},
     process::Process,
@@ -13,10 +13,9 @@ use evermesh_chaos_tests::{
     wait,
 };
 use nix::sys::signal::Signal;
-use rand::RngExt;
 
 use crate::{
-    all,
+    points::{KILL, Point, errors, points},
     strace::{Attached, Call, PATIENCE, listed},
     survival::Survival,
 };
@@ -32,28 +31,34 @@ const NEWCOMER: [&str; 6] = ["--watchdog-ms", "20000", "--max-endpoints", "40000
 
 #[test]
 fn a_supervisor_that_takes_back_and_is_killed_at_any_call_is_made_up_for() {
+    survive(&[KILL.to_owned()]);
+}
+
+#[test]
+fn a_supervisor_that_takes_back_and_meets_an_error_at_any_call_goes_on_or_is_made_up_for() {
+    survive(&errors());
+}
+
+fn survive(faults: &[String]) {
     let dir = tempfile::tempdir().unwrap();
     let own = binaries::find("evermesh").unwrap();
     let own = own.parent().unwrap();
     let trace = dir.path().join("trace");
+    let what = |(call, fault): &Point<'_>| format!("{}, {fault}", call.name);
     let (mut planned, mut survival) = (Vec::<String>::new(), None);
     let report = under_traffic(&FLAGS, |_, mesh| {
         let calls = undisturbed(mesh, own, &trace)?;
         assert!(calls.len() > 10, "{calls:?}");
-        let mut random = random(19);
-        let chosen: Vec<&Call> = match all() {
-            true => calls.iter().collect(),
-            false => (0..SAMPLE).map(|_| &calls[random.random_range(0..calls.len())]).collect(),
-        };
-        planned = chosen.iter().map(|call| call.name.clone()).collect();
+        let chosen = points(&calls, faults, SAMPLE, 19);
+        planned = chosen.iter().map(what).collect();
         survival = Some(Survival::of(&planned));
-        chosen.into_iter().map(|call| killed(mesh, own, &trace, call)).collect()
+        chosen.into_iter().map(|point| disturbed(mesh, own, &trace, &point)).collect()
     });
     let report = report.unwrap();
     println!("{report}");
     assert_eq!(report.verdict(), Verdict::Clean, "{report}");
     let mut survival = survival.unwrap();
-    planned.iter().for_each(|call| survival.survived(call));
+    planned.iter().for_each(|point| survival.survived(point));
 }
 
 /// The calls that it takes.
@@ -66,11 +71,10 @@ fn undisturbed(mesh: &mut Mesh<'_>, own: &Path, trace: &Path) -> Result<Vec<Call
     Ok(listed(trace))
 }
 
-fn killed(mesh: &mut Mesh<'_>, own: &Path, trace: &Path, call: &Call) -> Result<Event> {
+fn disturbed(mesh: &mut Mesh<'_>, own: &Path, trace: &Path, (call, fault): &Point<'_>) -> Result<Event> {
     let start_ns = now_ns();
     let new = seated(mesh, own)?;
-    let what = call.inject("signal=SIGKILL");
-    let strace = Attached::to(mesh.supervisor_pid().unwrap(), &what, trace)?;
+    let strace = Attached::to(mesh.supervisor_pid().unwrap(), &call.inject(fault), trace)?;
     new.signal(Signal::SIGKILL)?;
     // How often it looks whether the seat is free differs: the last calls may be those of a supervisor that has taken back.
     wait::until("the end of the supervisor, or of what it did", PATIENCE, || {
@@ -79,8 +83,8 @@ fn killed(mesh: &mut Mesh<'_>, own: &Path, trace: &Path, call: &Call) -> Result<
     drop(strace);
     mesh.interrupt()?;
     mesh.restart()?;
-    assert_eq!(mesh.generation()?, Some(1), "after {call:?}");
-    Ok(Event { kind: "killed".into(), start_ns, end_ns: now_ns() })
+    assert_eq!(mesh.generation()?, Some(1), "after {fault} of {call:?}");
+    Ok(Event { kind: fault.clone(), start_ns, end_ns: now_ns() })
 }
 
 /// A new supervisor, to which the old one has yielded.

@@ -4,6 +4,7 @@ use std::{
     net::IpAddr,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     path::Path,
+    thread,
 };
 
 use nix::sched::{CloneFlags, setns};
@@ -46,8 +47,10 @@ pub fn inside<T: Send>(path: &Path, look: impl FnOnce() -> io::Result<T> + Send)
     let namespace = File::open(path)?;
     let entered =
         || setns(&namespace, CloneFlags::CLONE_NEWNET).map_err(io::Error::from).and_then(|()| look());
-    std::thread::scope(|scope| scope.spawn(entered).join())
-        .map_err(|_| io::Error::other("the thread that looked into the namespace panicked"))?
+    thread::scope(|scope| {
+        let looking = thread::Builder::new().spawn_scoped(scope, entered)?;
+        looking.join().map_err(|_| io::Error::other("the thread that looked into the namespace panicked"))?
+    })
 }
 
 fn cookie() -> io::Result<NamespaceCookie> {

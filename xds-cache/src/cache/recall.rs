@@ -76,18 +76,21 @@ pub(super) fn recall(
     let (pages, written) = mpsc::sync_channel::<Page>(AHEAD);
     let (parts, understood) = mpsc::sync_channel(AHEAD);
     thread::scope(|scope| {
-        let reading = scope.spawn(move || {
-            let mut book = Book { page: Page::default(), pages };
-            Database::open_each(directory, |key, value| book.add(key, value)).inspect(|_| book.turn())
-        });
-        scope.spawn(move || {
+        let understand = move || {
             let mut names = Names::default();
             for page in written {
                 if parts.send(entry::read(page.entries(), conversion, &mut names)).is_err() {
                     return;
                 }
             }
-        });
+        };
+        let read = move || {
+            let mut book = Book { page: Page::default(), pages };
+            Database::open_each(directory, |key, value| book.add(key, value)).inspect(|_| book.turn())
+        };
+        let no_thread = |source| DatabaseError::Thread { path: directory.to_owned(), source };
+        thread::Builder::new().spawn_scoped(scope, understand).map_err(no_thread)?;
+        let reading = thread::Builder::new().spawn_scoped(scope, read).map_err(no_thread)?;
         let mut recalled = Recalled::nothing(conversion.clone());
         understood.into_iter().for_each(|part| recalled.add(part));
         let database = reading.join().unwrap_or_else(|panic| resume_unwind(panic))?;

@@ -37,13 +37,15 @@ pub(super) fn made_ahead<R: Send, T: Send, E>(
     thread::scope(|scope| {
         let (made, ready) = mpsc::sync_channel(WAITING);
         let (used, unwanted) = mpsc::channel::<Vec<T>>();
-        scope.spawn(|| {
+        let make_all = || {
             let (made, unwanted) = (made, unwanted);
             // Nobody wants more where the plan has failed.
             while make_next().is_some_and(|chunk| made.send(chunk).is_ok()) {
                 unwanted.try_iter().for_each(drop);
             }
-        });
+        };
+        // Where no thread is to be had, the caller makes all.
+        thread::Builder::new().spawn_scoped(scope, make_all).ok();
         let mut waiting = BTreeMap::new();
         let mut chunk = |number| loop {
             if let Some(chunk) = waiting.remove(&number) {

@@ -19,6 +19,14 @@ pub enum DatabaseError {
         /// What sled says.
         source: sled::Error,
     },
+    /// There was no thread to read it with.
+    #[error("cannot read the database `{path}`: no thread can be started: {source}; raise the limit of processes")]
+    Thread {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// sled gave up.
     #[error("the database `{path}` cannot be used: {reason}")]
     Panicked {
@@ -59,12 +67,12 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// Whether another attempt may do: the files are held by another process, or the disk was full or away.
+    /// Whether another attempt may do: the files are held by another process, or the disk was full or away, or there were too many threads.
     pub fn may_pass(&self) -> bool {
         let of_disk = |source: &sled::Error| matches!(source, sled::Error::Io(_));
         match self {
             Self::Open { source, .. } | Self::Access { source, .. } => of_disk(source),
-            Self::SetAside { .. } => true,
+            Self::Thread { .. } | Self::SetAside { .. } => true,
             Self::Panicked { .. } | Self::Damaged { .. } | Self::Format { .. } => false,
         }
     }
