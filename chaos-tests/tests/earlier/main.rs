@@ -1,11 +1,13 @@
 //! A release that knew neither trials nor staged releases, and the one of today, take over from each other under traffic.
+//!
+//! `EVERMESH_EARLIER` says how often in each way (`make chaos` asks for more than `make test`).
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 mod stop_and_start;
 mod takeover;
 mod trial;
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use evermesh_chaos_tests::{Result, binaries, mesh::Mesh, oracle::Event};
 
@@ -14,6 +16,11 @@ const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often each of the two takes over.
+fn times() -> usize {
+    env::var("EVERMESH_EARLIER").map_or(2, |text| text.parse().unwrap())
+}
 
 /// Where this release's programs are, and the earlier one's; `None`: it could not be built.
 fn releases() -> Option<[PathBuf; 2]> {

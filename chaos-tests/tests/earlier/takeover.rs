@@ -10,17 +10,14 @@ use evermesh_chaos_tests::{
 };
 use nix::sys::signal::{Signal, kill};
 
-use crate::{FLAGS, PATIENCE, change, releases};
-
-/// Of each kind.
-const TIMES: usize = 2;
+use crate::{FLAGS, PATIENCE, change, releases, times};
 
 #[test]
 fn takeovers_go_unnoticed() {
     let Some([now, earlier]) = releases() else { return };
     let report = under_traffic(&FLAGS, |_, mesh| {
         let mut events = Vec::new();
-        for _ in 0..TIMES {
+        for _ in 0..times() {
             events.push(change(mesh, "downgraded", |mesh| take_over(mesh, &earlier))?);
             events.push(change(mesh, "upgraded", |mesh| take_over(mesh, &now))?);
         }
@@ -28,7 +25,7 @@ fn takeovers_go_unnoticed() {
     });
     let report = report.unwrap();
     println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 2 * TIMES), "{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 2 * times()), "{report}");
 }
 
 /// Who is killed while the new supervisor's agent starts.

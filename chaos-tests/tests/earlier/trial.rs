@@ -8,22 +8,24 @@ use evermesh_chaos_tests::{
 };
 use nix::sys::signal::{Signal, kill};
 
-use crate::{FLAGS, PATIENCE, change, releases};
+use crate::{FLAGS, PATIENCE, change, releases, times};
 
 /// It knows nothing of trials, and need not.
 #[test]
 fn the_earlier_release_is_tried_and_gone_back_from_unnoticed() {
     let Some([_, earlier]) = releases() else { return };
     let report = under_traffic(&FLAGS, |_, mesh| {
-        Ok(vec![
-            Event::of("killed on trial", || falls(mesh, &earlier))?,
-            change(mesh, "downgraded", |mesh| mesh.upgrade(&earlier))?,
-            change(mesh, "rolled back", |mesh| mesh.roll_back())?,
-        ])
+        let mut events = Vec::new();
+        for _ in 0..times() {
+            events.push(Event::of("killed on trial", || falls(mesh, &earlier))?);
+            events.push(change(mesh, "downgraded", |mesh| mesh.upgrade(&earlier))?);
+            events.push(change(mesh, "rolled back", |mesh| mesh.roll_back())?);
+        }
+        Ok(events)
     });
     let report = report.unwrap();
     println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 3), "{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 3 * times()), "{report}");
 }
 
 /// Its agent cannot read the maps of a release that it never heard of, and says so; by way of the release between it can be

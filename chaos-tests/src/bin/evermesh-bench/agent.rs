@@ -6,6 +6,7 @@ use std::{
     os::unix::net::UnixDatagram,
     path::Path,
     process::{Child, Command},
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,8 @@ use nix::{
 /// Its log, in its sandbox.
 pub const LOG: &str = "agent.log";
 const PATIENCE: Duration = Duration::from_secs(60);
+/// An agent that has taken or given back less than a hundredth of its memory in so long is at rest.
+const REST: Duration = Duration::from_secs(3);
 
 /// The process. Dropped, it is killed.
 pub struct Agent(Child);
@@ -84,5 +87,41 @@ fn until_ready(heard: &UnixDatagram) -> Result<()> {
         if String::from_utf8_lossy(&said[..length]).contains("READY=1") {
             return Ok(());
         }
+    }
+}
+
+/// Of an agent, in megabytes.
+pub struct Memory {
+    at_rest: u64,
+    at_most: u64,
+}
+
+impl Memory {
+    /// Once it neither takes nor gives back any more.
+    pub fn at_rest(agent: &Agent) -> Result<Self> {
+        let mut last = Self::now(agent)?;
+        loop {
+            sleep(REST);
+            let now = Self::now(agent)?;
+            if now.at_rest.abs_diff(last.at_rest) <= now.at_rest / 100 {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
+    fn now(agent: &Agent) -> Result<Self> {
+        let status = fs::read_to_string(format!("/proc/{}/status", agent.pid()))?;
+        let of = |name: &str| -> Result<u64> {
+            let line =
+                status.lines().find_map(|line| line.strip_prefix(name)).context("a line of the status")?;
+            let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+            Ok(kilobytes * 1024 / 1_000_000)
+        };
+        Ok(Self { at_rest: of("VmRSS:")?, at_most: of("VmHWM:")? })
+    }
+
+    pub fn figures(&self) -> [String; 2] {
+        [self.at_rest, self.at_most].map(|megabytes| megabytes.to_string())
     }
 }

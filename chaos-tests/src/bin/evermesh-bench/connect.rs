@@ -1,4 +1,4 @@
-//! `connect()` in three settings that take turns, so that whatever else the machine does falls on all alike.
+//! `connect()` in settings that take turns, so that whatever else the machine does falls on all alike.
 
 use std::{
     io::{Read, Write},
@@ -18,7 +18,18 @@ use crate::{
 
 /// What a service may add to the median `connect()`.
 const TARGET_NS: u64 = 1_000;
-const HEADER: [&str; 6] = ["connect()", "n", "p50 us", "p99 us", "p50 - baseline us", "p50 / baseline"];
+/// What more services beside it may add.
+const TARGET_OF_MORE_NS: u64 = 200;
+const HEADER: [&str; 7] =
+    ["beside services", "connect()", "n", "p50 us", "p99 us", "p50 - baseline us", "p50 / baseline"];
+
+/// Connections to a service of this mesh.
+struct Settings<'a> {
+    mesh: &'a Mesh,
+    services: u32,
+    /// The baseline first, the service last.
+    all: [Setting; 3],
+}
 
 struct Setting {
     name: &'static str,
@@ -27,31 +38,59 @@ struct Setting {
     took: Histogram<u64>,
 }
 
-/// The table, and whether the target is met.
-pub fn measure(mesh: &Mesh, rounds: u32, connects: u32) -> Result<String> {
-    let setting = |name, hooked, target| {
-        Ok::<_, anyhow::Error>(Setting { name, hooked, target, took: Histogram::new(3)? })
-    };
-    let mut settings = [
-        setting("outside the hooked cgroup (baseline)", false, mesh.direct())?,
-        setting("inside, to an address that is no service", true, mesh.direct())?,
-        setting("inside, through a service", true, mesh.service()?)?,
-    ];
-    mesh.in_pod(|| {
-        let listener = TcpListener::bind(("0.0.0.0", TARGET))?;
-        thread::spawn(move || serve(&listener));
-        for _ in 0..rounds {
-            for setting in &mut settings {
-                mesh.hooked(setting.hooked)?;
-                for _ in 0..connects {
-                    let took = connect(setting.target)?;
-                    setting.took.record(u64::try_from(took.as_nanos())?)?;
-                }
-            }
+/// The table, and whether the targets are met: the services that are measured stand beside few others, and beside many.
+pub fn measure(meshes: [(u32, &Mesh); 2], rounds: u32, connects: u32) -> Result<String> {
+    let [few, many] = meshes.map(|(services, mesh)| Settings::new(services, mesh));
+    let mut all = [few?, many?];
+    for settings in &all {
+        settings.mesh.in_pod(|| {
+            let listener = TcpListener::bind(("0.0.0.0", TARGET))?;
+            thread::spawn(move || serve(&listener));
+            Ok(())
+        })?;
+    }
+    for round in 0..rounds {
+        let turns = 0..2 * all[0].all.len();
+        for turn in turns {
+            // Each comes first as often as last.
+            let which = (turn + round as usize) % 2;
+            let Settings { mesh, all, .. } = &mut all[which];
+            all[turn / 2].take_turn(mesh, connects)?;
         }
-        mesh.hooked(false)
-    })?;
-    Ok(table(&settings))
+    }
+    all[0].mesh.hooked(false)?;
+    Ok(table(&all))
+}
+
+impl<'a> Settings<'a> {
+    fn new(services: u32, mesh: &'a Mesh) -> Result<Self> {
+        let setting = |name, hooked, target| {
+            Ok::<_, anyhow::Error>(Setting { name, hooked, target, took: Histogram::new(3)? })
+        };
+        let all = [
+            setting("outside the hooked cgroup (baseline)", false, mesh.direct())?,
+            setting("inside, to an address that is no service", true, mesh.direct())?,
+            setting("inside, through a service", true, mesh.service()?)?,
+        ];
+        Ok(Self { mesh, services, all })
+    }
+
+    fn medians(&self) -> [u64; 3] {
+        self.all.each_ref().map(|setting| setting.took.value_at_quantile(0.5))
+    }
+}
+
+impl Setting {
+    fn take_turn(&mut self, mesh: &Mesh, connects: u32) -> Result<()> {
+        mesh.hooked(self.hooked)?;
+        mesh.in_pod(|| {
+            for _ in 0..connects {
+                let took = connect(self.target)?;
+                self.took.record(u64::try_from(took.as_nanos())?)?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// A byte for each connection, so that no client runs ahead of the accept queue.
@@ -72,25 +111,44 @@ fn connect(target: SocketAddr) -> Result<Duration> {
     Ok(took)
 }
 
-fn table(settings: &[Setting; 3]) -> String {
-    let p50 = |setting: &Setting| setting.took.value_at_quantile(0.5);
-    let [baseline, _, service] = settings.each_ref().map(p50);
-    let rows = settings.iter().map(|setting| row(setting, p50(setting), baseline));
-    let table = figures::table(HEADER, 1, rows);
-    let added = service.saturating_sub(baseline);
-    let verdict = if added <= TARGET_NS { "met" } else { "missed" };
+fn table(all: &[Settings<'_>; 2]) -> String {
+    let rows = all.iter().flat_map(|settings| {
+        let [baseline, ..] = settings.medians();
+        settings.all.iter().map(move |setting| row(settings.services, setting, baseline))
+    });
+    let table = figures::table(HEADER, 2, rows);
+    let medians = all.each_ref().map(Settings::medians);
+    let said = all.iter().zip(medians).map(|(settings, [baseline, _, service])| {
+        let added = service.saturating_sub(baseline);
+        format!(
+            "a service adds {} us at p50 beside {} services; target: at most {} us, {}\n",
+            micros(added),
+            settings.services,
+            micros(TARGET_NS),
+            verdict(added, TARGET_NS)
+        )
+    });
+    let said: String = said.collect();
+    let [few, many] = medians.map(|[.., service]| service);
+    let apart = few.abs_diff(many);
     format!(
-        "{table}\na service adds {} us at p50; target: at most {} us, {verdict}\n",
-        micros(added),
-        micros(TARGET_NS)
+        "{table}\n{said}through a service, the two are {} us apart at p50; target: at most {} us, {}\n",
+        micros(apart),
+        micros(TARGET_OF_MORE_NS),
+        verdict(apart, TARGET_OF_MORE_NS)
     )
 }
 
-fn row(setting: &Setting, p50: u64, baseline: u64) -> [String; 6] {
-    let p99 = setting.took.value_at_quantile(0.99);
+const fn verdict(found: u64, target: u64) -> &'static str {
+    if found <= target { "met" } else { "missed" }
+}
+
+fn row(services: u32, setting: &Setting, baseline: u64) -> [String; 7] {
+    let [p50, p99] = [0.5, 0.99].map(|quantile| setting.took.value_at_quantile(quantile));
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
     let (difference, ratio) = ((p50 as f64 - baseline as f64) / 1000.0, p50 as f64 / baseline as f64);
     [
+        services.to_string(),
         setting.name.to_owned(),
         setting.took.len().to_string(),
         micros(p50),

@@ -19,16 +19,18 @@ use crate::{
     time::{median, ms, timed},
 };
 
-/// Changes of each kind, of which a third stays, a third is rolled back, and a third is rolled back when the mesh has changed meanwhile.
-/// Every figure but that of the first start is a median.
-const CHANGES: u32 = 15;
+/// Of each kind so many stay, so many are rolled back, and so many are rolled back when the mesh has changed meanwhile in each of two
+/// ways. Every figure but that of the first start is a median.
+const OF_EACH_END: u32 = 5;
 /// The release of `variants/releases/layouts.patch`: all its maps have other layouts.
 const LATER: &str = "evermesh-plane-layouts";
 /// Workloads that move to another address meanwhile.
 const MOVED: u32 = 100;
+/// Services that come meanwhile, without endpoints.
+const COME: u32 = 10;
 /// Room for the sentinel's, for the large service, and for workloads that move.
 const SPARE: u32 = 512;
-const HEADER: [&str; 11] = [
+const HEADER: [&str; 12] = [
     "services",
     "endpoints",
     "change",
@@ -37,7 +39,8 @@ const HEADER: [&str; 11] = [
     "ratio",
     "links within ms",
     "roll-back to last link ms",
-    "mesh changed meanwhile ms",
+    "workloads moved meanwhile ms",
+    "services came meanwhile ms",
     "commit ms",
     "links at commit, each pass within ms",
 ];
@@ -52,11 +55,18 @@ enum Kind {
 }
 
 /// What becomes of a change.
-enum End<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
     Stays,
     RolledBack,
-    /// The mesh has become this one by then.
-    RolledBackTo(&'a Snapshot),
+    /// Workloads have moved by then.
+    RolledBackMoved,
+    /// Services have come by then.
+    RolledBackGrown,
+}
+
+impl End {
+    const ALL: [Self; 4] = [Self::RolledBack, Self::RolledBackMoved, Self::RolledBackGrown, Self::Stays];
 }
 
 /// What one change took.
@@ -64,8 +74,7 @@ enum End<'a> {
 struct Change {
     ready: Duration,
     links: Duration,
-    back: Option<Duration>,
-    back_to_another: Option<Duration>,
+    back: Option<(End, Duration)>,
     commit: Option<Duration>,
     /// Those of a commit: none, or to the far end of a bridge and from there.
     passes: Vec<Duration>,
@@ -77,6 +86,7 @@ struct Meshes {
     fleet: Fleet,
     snapshot: Snapshot,
     moved: Snapshot,
+    grown: Snapshot,
 }
 
 /// Where generations change.
@@ -103,11 +113,12 @@ pub fn measure(services: &[u32]) -> Result<String> {
 /// Changes to other sizes by one release.
 fn sizes(kind: Kind, meshes: &Meshes) -> Result<Vec<String>> {
     let node = Node::new(meshes)?;
-    let one = |n: u32| {
-        let sizes = kind.sizes(node.config.sizes, n / 3);
-        node.change(Config { sizes, ..node.config.clone() }, &meshes.snapshot, meshes.end(n))
+    let one = |(n, end)| {
+        let sizes = kind.sizes(node.config.sizes, n);
+        node.change(Config { sizes, ..node.config.clone() }, meshes, end)
     };
-    let changes = (0..CHANGES).map(one).collect::<Result<Vec<_>>>()?;
+    let ends = (0..OF_EACH_END).flat_map(|n| End::ALL.map(|end| (n, end)));
+    let changes = ends.map(one).collect::<Result<Vec<_>>>()?;
     let row = node.row(kind.name(), meshes, &changes);
     node.sandbox.close()?;
     Ok(row)
@@ -118,13 +129,13 @@ fn layouts(meshes: &Meshes) -> Result<[Vec<String>; 3]> {
     let node = Node::new(meshes)?;
     meshes.fleet.write(&node.file())?;
     let (mut up, mut stepped_down, mut down) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..CHANGES / 3 {
+    for _ in 0..OF_EACH_END {
         for then in ["roll-back", "roll-back", "commit"] {
             up.push(node.by_later(then)?);
         }
         stepped_down.push(node.by_later("step-down")?);
-        for n in 0..3 {
-            down.push(node.change(node.config.clone(), &meshes.snapshot, meshes.end(n))?);
+        for end in End::ALL {
+            down.push(node.change(node.config.clone(), meshes, end)?);
         }
     }
     let rows = [("layouts, up", &up), ("layouts, step-down", &stepped_down), ("layouts, down", &down)];
@@ -135,19 +146,13 @@ fn layouts(meshes: &Meshes) -> Result<[Vec<String>; 3]> {
 
 impl Meshes {
     fn new(services: u32) -> Result<Self> {
-        let (fleet, mut moving) = (Fleet::new(services), Fleet::new(services));
+        let (fleet, mut moving, grown) = (Fleet::new(services), Fleet::new(services), Fleet::new(services + COME));
         let snapshot = fleet.snapshot()?;
         let moved = (0..MOVED).try_fold(snapshot.clone(), |mesh, n| mesh.with(moving.replace(n)))?;
-        Ok(Self { services, fleet, snapshot, moved })
-    }
-
-    /// What becomes of change `n`.
-    fn end(&self, n: u32) -> End<'_> {
-        match n % 3 {
-            0 => End::RolledBack,
-            1 => End::RolledBackTo(&self.moved),
-            _ => End::Stays,
-        }
+        let services_that_came = grown.services.iter().skip(fleet.services.len()).cloned();
+        let all = fleet.services.iter().cloned().chain(services_that_came);
+        let grown = Snapshot::of_shared(all, fleet.workloads.iter().cloned(), [])?;
+        Ok(Self { services, fleet, snapshot, moved, grown })
     }
 }
 
@@ -176,26 +181,26 @@ impl Node {
     }
 
     /// What an agent does that starts over other pins, up to where the supervisor's word is awaited, and what follows it.
-    fn change(&self, config: Config, snapshot: &Snapshot, end: End<'_>) -> Result<Change> {
+    fn change(&self, config: Config, meshes: &Meshes, end: End) -> Result<Change> {
         let _earlier = self.steps.take();
-        let (started, ready) = timed(|| DataPlane::start(config, Some(snapshot)));
+        let (started, ready) = timed(|| DataPlane::start(config, Some(&meshes.snapshot)));
         let (mut plane, started) = started?;
         let passes = self.steps.take().passes;
         let links = passes.first().with_context(|| format!("no links were led on: {started:?}"))?.duration();
         let change = Change { ready, links, ..Change::default() };
-        match end {
+        let meanwhile = match end {
             End::Stays => {
                 let (done, commit) = timed(|| plane.commit());
                 done?;
                 let passes = durations(&self.steps.take().passes);
-                Ok(Change { commit: Some(commit), passes, ..change })
+                return Ok(Change { commit: Some(commit), passes, ..change });
             }
-            End::RolledBack => Ok(Change { back: Some(self.back(&mut plane)?), ..change }),
-            End::RolledBackTo(moved) => {
-                plane.apply(moved)?;
-                Ok(Change { back_to_another: Some(self.back(&mut plane)?), ..change })
-            }
-        }
+            End::RolledBack => &meshes.snapshot,
+            End::RolledBackMoved => &meshes.moved,
+            End::RolledBackGrown => &meshes.grown,
+        };
+        plane.apply(meanwhile)?;
+        Ok(Change { back: Some((end, self.back(&mut plane)?)), ..change })
     }
 
     /// Up to the last link.
@@ -228,6 +233,7 @@ impl Node {
         let of = |each: &dyn Fn(&Change) -> Option<Duration>| {
             median(changes.iter().filter_map(each).map(Ok)).map_or("-".to_owned(), ms)
         };
+        let back = |end| of(&|change: &Change| change.back.filter(|it| it.0 == end).map(|it| it.1));
         let ready = median(changes.iter().map(|change| Ok(change.ready))).unwrap_or_default();
         let passes = changes.iter().map(|change| change.passes.len()).max().unwrap_or_default();
         let passes = (0..passes).map(|n| of(&|change| change.passes.get(n).copied()));
@@ -239,8 +245,9 @@ impl Node {
             ms(ready),
             format!("{:.2}", ready.as_secs_f64() / self.first.as_secs_f64()),
             of(&|change| Some(change.links)),
-            of(&|change| change.back),
-            of(&|change| change.back_to_another),
+            back(End::RolledBack),
+            back(End::RolledBackMoved),
+            back(End::RolledBackGrown),
             of(&|change| change.commit),
             passes.collect::<Vec<_>>().join(", "),
         ]
@@ -255,7 +262,7 @@ impl Change {
         let change = Self { ready: span(began_ns, ready_ns), links: first.duration(), ..Self::default() };
         if then == "roll-back" {
             let last = others.last().context("links that were led back")?;
-            return Ok(Self { back: Some(span(ready_ns, last.end_ns)), ..change });
+            return Ok(Self { back: Some((End::RolledBack, span(ready_ns, last.end_ns))), ..change });
         }
         Ok(Self { commit: Some(span(ready_ns, ended_ns)), passes: durations(others), ..change })
     }

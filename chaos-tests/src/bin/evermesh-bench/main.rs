@@ -122,13 +122,11 @@ fn main() -> Result<()> {
 }
 
 fn connections(Arguments { services, messages, rounds, connects, .. }: &Arguments) -> Result<()> {
-    for (n, services) in services.iter().min().into_iter().chain(services.iter().max()).enumerate() {
-        let mesh = mesh::Mesh::new(*services)?;
-        if n == 0 {
-            println!("{}", established::measure(&mesh, *messages)?);
-        }
-        println!("beside {services} services:\n{}", connect::measure(&mesh, *rounds, *connects)?);
-        mesh.close()?;
-    }
-    Ok(())
+    let [few, many] = [services.iter().min(), services.iter().max()];
+    let (Some(&few), Some(&many)) = (few, many) else { return Ok(()) };
+    let meshes = [mesh::Mesh::new(few)?, mesh::Mesh::new(many)?];
+    println!("{}", established::measure(&meshes[0], *messages)?);
+    let both = [(few, &meshes[0]), (many, &meshes[1])];
+    println!("{}", connect::measure(both, *rounds, *connects)?);
+    meshes.into_iter().try_for_each(mesh::Mesh::close)
 }

@@ -1,21 +1,19 @@
 //! Agents with a mesh from a file, killed and started again over what stands in the kernel, and the memory that they take.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
-    thread::sleep,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use evermesh_chaos_tests::{binaries, sandbox::Sandbox, wait};
 use evermesh_loader::TableSizes;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::{
-    agent::Agent,
+    agent::{Agent, Memory},
     figures::table,
     fleet::{Fleet, endpoints, room},
     time::ms,
@@ -23,8 +21,6 @@ use crate::{
 
 const STARTS: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(60);
-/// An agent that has taken or given back less than a hundredth of its memory in so long is at rest.
-const REST: Duration = Duration::from_secs(3);
 const HEADER: [&str; 10] = [
     "services",
     "endpoints",
@@ -110,40 +106,5 @@ impl Node {
         status.args(["status", "--output", "json", "--run-dir"]).arg(self.sandbox.run_dir());
         status.arg("--bpffs").arg(self.sandbox.bpffs()).arg("--state-dir").arg(self.sandbox.state_dir());
         Ok(serde_json::from_slice(&status.output()?.stdout)?)
-    }
-}
-
-/// Of an agent, in megabytes.
-struct Memory {
-    at_rest: u64,
-    at_most: u64,
-}
-
-impl Memory {
-    fn at_rest(agent: &Agent) -> Result<Self> {
-        let mut last = Self::now(agent)?;
-        loop {
-            sleep(REST);
-            let now = Self::now(agent)?;
-            if now.at_rest.abs_diff(last.at_rest) <= now.at_rest / 100 {
-                return Ok(now);
-            }
-            last = now;
-        }
-    }
-
-    fn now(agent: &Agent) -> Result<Self> {
-        let status = fs::read_to_string(format!("/proc/{}/status", agent.pid()))?;
-        let of = |name: &str| -> Result<u64> {
-            let line =
-                status.lines().find_map(|line| line.strip_prefix(name)).context("a line of the status")?;
-            let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-            Ok(kilobytes * 1024 / 1_000_000)
-        };
-        Ok(Self { at_rest: of("VmRSS:")?, at_most: of("VmHWM:")? })
-    }
-
-    fn figures(&self) -> [String; 2] {
-        [self.at_rest, self.at_most].map(|megabytes| megabytes.to_string())
     }
 }

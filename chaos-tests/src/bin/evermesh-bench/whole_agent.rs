@@ -20,7 +20,7 @@ use hdrhistogram::Histogram;
 use rand::{RngExt as _, SeedableRng as _, rngs::ChaCha8Rng};
 
 use crate::{
-    agent::{Agent, LOG},
+    agent::{Agent, LOG, Memory},
     caller::Caller,
     control_plane::{PODS_EACH, service, sizes, workload},
     figures::table,
@@ -34,7 +34,7 @@ const TURN: u32 = 100;
 const PAUSE_US: Range<u64> = 500..60_000;
 /// Starts of each agent from what is on its disk.
 const STARTS: u32 = 9;
-const HEADER: [&str; 14] = [
+const HEADER: [&str; 16] = [
     "agent",
     "services",
     "workloads",
@@ -49,6 +49,8 @@ const HEADER: [&str; 14] = [
     "max ms",
     "first connection p50 ms",
     "max ms",
+    "RSS at rest MB",
+    "at most MB",
 ];
 const OF_LEGS: [&str; 7] =
     ["agent", "workloads", "leg", "p50 us", "p99 us", "share %", "of the slowest hundredth %"];
@@ -74,7 +76,7 @@ pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<St
         for start in 0..STARTS {
             left.iter_mut().try_for_each(|node| node.start(start))?;
         }
-        for Left { program, ways, starts, first_connections, sandbox, caller, .. } in left {
+        for Left { program, ways, memory, starts, first_connections, sandbox, caller, .. } in left {
             drop(caller);
             sandbox.close()?;
             let program = program.display().to_string();
@@ -89,7 +91,7 @@ pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<St
             let mut row = vec![program];
             row.extend([(count / PODS_EACH).to_string(), count.to_string(), ways.len().to_string()]);
             row.extend(quantiles(&to_kernel).into_iter().chain(quantiles(&to_ack)));
-            row.extend(ms(&starts).into_iter().chain(ms(&first_connections)));
+            row.extend(ms(&starts).into_iter().chain(ms(&first_connections)).chain(memory.figures()));
             rows.push(row);
         }
     }
@@ -186,13 +188,14 @@ impl Node {
         let Self { agent, program, istiod, caller, sandbox, workloads, .. } = self;
         let seen = istiod.seen();
         let accepted = seen.until_accepted(ADDRESS).len() - self.everything;
+        let memory = Memory::at_rest(&agent)?;
         agent.end()?;
         fs::remove_dir_all(sandbox.bpffs())?;
         let log = fs::read_to_string(sandbox.dir().join(LOG))?;
         let mut ways = milestones::ways(&seen, &log)?;
         ways.drain(..ways.len().saturating_sub(accepted));
         let [starts, first_connections] = [Histogram::new(3)?, Histogram::new(3)?];
-        Ok(Left { program, ways, starts, first_connections, caller, sandbox, workloads })
+        Ok(Left { program, ways, memory, starts, first_connections, caller, sandbox, workloads })
     }
 }
 
@@ -200,6 +203,7 @@ impl Node {
 struct Left {
     program: PathBuf,
     ways: Vec<Way>,
+    memory: Memory,
     starts: Histogram<u64>,
     first_connections: Histogram<u64>,
     caller: Caller,
