@@ -86,7 +86,8 @@ fn side_by_side(lines: &[&[u8]], names: &Names) -> Read<Vec<Arc<Workload>>> {
     let share = lines.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
         let read = |lines| one_by_one(lines, names.clone());
-        let reading = |lines| thread::Builder::new().spawn_scoped(scope, move || read(lines)).map_err(|_| lines);
+        let reading =
+            |lines| thread::Builder::new().spawn_scoped(scope, move || read(lines)).map_err(|_| lines);
         let readers: Vec<_> = lines.chunks(share).map(reading).collect();
         let shares = readers.into_iter().map(|reader| match reader {
             Ok(reader) => reader.join().unwrap_or_else(|panic| resume_unwind(panic)),

@@ -99,12 +99,7 @@ fn a_change_of_enrolled_that_is_rolled_back_and_cut_off_anywhere_is_undone() {
 }
 
 /// At each moment of a change with that end, or at one of so many.
-fn survive(
-    plane: &Plane,
-    then: &'static str,
-    one_of: usize,
-    mut cut: impl FnMut(&mut Cutter<'_>, usize),
-) {
+fn survive(plane: &Plane, then: &'static str, one_of: usize, mut cut: impl FnMut(&mut Cutter<'_>, usize)) {
     let moments = plane.moments(then);
     let begins = plane.kind.begins(then, &moments);
     let chosen: Vec<usize> = (begins..moments.len()).step_by(if all() { 1 } else { one_of }).collect();

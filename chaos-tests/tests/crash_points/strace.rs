@@ -85,7 +85,9 @@ pub fn unlisted(plane: &Plane, command: &Command) -> BTreeSet<String> {
     let follow = if plane.has_sentinel() { &[][..] } else { &["--follow-forks"] };
     let (trace, _) = traced(plane, "all", follow, command);
     let names = listed(&trace).into_iter().map(|call| call.name);
-    names.filter(|name| ![CHANGES, OF_FILES, OF_SENTINELS, LOOKS].iter().any(|list| is_in(list, name))).collect()
+    names
+        .filter(|name| ![CHANGES, OF_FILES, OF_SENTINELS, LOOKS].iter().any(|list| is_in(list, name)))
+        .collect()
 }
 
 fn is_in(list: &str, name: &str) -> bool {

@@ -1,5 +1,5 @@
 use std::{
-    fs::File,
+    fs::{self, File},
     os::{fd::AsFd as _, unix::process::CommandExt as _},
 };
 
@@ -77,6 +77,11 @@ fn programs_of_others_are_named_in_their_order() {
     let _running = sandbox.start();
     let _after = attach(Hook::SendMsg6);
     let _beside = attach(Hook::SockRelease);
+    let below = sandbox.cgroup().join("further/down");
+    fs::create_dir_all(&below).unwrap();
+    let program = sys::program_trial(Hook::Connect6).unwrap();
+    let opened = File::open(&below).unwrap();
+    let below_ours = sys::link_create(program.as_fd(), opened.as_fd(), Hook::Connect6.attach_type()).unwrap();
 
     let seen = sandbox.json(&["doctor"]);
     let others = check(&seen, "other_programs");
@@ -86,13 +91,22 @@ fn programs_of_others_are_named_in_their_order() {
         let told = finding.split("; ").find(|told| told.starts_with(hook)).unwrap();
         assert!(told.ends_with(&format!("{order} ours)")), "{finding}");
     }
+    assert!(finding.ends_with("; and 1 more"), "{finding}");
+    let hooks = seen["hooks"].as_array().unwrap();
+    let connect6 = hooks.iter().find(|hook| hook["hook"] == "connect6").unwrap();
+    assert_eq!(connect6["below"][0]["cgroup"], below.to_str().unwrap());
+    drop(below_ours);
+    fs::remove_dir(&below).unwrap();
+    fs::remove_dir(below.parent().unwrap()).unwrap();
 }
 
 #[test]
 fn what_is_missing_is_told_with_its_cost() {
     let sandbox = Sandbox::new();
     let elsewhere = sandbox.path("elsewhere");
-    let output = sandbox.call(&["doctor", "--bpffs", elsewhere.to_str().unwrap()]);
+    let cgroup = sandbox.cgroup().to_owned();
+    let places = ["--bpffs", elsewhere.to_str().unwrap(), "--cgroup", cgroup.to_str().unwrap()];
+    let output = sandbox.call(&[&["doctor"], &places[..]].concat());
     let told = sandbox.told(&output);
     assert_eq!(output.status.code(), Some(78), "{told}");
     insta::assert_snapshot!(told.lines().take(6).collect::<Vec<_>>().join("\n"));

@@ -1,5 +1,5 @@
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
@@ -19,6 +19,8 @@ pub struct Seat {
     pub hook: Hook,
     /// In the order in which they run: those of the cgroup, then those of the cgroups above it.
     pub programs: Vec<Seated>,
+    /// Those attached to cgroups below, which run before these for what is in there.
+    pub below: Vec<(PathBuf, Seated)>,
     /// The cgroup that does not let others attach beside or below its program.
     pub closed_by: Option<PathBuf>,
 }
@@ -33,13 +35,49 @@ pub struct Seated {
 }
 
 impl Seat {
-    /// At `hook` of the cgroup with that directory, in the hierarchy mounted at `mount`. Needs `CAP_NET_ADMIN`, and
+    /// At each hook of the cgroup with that directory, in the hierarchy mounted at `mount`. Needs `CAP_NET_ADMIN`, and
     /// `CAP_SYS_ADMIN` for the names.
-    pub fn at(hook: Hook, cgroup: &Path, mount: &Path) -> io::Result<Self> {
-        let ids = sys::programs_effective(File::open(cgroup)?.as_fd(), hook.attach_type())?;
-        let programs = ids.into_iter().map(|id| Seated { id, name: name(id) }).collect();
-        Ok(Self { hook, programs, closed_by: closed_by(hook, cgroup, mount)? })
+    pub fn all(cgroup: &Path, mount: &Path) -> io::Result<Vec<Self>> {
+        let below = below(cgroup)?;
+        Hook::ALL.into_iter().map(|hook| Self::at(hook, cgroup, mount, &below)).collect()
     }
+
+    fn at(hook: Hook, cgroup: &Path, mount: &Path, below: &[PathBuf]) -> io::Result<Self> {
+        let ids = sys::programs_effective(File::open(cgroup)?.as_fd(), hook.attach_type())?;
+        let programs = ids.into_iter().map(Seated::of).collect();
+        let mut of_those_below = Vec::new();
+        for directory in below {
+            // It may have gone since it was listed.
+            let Ok(opened) = File::open(directory) else { continue };
+            let Ok((ids, _)) = sys::programs_attached(opened.as_fd(), hook.attach_type()) else { continue };
+            of_those_below.extend(ids.into_iter().map(|id| (directory.clone(), Seated::of(id))));
+        }
+        Ok(Self { hook, programs, below: of_those_below, closed_by: closed_by(hook, cgroup, mount)? })
+    }
+}
+
+impl Seated {
+    fn of(id: u32) -> Self {
+        Self { id, name: name(id) }
+    }
+}
+
+/// All cgroups below one, as far as they are still there.
+fn below(cgroup: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = children(cgroup)?;
+    let mut next = 0;
+    while let Some(directory) = found.get(next) {
+        let further = children(directory).unwrap_or_default();
+        found.extend(further);
+        next += 1;
+    }
+    Ok(found)
+}
+
+fn children(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory)?.filter_map(Result::ok);
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Ok(directories.map(|entry| entry.path()).collect())
 }
 
 fn name(id: u32) -> String {

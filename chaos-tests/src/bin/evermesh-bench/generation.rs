@@ -146,7 +146,8 @@ fn layouts(meshes: &Meshes) -> Result<[Vec<String>; 3]> {
 
 impl Meshes {
     fn new(services: u32) -> Result<Self> {
-        let (fleet, mut moving, grown) = (Fleet::new(services), Fleet::new(services), Fleet::new(services + COME));
+        let (fleet, mut moving, grown) =
+            (Fleet::new(services), Fleet::new(services), Fleet::new(services + COME));
         let snapshot = fleet.snapshot()?;
         let moved = (0..MOVED).try_fold(snapshot.clone(), |mesh, n| mesh.with(moving.replace(n)))?;
         let services_that_came = grown.services.iter().skip(fleet.services.len()).cloned();

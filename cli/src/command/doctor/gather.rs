@@ -92,7 +92,7 @@ fn hooked(inventory: &Inventory, named: Option<&Path>) -> Seen<Hooked> {
 
 fn seats(cgroup: &Path) -> Seen<Vec<Seat>> {
     let mount = host::cgroup2_mount().map_err(text)?.unwrap_or_else(|| cgroup.to_owned());
-    Hook::ALL.into_iter().map(|hook| Seat::at(hook, cgroup, &mount).map_err(text)).collect()
+    Seat::all(cgroup, &mount).map_err(text)
 }
 
 fn own_programs(inventory: &Inventory) -> BTreeSet<u32> {

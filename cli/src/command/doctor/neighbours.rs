@@ -63,10 +63,18 @@ fn others(seat: &Seat, is_ours: impl Fn(&Seated) -> bool) -> Vec<(Hook, String)>
             Some(_) => "after ours",
             None => "ours not attached",
         };
-        let name = if program.name.is_empty() { "without a name" } else { program.name.as_str() };
-        (seat.hook, format!("{}: {name} (id {}, {order})", seat.hook, program.id))
+        (seat.hook, format!("{}: {} (id {}, {order})", seat.hook, named(program), program.id))
     };
-    seat.programs.iter().enumerate().filter(|(_, program)| !is_ours(program)).map(other).collect()
+    let beside = seat.programs.iter().enumerate().filter(|(_, program)| !is_ours(program)).map(other);
+    let below = seat.below.iter().filter(|(_, program)| !is_ours(program)).map(|(cgroup, program)| {
+        let order = format!("before ours, in {}", cgroup.display());
+        (seat.hook, format!("{}: {} (id {}, {order})", seat.hook, named(program), program.id))
+    });
+    beside.chain(below).collect()
+}
+
+fn named(program: &Seated) -> &str {
+    if program.name.is_empty() { "without a name" } else { &program.name }
 }
 
 /// Whether a program at that hook is handed an address that it may rewrite.

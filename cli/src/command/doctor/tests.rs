@@ -20,7 +20,7 @@ const TABLES: [Table; 3] = [Table::Slots, Table::Origins, Table::UdpOrigins];
 
 fn seat(hook: Hook) -> Seat {
     let ours = Seated { id: OURS + hook as u32, name: hook.name().into() };
-    Seat { hook, programs: vec![ours], closed_by: None }
+    Seat { hook, programs: vec![ours], below: vec![], closed_by: None }
 }
 
 /// A host where all is well, and Evermesh stands.
@@ -155,6 +155,15 @@ fn others_balance_sockets_too() {
 
     let harmless = Facts { seats: Ok(vec![release]), ..well() };
     assert_eq!(DoctorView::of(&harmless).verdict, Verdict::Ok);
+}
+
+/// It runs before ours, for some of the node's sockets.
+#[test]
+fn a_program_below_the_hooked_cgroup_rewrites_addresses_of_some() {
+    let theirs = Seated { id: 7, name: "theirs".into() };
+    let below = vec![(PathBuf::from("/sys/fs/cgroup/system.slice"), theirs)];
+    let seats = vec![Seat { below, ..seat(Hook::SendMsg6) }];
+    insta::assert_snapshot!(wrong(&Facts { seats: Ok(seats), ..well() }));
 }
 
 #[test]

@@ -1,3 +1,6 @@
+use std::path::PathBuf;
+
+use evermesh_pins::probe::Seated;
 use serde::Serialize;
 
 use super::{
@@ -38,6 +41,8 @@ pub struct TableView {
 pub struct HookView {
     pub hook: &'static str,
     pub programs: Vec<ProgramView>,
+    /// Those attached to cgroups below the hooked one, which run before these for what is in there.
+    pub below: Vec<BelowView>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,6 +50,13 @@ pub struct ProgramView {
     pub id: u32,
     pub name: String,
     pub ours: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct BelowView {
+    pub cgroup: PathBuf,
+    #[serde(flatten)]
+    pub program: ProgramView,
 }
 
 impl DoctorView {
@@ -87,17 +99,17 @@ impl TableView {
 
 fn hooks(facts: &Facts) -> Option<Vec<HookView>> {
     let seats = facts.seats.as_ref().ok()?.iter();
+    let program = |program: &Seated| ProgramView {
+        id: program.id,
+        name: program.name.clone(),
+        ours: facts.own_programs.contains(&program.id),
+    };
+    let below =
+        |(cgroup, seated): &(PathBuf, Seated)| BelowView { cgroup: cgroup.clone(), program: program(seated) };
     let view = seats.map(|seat| HookView {
         hook: seat.hook.name(),
-        programs: seat
-            .programs
-            .iter()
-            .map(|program| ProgramView {
-                id: program.id,
-                name: program.name.clone(),
-                ours: facts.own_programs.contains(&program.id),
-            })
-            .collect(),
+        programs: seat.programs.iter().map(program).collect(),
+        below: seat.below.iter().map(below).collect(),
     });
     Some(view.collect())
 }

@@ -20,7 +20,9 @@ pub enum DatabaseError {
         source: sled::Error,
     },
     /// There was no thread to read it with.
-    #[error("cannot read the database `{path}`: no thread can be started: {source}; raise the limit of processes")]
+    #[error(
+        "cannot read the database `{path}`: no thread can be started: {source}; raise the limit of processes"
+    )]
     Thread {
         /// The directory.
         path: PathBuf,
