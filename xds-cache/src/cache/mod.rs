@@ -130,6 +130,20 @@ mod tests {
     }
 
     #[test]
+    fn more_than_is_written_at_once_is_the_mesh_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (high, low) = (|n: u16| n.to_be_bytes()[0], |n: u16| n.to_be_bytes()[1]);
+        let one = |n: u16| workload(&format!("w{n}"), [10, 1, high(n), low(n)], &["web"]);
+        let many = (0..10_000).map(|n| of_workload(one(n)));
+        let first = keep(dir.path(), all().into_iter().chain([said(many.collect())]).collect());
+        let digest = first.mesh.digest();
+        drop(first);
+        let again = open(dir.path(), Conversion::default());
+        assert!(again.whole.is_all() && again.notes.is_empty(), "{:?}", again.notes);
+        assert_eq!(again.mesh.digest(), digest);
+    }
+
+    #[test]
     fn what_was_not_applied_is_not_kept() {
         let dir = tempfile::tempdir().unwrap();
         let mut opened = keep(dir.path(), all());
