@@ -295,7 +295,8 @@ mod tests {
 
     /// Keys on either side of that of the word.
     fn changes(count: usize) -> Batch {
-        let key = |n: usize| [if n.is_multiple_of(3) { b"p" } else { b"a" }, n.to_string().as_bytes()].concat();
+        let key =
+            |n: usize| [if n.is_multiple_of(3) { b"p" } else { b"a" }, n.to_string().as_bytes()].concat();
         (0..count).map(|n| (key(n), None)).collect()
     }
 
