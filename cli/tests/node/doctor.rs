@@ -104,12 +104,13 @@ fn programs_of_others_are_named_in_their_order() {
 fn what_is_missing_is_told_with_its_cost() {
     let sandbox = Sandbox::new();
     let elsewhere = sandbox.path("elsewhere");
-    let cgroup = sandbox.cgroup().to_owned();
-    let places = ["--bpffs", elsewhere.to_str().unwrap(), "--cgroup", cgroup.to_str().unwrap()];
-    let output = sandbox.call(&[&["doctor"], &places[..]].concat());
+    let output = sandbox.call(&["doctor", "--bpffs", elsewhere.to_str().unwrap()]);
     let told = sandbox.told(&output);
     assert_eq!(output.status.code(), Some(78), "{told}");
-    insta::assert_snapshot!(told.lines().take(6).collect::<Vec<_>>().join("\n"));
+    // What could be better is this host's, and that of others who hook something on it.
+    let better = |line: &str| line.ends_with(" could be better)");
+    let without = |line| if better(line) { line.rsplit_once(" (").unwrap().0 } else { line };
+    insta::assert_snapshot!(told.lines().take(6).map(without).collect::<Vec<_>>().join("\n"));
     assert!(!elsewhere.exists());
 }
 
