@@ -4,6 +4,7 @@
 //! Everything a test makes lives in one [`sandbox::Sandbox`] and is gone when it is dropped; what a killed test
 //! left behind is swept by the next one. Needs root, cgroup v2, bpffs and `ip` (iproute2).
 
+mod asked;
 pub mod binaries;
 pub mod client;
 pub mod clock;
@@ -24,4 +25,5 @@ pub mod steps;
 mod sys;
 pub mod wait;
 
+pub use asked::asked_for;
 pub use error::{Error, Result};

@@ -18,6 +18,11 @@ const AT_ONCE: usize = 200;
 /// A call, and what is done to it.
 pub type Point<'a> = (&'a Call, String);
 
+/// What is counted as survived.
+pub fn kind_of((call, fault): &Point<'_>) -> String {
+    format!("{}, {fault}", call.name)
+}
+
 pub fn errors() -> Vec<String> {
     ERRORS.map(|error| format!("error={error}")).into()
 }
@@ -39,14 +44,13 @@ pub fn points<'a>(calls: &'a [Call], faults: &[String], sample: usize, seed: u64
 
 /// Does all of it under traffic, which does not notice.
 pub fn survive(plane: &Plane, points: &[Point<'_>], disturb: impl Fn(&Call, &str)) {
-    let what = |(call, fault): &Point<'_>| format!("{}, {fault}", call.name);
-    let mut survival = Survival::of(points.iter().map(what));
+    let mut survival = Survival::of(points.iter().map(kind_of));
     for some in points.chunks(AT_ONCE) {
         let disturb = |(call, fault): &Point<'_>| event(fault, || disturb(call, fault));
         let report = plane.under_traffic(|| some.iter().map(disturb).collect());
         println!("{report}");
         assert_eq!(report.verdict(), Verdict::Clean, "{report}");
-        some.iter().for_each(|point| survival.survived(&what(point)));
+        some.iter().for_each(|point| survival.survived(&kind_of(point)));
         println!("{}", survival.so_far());
     }
 }

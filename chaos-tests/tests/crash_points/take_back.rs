@@ -15,7 +15,7 @@ use evermesh_chaos_tests::{
 use nix::sys::signal::Signal;
 
 use crate::{
-    points::{KILL, Point, errors, points},
+    points::{KILL, Point, errors, kind_of, points},
     strace::{Attached, Call, PATIENCE, listed},
     survival::Survival,
 };
@@ -44,13 +44,12 @@ fn survive(faults: &[String]) {
     let own = binaries::find("evermesh").unwrap();
     let own = own.parent().unwrap();
     let trace = dir.path().join("trace");
-    let what = |(call, fault): &Point<'_>| format!("{}, {fault}", call.name);
     let (mut planned, mut survival) = (Vec::<String>::new(), None);
     let report = under_traffic(&FLAGS, |_, mesh| {
         let calls = undisturbed(mesh, own, &trace)?;
         assert!(calls.len() > 10, "{calls:?}");
         let chosen = points(&calls, faults, SAMPLE, 19);
-        planned = chosen.iter().map(what).collect();
+        planned = chosen.iter().map(kind_of).collect();
         survival = Some(Survival::of(&planned));
         chosen.into_iter().map(|point| disturbed(mesh, own, &trace, &point)).collect()
     });

@@ -7,9 +7,9 @@ mod stop_and_start;
 mod takeover;
 mod trial;
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use evermesh_chaos_tests::{Result, binaries, mesh::Mesh, oracle::Event};
+use evermesh_chaos_tests::{Result, asked_for, binaries, mesh::Mesh, oracle::Event};
 
 /// Those that both know.
 const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often each of the two takes over.
 fn times() -> usize {
-    env::var("EVERMESH_EARLIER").map_or(2, |text| text.parse().unwrap())
+    asked_for("EVERMESH_EARLIER", 2)
 }
 
 /// Where this release's programs are, and the earlier one's; `None`: it could not be built.

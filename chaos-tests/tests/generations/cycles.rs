@@ -1,13 +1,10 @@
 use std::{collections::BTreeSet, fs, os::fd::AsFd as _, path::PathBuf, time::Duration};
 
-use evermesh_chaos_tests::sandbox::Objects;
+use evermesh_chaos_tests::{asked_for, sandbox::Objects};
 use evermesh_loader::generation::{Moment, Step, Watch};
 use evermesh_pins::{Hook, sys};
 
-use crate::{
-    asked_for,
-    node::{Node, Wanted},
-};
+use crate::node::{Node, Wanted};
 
 /// The kernel frees its objects late.
 const PATIENCE: Duration = Duration::from_secs(25);

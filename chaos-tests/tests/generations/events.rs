@@ -1,10 +1,10 @@
 use evermesh_chaos_tests::{
+    asked_for,
     oracle::{Event, Verdict},
     steps::Steps,
 };
 
 use crate::{
-    asked_for,
     node::{Node, Wanted},
     told::told,
 };

@@ -1,8 +1,10 @@
-use evermesh_chaos_tests::oracle::{Event, Verdict};
+use evermesh_chaos_tests::{
+    asked_for,
+    oracle::{Event, Verdict},
+};
 use evermesh_pins::layout::Known;
 
 use crate::{
-    asked_for,
     events::{Outcome, change},
     node::{Node, Wanted},
     told::told,

@@ -9,8 +9,3 @@ mod events;
 mod layouts;
 mod node;
 mod told;
-
-fn asked_for(variable: &str, otherwise: usize) -> usize {
-    let named = std::env::var(variable).ok();
-    named.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}: no number")))
-}

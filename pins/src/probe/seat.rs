@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io,
     os::fd::AsFd as _,
@@ -38,21 +39,14 @@ impl Seat {
     /// At each hook of the cgroup with that directory, in the hierarchy mounted at `mount`. Needs `CAP_NET_ADMIN`, and
     /// `CAP_SYS_ADMIN` for the names.
     pub fn all(cgroup: &Path, mount: &Path) -> io::Result<Vec<Self>> {
-        let below = below(cgroup)?;
-        Hook::ALL.into_iter().map(|hook| Self::at(hook, cgroup, mount, &below)).collect()
-    }
-
-    fn at(hook: Hook, cgroup: &Path, mount: &Path, below: &[PathBuf]) -> io::Result<Self> {
-        let ids = sys::programs_effective(File::open(cgroup)?.as_fd(), hook.attach_type())?;
-        let programs = ids.into_iter().map(Seated::of).collect();
-        let mut of_those_below = Vec::new();
-        for directory in below {
-            // It may have gone since it was listed.
-            let Ok(opened) = File::open(directory) else { continue };
-            let Ok((ids, _)) = sys::programs_attached(opened.as_fd(), hook.attach_type()) else { continue };
-            of_those_below.extend(ids.into_iter().map(|id| (directory.clone(), Seated::of(id))));
-        }
-        Ok(Self { hook, programs, below: of_those_below, closed_by: closed_by(hook, cgroup, mount)? })
+        let (opened, mut below) = (File::open(cgroup)?, attached_below(cgroup)?);
+        let seat = |hook: Hook| {
+            let ids = sys::programs_effective(opened.as_fd(), hook.attach_type())?;
+            let programs = ids.into_iter().map(Seated::of).collect();
+            let below = below.remove(&hook).unwrap_or_default();
+            Ok(Self { hook, programs, below, closed_by: closed_by(hook, cgroup, mount)? })
+        };
+        Hook::ALL.into_iter().map(seat).collect()
     }
 }
 
@@ -62,14 +56,17 @@ impl Seated {
     }
 }
 
-/// All cgroups below one, as far as they are still there.
-fn below(cgroup: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = children(cgroup)?;
-    let mut next = 0;
-    while let Some(directory) = found.get(next) {
-        let further = children(directory).unwrap_or_default();
-        found.extend(further);
-        next += 1;
+/// What is attached to each of the cgroups below one. A cgroup may go while it is looked at.
+fn attached_below(cgroup: &Path) -> io::Result<BTreeMap<Hook, Vec<(PathBuf, Seated)>>> {
+    let (mut left, mut found) = (children(cgroup)?, BTreeMap::<_, Vec<_>>::new());
+    while let Some(directory) = left.pop() {
+        left.extend(children(&directory).unwrap_or_default());
+        let Ok(opened) = File::open(&directory) else { continue };
+        for hook in Hook::ALL {
+            let Ok((ids, _)) = sys::programs_attached(opened.as_fd(), hook.attach_type()) else { continue };
+            let attached = ids.into_iter().map(|id| (directory.clone(), Seated::of(id)));
+            found.entry(hook).or_default().extend(attached);
+        }
     }
     Ok(found)
 }
