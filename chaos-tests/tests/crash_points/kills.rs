@@ -1,18 +1,12 @@
 use std::fs;
 
-use evermesh_chaos_tests::{
-    binaries,
-    oracle::{Event, Verdict},
-};
+use evermesh_chaos_tests::{binaries, oracle::Event};
 
 use crate::{
     all,
     plane::{Kind, Plane, Task, event},
-    survival::Survival,
+    survival,
 };
-
-/// Moments under one run of traffic.
-const AT_ONCE: usize = 50;
 
 /// The process ends before each step of a change, which is after the one before it, or on either side of each; the next start leads to the old or, once that was said, to
 /// the new generation.
@@ -103,17 +97,16 @@ fn survive(plane: &Plane, then: &'static str, one_of: usize, mut cut: impl FnMut
     let moments = plane.moments(then);
     let begins = plane.kind.begins(then, &moments);
     let chosen: Vec<usize> = (begins..moments.len()).step_by(if all() { 1 } else { one_of }).collect();
-    let mut survival = Survival::of(chosen.iter().map(|&at| kind_of(&moments[at])));
-    for some in chosen.chunks(AT_ONCE) {
-        let report = plane.under_traffic(|| {
+    survival::survive(
+        plane,
+        &chosen,
+        |&at| kind_of(&moments[at]),
+        |&at| {
             let mut cutter = Cutter { plane, events: Vec::new() };
-            some.iter().for_each(|&at| cut(&mut cutter, at));
+            cut(&mut cutter, at);
             cutter.events
-        });
-        println!("{report}");
-        assert_eq!(report.verdict(), Verdict::Clean, "{report}");
-        some.iter().for_each(|&at| survival.survived(&kind_of(&moments[at])));
-    }
+        },
+    );
 }
 
 /// Of a moment, whatever generation, hook or table it is about.

@@ -1,19 +1,17 @@
 //! What is done to which call: every fault to each call, or some at random.
 
-use evermesh_chaos_tests::{faults::random, oracle::Verdict};
+use evermesh_chaos_tests::faults::random;
 use rand::RngExt;
 
 use crate::{
     all,
     plane::{Plane, event},
     strace::{Call, one_of},
-    survival::Survival,
+    survival,
 };
 
 pub const KILL: &str = "signal=SIGKILL";
 const ERRORS: [&str; 5] = ["EIO", "ENOMEM", "EPERM", "ENOSPC", "EINTR"];
-/// Disturbed calls under one run of traffic.
-const AT_ONCE: usize = 200;
 
 /// A call, and what is done to it.
 pub type Point<'a> = (&'a Call, String);
@@ -44,13 +42,5 @@ pub fn points<'a>(calls: &'a [Call], faults: &[String], sample: usize, seed: u64
 
 /// Does all of it under traffic, which does not notice.
 pub fn survive(plane: &Plane, points: &[Point<'_>], disturb: impl Fn(&Call, &str)) {
-    let mut survival = Survival::of(points.iter().map(kind_of));
-    for some in points.chunks(AT_ONCE) {
-        let disturb = |(call, fault): &Point<'_>| event(fault, || disturb(call, fault));
-        let report = plane.under_traffic(|| some.iter().map(disturb).collect());
-        println!("{report}");
-        assert_eq!(report.verdict(), Verdict::Clean, "{report}");
-        some.iter().for_each(|point| survival.survived(&kind_of(point)));
-        println!("{}", survival.so_far());
-    }
+    survival::survive(plane, points, kind_of, |(call, fault)| vec![event(fault, || disturb(call, fault))]);
 }

@@ -1,6 +1,43 @@
 //! What was planned to be survived, and what was, step by step.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use evermesh_chaos_tests::oracle::{Event, Verdict};
+
+use crate::plane::Plane;
+
+/// A run of traffic is judged when it ends. It must not go on for longer than clients do by themselves, however slow the machine.
+const AT_ONCE: Duration = Duration::from_mins(2);
+
+/// Does that at each point under traffic, which does not notice: one run of it after the other.
+pub fn survive<P>(
+    plane: &Plane,
+    points: &[P],
+    kind_of: impl Fn(&P) -> String,
+    mut disturb: impl FnMut(&P) -> Vec<Event>,
+) {
+    let mut survival = Survival::of(points.iter().map(&kind_of));
+    let mut left = points.iter().peekable();
+    while left.peek().is_some() {
+        let (began, mut seen) = (Instant::now(), Vec::new());
+        let report = plane.under_traffic(|| {
+            let mut events = Vec::new();
+            while let Some(point) = left.next_if(|_| began.elapsed() < AT_ONCE) {
+                events.extend(disturb(point));
+                seen.push(kind_of(point));
+            }
+            events
+        });
+        println!("{report}");
+        assert_eq!(report.verdict(), Verdict::Clean, "{report}");
+        seen.iter().for_each(|kind| survival.survived(kind));
+        println!("{}", survival.so_far());
+    }
+}
 
 /// Of each kind so many. It is said when this is dropped, also where a test fails: what came after that is not survived.
 pub struct Survival(BTreeMap<String, Count>);
