@@ -17,7 +17,7 @@ mod whole;
 pub use convert::{Conversion, InvalidResource, Meaning, OnUnsupported, Understood};
 pub use demand::{Demand, Demands};
 pub use kind::Kind;
-pub use mesh::{Heard, Listed, Mesh, Name, Refused, Rejected, Said, Says, Taken};
+pub use mesh::{Heard, Known, Listed, Mesh, Name, Refused, Rejected, Said, Says, Taken};
 pub use milestone::Milestone;
 pub use session::{Nonsense, Receipt, Received, Session, reasons};
 pub use whole::Whole;

@@ -9,14 +9,14 @@
 //! | `mconversion` | how the agent converts it: `w` or `r` (warn or refuse), then the name of its network |
 //! | `msynced` | when that was last known to be what the control plane says: milliseconds since 1970, little-endian |
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use evermesh_model::Names;
 use evermesh_proto::discovery::Resource;
 use prost::Message as _;
 
-use crate::{Conversion, Heard, Kind, Name, OnUnsupported, Whole};
+use crate::{Conversion, Heard, Kind, Known, Name, OnUnsupported, Whole};
 
 const ANSWER: u8 = b'n';
 const WHOLE: &[u8] = b"mwhole";
@@ -25,8 +25,31 @@ const SYNCED: &[u8] = b"msynced";
 const WARN: u8 = b'w';
 const REFUSE: u8 = b'r';
 
-/// A change of the database.
-pub(super) type Change = (Vec<u8>, Option<Vec<u8>>);
+/// A change of the database; nothing takes the entry away.
+pub(super) type Change = (Vec<u8>, Option<Value>);
+
+/// What an entry says.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Bytes(Vec<u8>),
+    /// A mesh may hold a hundred thousand: they are put into bytes when they are written.
+    Resource(Name, Arc<Known>),
+}
+
+impl Value {
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Resource(name, known) => known.resource(&name).encode_to_vec(),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
 
 /// A part of what a database holds.
 #[derive(Debug, Default)]
@@ -39,22 +62,17 @@ pub(super) struct Stored {
     pub unreadable: usize,
 }
 
-pub(super) fn resource(name: &Name, resource: Option<&Resource>) -> Change {
-    (key_of(name), resource.map(|resource| resource.encode_to_vec()))
-}
-
-/// The key of a resource.
-pub(super) fn key_of(name: &Name) -> Vec<u8> {
-    key(prefix(name.kind), &name.name)
+pub(super) fn resource(name: &Name, known: Option<Arc<Known>>) -> Change {
+    (key(prefix(name.kind), &name.name), known.map(|known| Value::Resource(name.clone(), known)))
 }
 
 pub(super) fn answer(hostname: &str, addresses: &[IpAddr]) -> Change {
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-    (key(ANSWER, hostname), Some(serde_json::Value::from(addresses).to_string().into_bytes()))
+    (key(ANSWER, hostname), Some(serde_json::Value::from(addresses).to_string().into_bytes().into()))
 }
 
 pub(super) fn whole(whole: Whole) -> Change {
-    (WHOLE.to_vec(), Some(Kind::ALL.map(|kind| u8::from(whole.contains(kind))).to_vec()))
+    (WHOLE.to_vec(), Some(Kind::ALL.map(|kind| u8::from(whole.contains(kind))).to_vec().into()))
 }
 
 pub(super) fn conversion(Conversion { network, on_unsupported }: &Conversion) -> Change {
@@ -62,11 +80,11 @@ pub(super) fn conversion(Conversion { network, on_unsupported }: &Conversion) ->
         OnUnsupported::Warn => WARN,
         OnUnsupported::Refuse => REFUSE,
     };
-    (CONVERSION.to_vec(), Some([&[on_unsupported], network.as_bytes()].concat()))
+    (CONVERSION.to_vec(), Some([&[on_unsupported], network.as_bytes()].concat().into()))
 }
 
 pub(super) fn synced(unix_ms: u64) -> Change {
-    (SYNCED.to_vec(), Some(unix_ms.to_le_bytes().to_vec()))
+    (SYNCED.to_vec(), Some(unix_ms.to_le_bytes().to_vec().into()))
 }
 
 /// Sorts what a database holds. An answer to a question that nobody asks any more is of no harm.

@@ -9,6 +9,7 @@
 //! A response is answered when traffic obeys it. The connection may be lost for as long as it likes: the mesh stays.
 
 mod backoff;
+mod codec;
 mod connect;
 mod link;
 mod obey;

@@ -1,19 +1,20 @@
-use evermesh_proto::discovery::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
-    aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
-};
+use evermesh_proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery};
 
 use super::{
     Config, ConnectError,
+    codec::Discovery,
     connect::{authorization, connect},
 };
 use crate::{Mesh, Nonsense, Session};
 
 /// Larger responses end the stream: what is decoded is bounded.
-const RESPONSE_BYTES_MAX: usize = 256 << 20;
+const RESPONSE_BYTES_MAX: usize = 1 << 30;
+const DELTA: PathAndQuery = PathAndQuery::from_static(
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
+);
 
 /// A stream that is open.
 #[derive(Debug)]
@@ -55,11 +56,12 @@ impl Stream {
         if let Some(value) = authorization(config)? {
             request.metadata_mut().insert("authorization", value);
         }
-        let mut client = AggregatedDiscoveryServiceClient::new(channel)
+        let mut client = Grpc::new(channel)
             .max_decoding_message_size(RESPONSE_BYTES_MAX)
             .max_encoding_message_size(usize::MAX);
-        let responses = client.delta_aggregated_resources(request).await;
-        let responses = responses.map_err(|status| ConnectError::Refused { status: Box::new(status) })?;
+        let refused = |status| ConnectError::Refused { status: Box::new(status) };
+        client.ready().await.map_err(|error| refused(Status::from_error(error.into())))?;
+        let responses = client.streaming(request, DELTA, Discovery).await.map_err(refused)?;
         Ok(Self { session, responses: responses.into_inner(), opened: Instant::now(), requests })
     }
 

@@ -3,7 +3,10 @@ use std::sync::Arc;
 use evermesh_model::Names;
 use evermesh_proto::discovery::Resource;
 
-use super::{Name, known::Known};
+use super::{
+    Name,
+    known::{Known, Part},
+};
 use crate::{Conversion, InvalidResource, Kind};
 
 /// A resource that was looked at by itself: on any thread, before the mesh has to do with it.
@@ -21,6 +24,13 @@ impl Heard {
             let understood = conversion.understand(kind, &resource.name, packed)?;
             Ok(Arc::new(Known::new(&resource.version, packed, understood, names)))
         });
-        Self { name: Name { kind, name: resource.name.as_str().into() }, known }
+        // Names of workloads are long, and most are said twice.
+        let name = match known.as_deref().map(|known| &known.part) {
+            Ok(Part::Workload { workload, .. }) if workload.uid.as_str() == resource.name => {
+                workload.uid.clone().into()
+            }
+            _ => resource.name.as_str().into(),
+        };
+        Self { name: Name { kind, name }, known }
     }
 }

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use bytes::Bytes;
 use evermesh_model::{Names, Policy, Service, SmolStr, Workload};
 use evermesh_proto::discovery::{Packed, Resource};
 use xxhash_rust::xxh3::Xxh3;
@@ -10,15 +9,15 @@ use crate::{Demands, Meaning, Understood};
 
 /// A resource that is in force.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub struct Known {
     /// As the control plane numbers it; may be empty.
-    pub version: SmolStr,
+    pub(super) version: SmolStr,
     /// [`fingerprint`] of its bytes.
-    pub hash: u128,
+    pub(super) hash: u128,
     /// As it came: what it is understood as says less.
-    pub bytes: Bytes,
-    pub part: Part,
-    pub demands: Demands,
+    pub(super) bytes: Box<[u8]>,
+    pub(super) part: Part,
+    pub(super) demands: Demands,
 }
 
 /// What it says.
@@ -30,7 +29,7 @@ pub(super) enum Part {
 }
 
 impl Known {
-    pub fn new(version: &str, packed: &Packed, understood: Understood, names: &mut Names) -> Self {
+    pub(super) fn new(version: &str, packed: &Packed, understood: Understood, names: &mut Names) -> Self {
         let part = match understood.meaning {
             Meaning::Service(service) => Part::Service(Arc::new(service)),
             Meaning::Workload { mut workload, hostname } => {
@@ -43,18 +42,19 @@ impl Known {
             version: version.into(),
             hash: fingerprint(packed),
             // Whoever kept a piece of a response would keep all of it.
-            bytes: Bytes::copy_from_slice(&packed.value),
+            bytes: packed.value.as_ref().into(),
             part,
             demands: understood.demands,
         }
     }
 
-    /// As the control plane said it.
+    /// As the control plane said it, under that name.
     pub fn resource(&self, name: &Name) -> Resource {
+        let packed = Packed { type_url: name.kind.type_url().into(), value: self.bytes.to_vec().into() };
         Resource {
             name: name.name.to_string(),
             version: self.version.to_string(),
-            resource: Some(Packed { type_url: name.kind.type_url().into(), value: self.bytes.clone() }),
+            resource: Some(packed),
             ..Resource::default()
         }
     }

@@ -20,25 +20,31 @@ impl Mesh {
         taken: &mut Taken,
         touched: &mut Touched,
     ) {
-        let name = Name { kind, name: resource.name.as_str().into() };
         let hash = resource.resource.as_ref().map(fingerprint);
-        if let Some(known) = self.known.of(kind).get(&name.name).filter(|known| Some(known.hash) == hash) {
+        let known = self.known.of(kind).get_key_value(resource.name.as_str());
+        if let Some((name, known)) = known.filter(|(_, known)| Some(known.hash) == hash) {
+            let (name, known) = (Name { kind, name: name.clone() }, known.clone());
             self.refused.forgive(&name);
             if known.version != resource.version {
-                let known = Known { version: resource.version.as_str().into(), ..Known::clone(known) };
-                self.known.of_mut(kind).insert(name.name.clone(), known.into());
-                taken.changed.push((name, Some(resource)));
+                let version = resource.version.as_str().into();
+                let known = Arc::new(Known { version, ..Known::clone(&known) });
+                self.known.of_mut(kind).insert(name.name.clone(), known.clone());
+                taken.changed.push((name, Some(known)));
             }
             return;
         }
         match self.admit(Heard::new(&self.conversion, kind, &resource, names), touched) {
-            Ok(()) => taken.changed.push((name, Some(resource))),
+            Ok((name, known)) => taken.changed.push((name, Some(known))),
             Err(rejected) => taken.rejected.push(rejected),
         }
     }
 
-    /// Takes in what could be understood; otherwise what was known stays.
-    pub(super) fn admit(&mut self, heard: Heard, touched: &mut Touched) -> Result<(), Rejected> {
+    /// Takes in what could be understood, and says what that is; otherwise what was known stays.
+    pub(super) fn admit(
+        &mut self,
+        heard: Heard,
+        touched: &mut Touched,
+    ) -> Result<(Name, Arc<Known>), Rejected> {
         let Heard { name, known } = heard;
         match known {
             Ok(known) => {
@@ -46,8 +52,8 @@ impl Mesh {
                     true => self.forget(&name, touched),
                     false => self.refused.forgive(&name),
                 }
-                self.learn(name, known, touched);
-                Ok(())
+                self.learn(name.clone(), known.clone(), touched);
+                Ok((name, known))
             }
             Err(reason) => {
                 let rejected = Rejected { name, reason: reason.to_string() };

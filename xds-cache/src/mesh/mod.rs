@@ -30,6 +30,7 @@ use claims::Claims;
 use digest::Sum;
 pub use heard::Heard;
 use hostnames::Hostnames;
+pub use known::Known;
 use known::Part;
 use learning::Touched;
 pub use listing::{Listed, Says};
@@ -77,7 +78,7 @@ pub struct Said {
 #[derive(Debug, Default)]
 pub struct Taken {
     /// Resources that are not what they were: the new one, or nothing where it is gone.
-    pub changed: Vec<(Name, Option<Resource>)>,
+    pub changed: Vec<(Name, Option<Arc<Known>>)>,
     /// Resources that could not be understood. What was known under their names stays.
     pub rejected: Vec<Rejected>,
 }
@@ -158,10 +159,10 @@ impl Mesh {
         rejected
     }
 
-    /// All resources of a kind as the control plane said them, in no order.
-    pub fn resources(&self, kind: Kind) -> impl Iterator<Item = (Name, Resource)> {
+    /// All resources of a kind, in no order.
+    pub fn resources(&self, kind: Kind) -> impl Iterator<Item = (Name, Arc<Known>)> {
         let named = move |name: &SmolStr| Name { kind, name: name.clone() };
-        self.known.of(kind).iter().map(move |(name, known)| (named(name), known.resource(&named(name))))
+        self.known.of(kind).iter().map(move |(name, known)| (named(name), known.clone()))
     }
 
     /// Where hostnames lead, as far as is known.

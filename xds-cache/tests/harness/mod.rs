@@ -79,9 +79,9 @@ impl History {
             assert!(!rejected.reason.is_empty(), "{:?} without a reason", rejected.name);
             assert!(said.resources.iter().any(|it| it.name == rejected.name.name), "{:?}", rejected.name);
         }
-        for (name, resource) in taken.changed {
-            match resource {
-                Some(resource) => drop(self.resources.insert(name, resource)),
+        for (name, known) in taken.changed {
+            match known {
+                Some(known) => drop(self.resources.insert(name.clone(), known.resource(&name))),
                 None => assert!(self.resources.remove(&name).is_some(), "{name:?} went and was not there"),
             }
         }
