@@ -1,11 +1,8 @@
 //! The same at every system call that changes something, as strace sees them: no step hides one that is not survived.
-//!
-//! All of them take hours: with `EVERMESH_CRASH_PART=2/3` it is the second third.
 
-use std::{collections::BTreeSet, env, fs, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use crate::{
-    all,
     plane::{Kind, Plane, Task},
     points::{self, KILL, errors, kill_and_errors, points},
     strace::{Call, calls, disturbed, goes_on_or_tells, unlisted, without_threads},
@@ -124,17 +121,7 @@ fn a_start_that_gets_no_threads_does_all_itself() {
 fn survive(plane: &Plane, then: &'static str, faults: &[String]) {
     let calls = calls(plane, &plane.command(plane.change(then)));
     let chosen = points(&calls, faults, sample(plane.kind), 11);
-    let chosen = if all() { part(&chosen) } else { &chosen };
-    points::survive(plane, chosen, |call, fault| disturb(plane, then, call, fault));
-}
-
-/// What is asked for of all.
-fn part<T>(all: &[T]) -> &[T] {
-    let Ok(part) = env::var("EVERMESH_CRASH_PART") else { return all };
-    let (which, of) = part.split_once('/').unwrap();
-    let (which, of): (usize, usize) = (which.parse().unwrap(), of.parse().unwrap());
-    println!("part {which} of {of} of {}", all.len());
-    all.chunks(all.len().div_ceil(of)).nth(which - 1).unwrap_or_default()
+    points::survive(plane, &chosen, |call, fault| disturb(plane, then, call, fault));
 }
 
 fn disturb(plane: &Plane, then: &'static str, call: &Call, fault: &str) {

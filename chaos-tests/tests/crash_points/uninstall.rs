@@ -2,11 +2,9 @@
 
 use std::process::Command;
 
-use evermesh_chaos_tests::{binaries, faults::random, sandbox::Objects};
-use rand::RngExt;
+use evermesh_chaos_tests::{binaries, sandbox::Objects};
 
 use crate::{
-    all,
     plane::{Kind, Plane},
     points::{KILL, errors, points},
     strace::{Call, calls, disturbed, goes_on_or_tells},
@@ -21,13 +19,9 @@ fn a_removal_that_is_killed_at_any_call_goes_on_or_is_made_up_for() {
     let plane = Plane::new(Kind::Table);
     let calls = calls(&plane, &plane.uninstall());
     assert_eq!(plane.pinned(), Objects::default());
-    let mut random = random(13);
-    let chosen: Vec<&Call> = match all() {
-        true => calls.iter().collect(),
-        false => (0..SAMPLE).map(|_| &calls[random.random_range(0..calls.len())]).collect(),
-    };
-    let mut survival = Survival::of(chosen.iter().flat_map(|call| [call.name.as_str(); 2]));
-    for call in chosen {
+    let chosen = points(&calls, &[KILL.to_owned()], SAMPLE, 13);
+    let mut survival = Survival::of(chosen.iter().flat_map(|(call, _)| [call.name.as_str(); 2]));
+    for (call, _) in chosen {
         for again in [false, true] {
             plane.start();
             disturbed(&plane, call, KILL, &plane.uninstall());
