@@ -19,15 +19,27 @@ const ATTEMPTS: usize = 4;
 #[inline(always)]
 pub fn resolve(key: &FrontendKey) -> Resolved {
     match lookup(key) {
-        Lookup::Missing => match lookup(&FrontendKey::known_address(key.address)) {
-            Lookup::Missing => {
-                count(Counter::Elsewhere);
-                Resolved::Unknown
-            }
-            Lookup::Found(_) | Lookup::Raced => unless_stale(refuse),
-        },
+        Lookup::Missing => resolve_missing(key),
+        found => resolve_found(found),
+    }
+}
+
+/// Of a new virtual IP the keys come first. Where its mark is met, it may have come since the key was looked for, and the key has
+/// come before it.
+#[inline(always)]
+fn resolve_missing(key: &FrontendKey) -> Resolved {
+    if let Lookup::Missing = lookup(&FrontendKey::known_address(key.address)) {
+        count(Counter::Elsewhere);
+        return Resolved::Unknown;
+    }
+    resolve_found(lookup(key))
+}
+
+#[inline(always)]
+fn resolve_found(found: Lookup) -> Resolved {
+    match found {
         Lookup::Found(value) => unless_stale(|| Resolved::Service(value.service())),
-        Lookup::Raced => unless_stale(refuse),
+        Lookup::Missing | Lookup::Raced => unless_stale(refuse),
     }
 }
 

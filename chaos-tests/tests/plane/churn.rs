@@ -109,7 +109,7 @@ fn connect_all_the_time(stop: &AtomicBool, connects: &AtomicU64, failures: &Atom
 
 /// Takes the processor from the others in the middle of what they do: a program run that is held up is what a careless writer
 /// does not wait for.
-fn interrupt_all_the_time(stop: &AtomicBool) {
+pub fn interrupt_all_the_time(stop: &AtomicBool) {
     const PAUSE: Duration = Duration::from_micros(50);
     const HOLD: Duration = Duration::from_micros(100);
     while !stop.load(Ordering::Relaxed) {

@@ -7,6 +7,7 @@ mod adoption;
 mod agreement;
 mod bench;
 mod churn;
+mod coming;
 mod cuts;
 mod distribution;
 mod foreign;

@@ -48,6 +48,9 @@ struct Arguments {
     /// Changes of single workloads that each agent follows
     #[arg(long, default_value_t = 2_000)]
     changes: u32,
+    /// So many of these changes a second [default: 0.5 to 60 ms between two, by chance]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    changes_a_second: Option<u32>,
     /// Programs of agents that are compared, side by side [default: that of this build]
     #[arg(long, value_delimiter = ',')]
     agents: Vec<PathBuf>,
@@ -92,7 +95,7 @@ impl Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let Arguments { services, workloads, changes, .. } = &arguments;
+    let Arguments { services, workloads, changes, changes_a_second, .. } = &arguments;
     if arguments.wants(Part::Scale) {
         println!("{}", scale::measure(services)?);
     }
@@ -112,7 +115,7 @@ fn main() -> Result<()> {
         println!("following a control plane:\n{}", control_plane::measure(workloads)?);
     }
     if arguments.wants(Part::WholeAgent) {
-        let measured = whole_agent::measure(&arguments.agents()?, workloads, *changes)?;
+        let measured = whole_agent::measure(&arguments.agents()?, workloads, *changes, *changes_a_second)?;
         println!("a whole agent, one change:\n{measured}");
     }
     if arguments.wants(Part::Connect) {

@@ -60,12 +60,19 @@ const NO_AGENT: &str = "none, the same wake-ups";
 const MILESTONES: &str = "error,milestone=trace";
 
 /// A row for each agent and number of workloads, and one for the machine by itself. They run side by side and take turns.
-pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<String> {
+pub fn measure(
+    agents: &[PathBuf],
+    workloads: &[u32],
+    changes: u32,
+    changes_a_second: Option<u32>,
+) -> Result<String> {
     let (mut rows, mut of_legs) = (Vec::new(), Vec::new());
     let before = Processors::now()?;
     for &count in workloads {
-        let mut baseline = Baseline::new(count)?;
-        let mut nodes: Vec<_> = agents.iter().map(|agent| Node::new(agent, count)).collect::<Result<_>>()?;
+        let pauses = || Pauses::new(count, changes_a_second);
+        let mut baseline = Baseline::new(pauses())?;
+        let nodes = agents.iter().map(|agent| Node::new(agent, count, pauses()));
+        let mut nodes: Vec<_> = nodes.collect::<Result<_>>()?;
         for first in (0..changes).step_by(TURN as usize) {
             let turn = first..changes.min(first + TURN);
             nodes.iter_mut().try_for_each(|node| node.change(turn.clone()))?;
@@ -100,22 +107,47 @@ pub fn measure(agents: &[PathBuf], workloads: &[u32], changes: u32) -> Result<St
     Ok(format!("{rows}\nmeanwhile a host took away {stolen:.2} % of the processors' time\n{of_legs}"))
 }
 
+/// What lies between a change and the next one.
+enum Pauses {
+    ByChance(ChaCha8Rng),
+    Every(Duration),
+}
+
+impl Pauses {
+    fn new(seed: u32, changes_a_second: Option<u32>) -> Self {
+        match changes_a_second {
+            Some(rate) => Self::Every(Duration::from_secs(1) / rate),
+            None => Self::ByChance(ChaCha8Rng::seed_from_u64(seed.into())),
+        }
+    }
+
+    /// Waits for the moment of the next change. `last`: that of the one before.
+    fn pass(&mut self, last: Instant) -> Instant {
+        let next = match self {
+            Self::ByChance(random) => Instant::now() + Duration::from_micros(random.random_range(PAUSE_US)),
+            Self::Every(period) => last + *period,
+        };
+        sleep(next.saturating_duration_since(Instant::now()));
+        next
+    }
+}
+
 /// What the machine takes for the wake-ups alone, with the same pauses.
 struct Baseline {
     relay: Relay,
     took: Histogram<u64>,
-    pauses: ChaCha8Rng,
+    pauses: Pauses,
 }
 
 impl Baseline {
-    fn new(seed: u32) -> Result<Self> {
-        let pauses = ChaCha8Rng::seed_from_u64(seed.into());
+    fn new(pauses: Pauses) -> Result<Self> {
         Ok(Self { relay: Relay::new()?, took: Histogram::new(3)?, pauses })
     }
 
     fn pass(&mut self, turn: Range<u32>) -> Result<()> {
+        let mut last = Instant::now();
         for _ in turn {
-            sleep(Duration::from_micros(self.pauses.random_range(PAUSE_US)));
+            last = self.pauses.pass(last);
             self.took.record(us(self.relay.pass()?)?)?;
         }
         Ok(())
@@ -142,11 +174,11 @@ struct Node {
     workloads: u32,
     /// Responses before the first change.
     everything: usize,
-    pauses: ChaCha8Rng,
+    pauses: Pauses,
 }
 
 impl Node {
-    fn new(program: &Path, workloads: u32) -> Result<Self> {
+    fn new(program: &Path, workloads: u32, pauses: Pauses) -> Result<Self> {
         let sandbox = Sandbox::new()?;
         let (istiod, caller) = (Istiod::start(Config::default())?, Caller::new(&sandbox)?);
         istiod.put(Caller::service());
@@ -159,28 +191,20 @@ impl Node {
             Agent::start(program, &sandbox, &sandbox.bpffs(), source, sizes(workloads), MILESTONES)?;
         let obeyed = |seen: &Seen| seen.until_accepted(ADDRESS).len();
         let seen = istiod.wait_for("everything to be obeyed", |seen| obeyed(seen) > 0)?;
-        let (everything, pauses) = (obeyed(&seen), ChaCha8Rng::seed_from_u64(workloads.into()));
-        Ok(Self {
-            agent,
-            program: program.to_owned(),
-            istiod,
-            caller,
-            sandbox,
-            workloads,
-            everything,
-            pauses,
-        })
+        let (everything, program) = (obeyed(&seen), program.to_owned());
+        Ok(Self { agent, program, istiod, caller, sandbox, workloads, everything, pauses })
     }
 
     /// One workload after the other moves to another address.
     fn change(&mut self, numbers: Range<u32>) -> Result<()> {
-        let last = self.everything + numbers.end as usize;
+        let obeyed = self.everything + numbers.end as usize;
+        let mut last = Instant::now();
         for n in numbers {
-            sleep(Duration::from_micros(self.pauses.random_range(PAUSE_US)));
+            last = self.pauses.pass(last);
             self.istiod.put(workload(n * 7 % self.workloads, 1 + n * 7 / self.workloads));
         }
         self.istiod
-            .wait_for("the changes to be obeyed", |seen| seen.until_accepted(ADDRESS).len() >= last)?;
+            .wait_for("the changes to be obeyed", |seen| seen.until_accepted(ADDRESS).len() >= obeyed)?;
         Ok(())
     }
 
