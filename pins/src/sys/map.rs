@@ -2,6 +2,7 @@ use std::{
     io,
     mem::MaybeUninit,
     os::fd::{BorrowedFd, OwnedFd},
+    sync::OnceLock,
 };
 
 use aya_obj::generated::{bpf_attr, bpf_cmd, bpf_map_info};
@@ -135,10 +136,15 @@ fn element<K: Plain>(map: BorrowedFd<'_>, key: &K) -> bpf_attr {
     attr
 }
 
-/// How many values a per-CPU element has, from `/sys/devices/system/cpu/possible` ("0-3" or "0").
+/// How many values a per-CPU element has, from `/sys/devices/system/cpu/possible` ("0-3" or "0"). It is the same until the
+/// machine is started again.
 pub fn possible_cpus() -> io::Result<usize> {
+    static KNOWN: OnceLock<usize> = OnceLock::new();
+    if let Some(known) = KNOWN.get() {
+        return Ok(*known);
+    }
     let text = std::fs::read_to_string("/sys/devices/system/cpu/possible")?;
     let last = text.trim().rsplit(['-', ',']).next().and_then(|n| n.parse::<usize>().ok());
-    last.map(|n| n + 1)
-        .ok_or_else(|| io::Error::other(format!("/sys/devices/system/cpu/possible says {text:?}")))
+    let wrong = || io::Error::other(format!("/sys/devices/system/cpu/possible says {text:?}"));
+    last.map(|n| *KNOWN.get_or_init(|| n + 1)).ok_or_else(wrong)
 }
