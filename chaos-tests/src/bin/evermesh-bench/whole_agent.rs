@@ -109,7 +109,7 @@ pub fn measure(
 
 /// What lies between a change and the next one.
 enum Pauses {
-    ByChance(ChaCha8Rng),
+    ByChance(Box<ChaCha8Rng>),
     Every(Duration),
 }
 
@@ -117,7 +117,7 @@ impl Pauses {
     fn new(seed: u32, changes_a_second: Option<u32>) -> Self {
         match changes_a_second {
             Some(rate) => Self::Every(Duration::from_secs(1) / rate),
-            None => Self::ByChance(ChaCha8Rng::seed_from_u64(seed.into())),
+            None => Self::ByChance(Box::new(ChaCha8Rng::seed_from_u64(seed.into()))),
         }
     }
 
