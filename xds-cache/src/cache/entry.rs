@@ -25,7 +25,7 @@ const SYNCED: &[u8] = b"msynced";
 const WARN: u8 = b'w';
 const REFUSE: u8 = b'r';
 
-/// A change of the database; nothing takes the entry away.
+/// A change of the database: what an entry says from now on, or nothing, where it goes.
 pub(super) type Change = (Vec<u8>, Option<Value>);
 
 /// What an entry says.
