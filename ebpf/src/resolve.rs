@@ -16,31 +16,24 @@ pub enum Resolved {
 /// tells; a second look-up then finds the truth. Losing this race four times in a row is refused like an unknown port.
 const ATTEMPTS: usize = 4;
 
+/// Of a new virtual IP the keys come before its mark, and of one that goes the mark goes before the keys. A program that is held up
+/// between the two look-ups may have missed the key and then meet the mark: it looks again.
+const ROUNDS: usize = 2;
+
 #[inline(always)]
 pub fn resolve(key: &FrontendKey) -> Resolved {
-    match lookup(key) {
-        Lookup::Missing => resolve_missing(key),
-        found => resolve_found(found),
+    for _ in 0..ROUNDS {
+        match lookup(key) {
+            Lookup::Found(value) => return unless_stale(|| Resolved::Service(value.service())),
+            Lookup::Raced => return unless_stale(refuse),
+            Lookup::Missing => {}
+        }
+        if let Lookup::Missing = lookup(&FrontendKey::known_address(key.address)) {
+            count(Counter::Elsewhere);
+            return Resolved::Unknown;
+        }
     }
-}
-
-/// Of a new virtual IP the keys come first. Where its mark is met, it may have come since the key was looked for, and the key has
-/// come before it.
-#[inline(always)]
-fn resolve_missing(key: &FrontendKey) -> Resolved {
-    if let Lookup::Missing = lookup(&FrontendKey::known_address(key.address)) {
-        count(Counter::Elsewhere);
-        return Resolved::Unknown;
-    }
-    resolve_found(lookup(key))
-}
-
-#[inline(always)]
-fn resolve_found(found: Lookup) -> Resolved {
-    match found {
-        Lookup::Found(value) => unless_stale(|| Resolved::Service(value.service())),
-        Lookup::Missing | Lookup::Raced => unless_stale(refuse),
-    }
+    unless_stale(refuse)
 }
 
 /// What the tables say counts for as long as somebody keeps them.
