@@ -29,7 +29,7 @@ const REFUSE: u8 = b'r';
 pub(super) type Change = (Vec<u8>, Option<Value>);
 
 /// What an entry says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Bytes(Vec<u8>),
     /// A mesh may hold a hundred thousand: they are put into bytes when they are written.

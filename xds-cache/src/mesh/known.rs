@@ -8,7 +8,7 @@ use super::Name;
 use crate::{Demands, Meaning, Understood};
 
 /// A resource that is in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Known {
     /// As the control plane numbers it; may be empty.
     pub(super) version: SmolStr,
@@ -21,7 +21,7 @@ pub struct Known {
 }
 
 /// What it says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Part {
     Service(Arc<Service>),
     Workload { workload: Arc<Workload>, hostname: Option<SmolStr> },

@@ -86,7 +86,7 @@ fn the_same_again_changes_nothing_and_a_new_version_is_kept() {
     let mut mesh = mesh(vec![of_workload(workload("w1", [10, 0, 0, 1], &[]))]);
     let before = mesh.snapshot().clone();
     let same = of_workload(workload("w1", [10, 0, 0, 1], &[]));
-    assert!(mesh.take(said(vec![same.clone()])).changed.is_empty());
+    assert_eq!(mesh.take(said(vec![same.clone()])).changed, []);
     let taken = mesh.take(said(vec![Resource { version: "9".into(), ..same }]));
     assert_eq!(taken.changed.len(), 1);
     assert_eq!(mesh.versions(Kind::Address).next().unwrap().1, "9");
