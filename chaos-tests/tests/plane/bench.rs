@@ -7,7 +7,10 @@ use evermesh_chaos_tests::{
     sandbox::Sandbox,
     server::{Ports, ServerProcess},
 };
-use evermesh_loader::{Config, DataPlane, Started, TableSizes};
+use evermesh_loader::{
+    Config, DataPlane, Started, TableSizes,
+    tables::{self, State, TableWriter},
+};
 use evermesh_model::{Port, Protocol, Service, ServiceKey, Snapshot, VirtualIp, Workload, WorkloadUid};
 use evermesh_pins::{Enrolment, Inventory, PinDir, TablesView, host};
 
@@ -48,6 +51,14 @@ impl Bench {
 
     pub fn start(&self, snapshot: Option<&Snapshot>) -> (DataPlane, Started) {
         DataPlane::start(self.config(), snapshot).unwrap()
+    }
+
+    /// What the tables of the first generation hold, and who writes them.
+    pub fn tables(&self) -> (State, TableWriter) {
+        let inventory = Inventory::read(&self.pins()).unwrap();
+        let generation = &inventory.generations[&1];
+        let writer = TableWriter::new(|table| generation.tables.get(&table)).unwrap();
+        (tables::adopt(&TablesView::open(&self.pins(), 1, generation).unwrap()), writer)
     }
 
     pub fn enrol(&self, pod: &Pod) {

@@ -1,22 +1,18 @@
 //! Endpoints change thousands of times a second while sockets connect all the time: no connect finds a hole or
 //! another service's endpoint. And it would be noticed if the writer took a short cut.
 
-use std::{
-    net::UdpSocket,
-    process::Command,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{process::Command, time::Duration};
 
 use evermesh_loader::{
     barrier,
     tables::{self, Change, State, Store, TableWriter},
 };
 use evermesh_model::{Place, Snapshot, Workload, WorkloadUid};
-use evermesh_pins::{Inventory, TablesView};
 
-use crate::bench::{Bench, PORT, VIP4, inside, key, service_at};
+use crate::{
+    bench::{Bench, VIP4, key, service_at},
+    pressure::{Outcome, under_pressure},
+};
 
 /// Where the other service's endpoints are: a connect that is led there fails at once.
 const NOWHERE: &str = "203.0.113.0/24";
@@ -32,13 +28,6 @@ struct Discipline {
 }
 
 const PROPER: Discipline = Discipline { arrange: |_| {}, barrier: true, workloads: 80 };
-
-#[derive(Debug, Default)]
-struct Outcome {
-    changes: u64,
-    connects: u64,
-    failures: u64,
-}
 
 #[test]
 fn churn_is_not_noticed() {
@@ -74,72 +63,10 @@ fn churn(discipline: Discipline, at_most: Duration, enough: fn(&Outcome) -> bool
     bench.client.run(route).unwrap();
     drop(bench.start(Some(&mesh(&bench, 0, discipline.workloads))));
     bench.enrol(&bench.client);
-    let (stop, connects, failures) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    let changes = inside(&bench, &bench.client, || {
-        thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| connect_all_the_time(&stop, &connects, &failures));
-            }
-            for _ in 0..2 {
-                scope.spawn(|| interrupt_all_the_time(&stop));
-            }
-            let outcome = |changes| Outcome {
-                changes,
-                connects: connects.load(Ordering::Relaxed),
-                failures: failures.load(Ordering::Relaxed),
-            };
-            let changes =
-                change_all_the_time(&bench, discipline, at_most, |changes| enough(&outcome(changes)));
-            stop.store(true, Ordering::Relaxed);
-            changes
-        })
-    });
-    Outcome { changes, connects: connects.into_inner(), failures: failures.into_inner() }
-}
-
-fn connect_all_the_time(stop: &AtomicBool, connects: &AtomicU64, failures: &AtomicU64) {
-    let target = (VIP4, PORT);
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-    while !stop.load(Ordering::Relaxed) {
-        let failed = socket.connect(target).is_err();
-        connects.fetch_add(1, Ordering::Relaxed);
-        failures.fetch_add(failed.into(), Ordering::Relaxed);
-    }
-}
-
-/// Takes the processor from the others in the middle of what they do: a program run that is held up is what a careless writer
-/// does not wait for.
-pub fn interrupt_all_the_time(stop: &AtomicBool) {
-    const PAUSE: Duration = Duration::from_micros(50);
-    const HOLD: Duration = Duration::from_micros(100);
-    while !stop.load(Ordering::Relaxed) {
-        thread::sleep(PAUSE);
-        let began = Instant::now();
-        while began.elapsed() < HOLD {
-            std::hint::spin_loop();
-        }
-    }
-}
-
-fn change_all_the_time(
-    bench: &Bench,
-    discipline: Discipline,
-    at_most: Duration,
-    enough: impl Fn(u64) -> bool,
-) -> u64 {
-    let inventory = Inventory::read(&bench.pins()).unwrap();
-    let generation = &inventory.generations[&1];
-    let mut writer = TableWriter::new(|table| generation.tables.get(&table)).unwrap();
-    let mut state = tables::adopt(&TablesView::open(&bench.pins(), 1, generation).unwrap());
-    let meshes: Vec<Snapshot> = (0..7).map(|turn| mesh(bench, turn, discipline.workloads)).collect();
-    let started = Instant::now();
-    for (changes, mesh) in (1..).zip(meshes.iter().cycle()) {
-        change(&mut state, &mut writer, mesh, discipline);
-        if started.elapsed() > at_most || enough(changes) {
-            return changes;
-        }
-    }
-    0
+    let (mut state, mut writer) = bench.tables();
+    let meshes: Vec<Snapshot> = (0..7).map(|turn| mesh(&bench, turn, discipline.workloads)).collect();
+    let change = |number: usize| change(&mut state, &mut writer, &meshes[number % meshes.len()], discipline);
+    under_pressure(&bench, at_most, enough, |_| true, change)
 }
 
 fn change(state: &mut State, writer: &mut TableWriter, mesh: &Snapshot, discipline: Discipline) {

@@ -26,6 +26,7 @@ mod migration;
 mod orphans;
 mod picks;
 mod pods;
+mod pressure;
 mod rate;
 mod sockets;
 mod switch;

@@ -12,10 +12,9 @@ use std::{
 use evermesh_chaos_tests::faults;
 use evermesh_loader::{
     DataPlane, barrier,
-    tables::{self, Change, Store, TableWriter},
+    tables::{self, Change, Store},
 };
 use evermesh_model::{Place, Protocol, Snapshot};
-use evermesh_pins::{Inventory, TablesView};
 use evermesh_reference::history::{Mesh, NODE, Step, TARGET_PORTS};
 use rand::RngExt;
 
@@ -95,10 +94,7 @@ fn whoever_connects_meets_what_the_reference_says() {
 fn whoever_connects_notices_slots_that_come_too_late() {
     let (bench, plane) = ready();
     drop(plane);
-    let inventory = Inventory::read(&bench.pins()).unwrap();
-    let generation = &inventory.generations[&1];
-    let mut writer = TableWriter::new(|table| generation.tables.get(&table)).unwrap();
-    let mut state = tables::adopt(&TablesView::open(&bench.pins(), 1, generation).unwrap());
+    let (mut state, mut writer) = bench.tables();
     let course = run(&bench, HISTORIES, Duration::from_mins(2), |mesh, course| {
         let place = Place::of_node(NODE, mesh);
         let stores = tables::plan(&mut state, Change::everything(mesh, &place)).unwrap();
