@@ -1,17 +1,21 @@
 //! Random histories of meshes, planned and stored one store at a time on an image of the tables.
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use evermesh_abi::{Address, Endpoint, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_loader::{
     Lowered, TableSizes, lower_all,
-    tables::{self, At, Change, Meaning, MemoryTables, State, Store, TableRead as _},
+    tables::{self, At, Change, Meaning, MemoryTables, State, Store, TableRead},
 };
 use evermesh_model::{
     Algorithm, Balancing, Delta, Health, Passes, Place, Port, Protocol, Service, ServiceKey, Snapshot,
     VirtualIp, Workload, WorkloadUid,
 };
+use evermesh_pins::TableEntries;
 use proptest::prelude::*;
 
 static NOWHERE: LazyLock<Place> = LazyLock::new(Place::default);
@@ -21,7 +25,8 @@ const SIZES: TableSizes = TableSizes { services: 64, endpoints: 1024, ..TableSiz
 /// One service of a history: which virtual IPs, which ports, who stands behind it.
 #[derive(Clone, Debug)]
 struct Shape {
-    ipv4: bool,
+    /// Whatever another service has not taken before.
+    ipv4: Vec<u8>,
     ipv6: bool,
     ports: Vec<u16>,
     members: Vec<(u8, Health, u16)>,
@@ -36,7 +41,8 @@ fn shape() -> impl Strategy<Value = Shape> {
         prop_oneof![8 => Just(Health::Healthy), 1 => Just(Health::Unhealthy), 1 => Just(Health::Draining)];
     let members = prop::collection::vec((0u8..24, health, 8000u16..8003), 0..12);
     let algorithm = prop_oneof![4 => Just(Algorithm::Random), 1 => Just(Algorithm::RoundRobin)];
-    (any::<bool>(), any::<bool>(), ports, members, algorithm, any::<bool>()).prop_map(
+    let ipv4 = prop::sample::subsequence((0..6).collect::<Vec<u8>>(), 0..=2);
+    (ipv4, any::<bool>(), ports, members, algorithm, any::<bool>()).prop_map(
         |(ipv4, ipv6, ports, members, algorithm, unsaid)| Shape {
             ipv4,
             ipv6,
@@ -66,7 +72,12 @@ fn snapshot(shapes: &BTreeMap<u8, Shape>) -> Snapshot {
             workload.services = before.chain([(key(n), targets)]).collect();
         }
     }
-    let services = shapes.iter().map(|(&n, shape)| service(n, shape));
+    let mut taken = BTreeSet::new();
+    let services = shapes.iter().map(|(&n, shape)| {
+        let ipv4 = shape.ipv4.iter().copied().filter(|one| taken.insert(*one)).collect();
+        service(n, &Shape { ipv4, ..shape.clone() })
+    });
+    let services: Vec<_> = services.collect();
     Snapshot::new(services, workloads.into_values(), []).unwrap()
 }
 
@@ -78,7 +89,7 @@ fn service(n: u8, shape: &Shape) -> Service {
     let vip =
         |address: String| VirtualIp { network: String::new().into(), address: address.parse().unwrap() };
     let mut vips = Vec::new();
-    vips.extend(shape.ipv4.then(|| vip(format!("10.96.0.{}", n + 1))));
+    vips.extend(shape.ipv4.iter().map(|n| vip(format!("10.96.0.{}", n + 1))));
     vips.extend(shape.ipv6.then(|| vip(format!("fd00:96::{}", n + 1))));
     let protocols = vec![Protocol::Tcp, Protocol::Udp];
     let port = |&number: &u16| {
@@ -117,14 +128,86 @@ fn difference(state: &State, before: &Snapshot, after: &Snapshot) -> Change<'sta
     Change::of(state, Delta::between(before, after), after, &Place::default())
 }
 
+/// What a program met that was neither there nor came, if it was held up after it had looked a key up, in a history of meshes after some of
+/// which what was freed is used again.
+fn met_when_held_up(history: &[(Snapshot, bool)], arrange: impl Fn(&mut Vec<Store>)) -> Option<String> {
+    let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
+    let (mut states, mut held_up) = (vec![Meaning::default()], Vec::<(usize, Keys)>::new());
+    let mut before = None;
+    for (mesh, reclaim) in history {
+        let change = before.map_or_else(|| everything(mesh), |before| difference(&state, before, mesh));
+        let mut stores = tables::plan(&mut state, change).unwrap();
+        arrange(&mut stores);
+        before = Some(mesh);
+        let since = states.len() - 1;
+        states.push(Meaning::of_model(&lowered(mesh)));
+        for store in &stores {
+            if *store == Store::Barrier {
+                held_up.clear();
+            }
+            let keys = image.frontends();
+            if held_up.last().is_none_or(|(_, last)| *last != keys) {
+                held_up.push((since, keys));
+            }
+            assert!(image.store(store));
+            let met = |(since, keys): &(usize, Keys)| {
+                Meaning::of_tables(&HeldUp { keys, now: &image }).stray(&states[*since..])
+            };
+            if let Some(stray) = held_up.iter().find_map(met) {
+                return Some(format!("after {store:?}: {stray}"));
+            }
+        }
+        if *reclaim {
+            let retired = state.take_retired();
+            state.reuse(retired);
+            held_up.clear();
+        }
+    }
+    None
+}
+
+type Keys = Vec<(FrontendKey, FrontendValue)>;
+
+/// Tables as a program sees them that looked the key up earlier.
+struct HeldUp<'a> {
+    keys: &'a Keys,
+    now: &'a MemoryTables,
+}
+
+impl TableRead for HeldUp<'_> {
+    fn entries(&self) -> TableEntries {
+        self.now.entries()
+    }
+
+    fn service(&self, id: u32) -> Option<ServiceWord> {
+        self.now.service(id)
+    }
+
+    fn service_meta(&self, id: u32) -> Option<ServiceMeta> {
+        self.now.service_meta(id)
+    }
+
+    fn slot(&self, slot: u32) -> Option<u64> {
+        self.now.slot(slot)
+    }
+
+    fn endpoint(&self, id: u32) -> Option<Endpoint> {
+        self.now.endpoint(id)
+    }
+
+    fn frontends(&self) -> Keys {
+        self.keys.clone()
+    }
+}
+
 /// Performs the stores one by one; after each, the tables must mean the old or the new state.
 fn store_all(tables: &mut MemoryTables, stores: &[Store], after: &Snapshot) -> Result<(), String> {
-    let (before, after) = (Meaning::of_tables(tables), Meaning::of_model(&lowered(after)));
+    let states = [Meaning::of_tables(tables), Meaning::of_model(&lowered(after))];
     for store in stores {
         if !tables.store(store) {
             return Err(format!("{store:?} is beyond the table"));
         }
-        if let Some(stray) = Meaning::of_tables(tables).stray(&before, &after) {
+        if let Some(stray) = Meaning::of_tables(tables).stray(&states) {
             return Err(format!("after {store:?}: {stray}"));
         }
     }
@@ -152,6 +235,12 @@ proptest! {
             let retired = state.take_retired();
             state.reuse(retired);
         }
+    }
+
+    /// Whatever the history.
+    #[test]
+    fn whoever_is_held_up_reaches_what_there_was_or_is(history in prop::collection::vec((mesh(), any::<bool>()), 1..8)) {
+        prop_assert_eq!(met_when_held_up(&history, |_| ()), None);
     }
 
     /// Cut off after any store, read back and planned again, the tables come to hold the new state; read back
@@ -245,11 +334,16 @@ fn a_look_finds_what_belongs_to_nothing_up_to_the_end_of_large_tables() {
     let stray = |id| Store::Endpoint { id, record: Endpoint { service: 1, ..Endpoint::default() } };
     let named = |id| Store::ServiceMeta { id, meta: ServiceMeta { digest: 7, ..ServiceMeta::default() } };
     let word = |id| Store::Service { id, word: ServiceWord(1) };
-    for store in [stray(9), stray(20_000), named(9), named(20_000), word(9), word(20_000)] {
+    let says_still = |store: &Store| {
         let mut drifted = image.clone();
-        assert!(drifted.store(&store));
-        assert!(!says_what_was_planned(&drifted, &state), "{store:?}");
+        assert!(drifted.store(store));
+        says_what_was_planned(&drifted, &state)
+    };
+    for store in [stray(9), stray(20_000), named(9), named(20_000)] {
+        assert!(!says_still(&store), "{store:?}");
     }
+    // Of an id without a name it is what the last service left behind.
+    assert!(says_still(&word(9)));
 }
 
 /// What else could stand in the place of an element.
@@ -289,7 +383,7 @@ fn drifts(store: &Store) -> Vec<Store> {
             Store::SetFrontend { key, value: FrontendValue(value.0 ^ 1 << 32) },
             Store::SetFrontend { key: FrontendKey { port: key.port ^ 0x100, ..key }, value },
         ],
-        Store::RetireEndpoint { .. } | Store::RemoveFrontend { .. } => Vec::new(),
+        Store::RetireEndpoint { .. } | Store::RemoveFrontend { .. } | Store::Barrier => Vec::new(),
     }
 }
 
@@ -302,7 +396,7 @@ fn balanced(algorithm: Algorithm, members: std::ops::Range<u8>) -> Snapshot {
     let members = members.map(|n| (n, Health::Healthy, 8000)).collect();
     snapshot(&BTreeMap::from([(
         0,
-        Shape { ipv4: true, ipv6: false, ports: vec![80], members, algorithm, unsaid: false },
+        Shape { ipv4: vec![0], ipv6: false, ports: vec![80], members, algorithm, unsaid: false },
     )]))
 }
 
@@ -398,6 +492,55 @@ fn who_drains_loses_its_slot_and_keeps_its_record() {
     assert_eq!(tables::plan(&mut tables::adopt(&image), everything(&after)).unwrap(), []);
 }
 
+/// Two services of which each loses a virtual IP to the other, and all its endpoints.
+fn exchange_of_virtual_ips() -> [(Snapshot, bool); 2] {
+    let shape = |ipv4: [u8; 2], members: std::ops::Range<u8>| Shape {
+        ipv4: ipv4.into(),
+        ipv6: false,
+        ports: vec![80],
+        members: members.map(|n| (n, Health::Healthy, 8000)).collect(),
+        algorithm: Algorithm::Random,
+        unsaid: false,
+    };
+    let mesh = |one, other| (snapshot(&BTreeMap::from([(0, one), (1, other)])), false);
+    [mesh(shape([0, 1], 0..4), shape([2, 3], 4..8)), mesh(shape([0, 3], 8..12), shape([2, 1], 12..16))]
+}
+
+#[test]
+fn services_may_exchange_virtual_ips_while_both_change() {
+    let [(before, _), (after, _)] = exchange_of_virtual_ips();
+    let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
+    for mesh in [&before, &after, &before] {
+        let stores = tables::plan(&mut state, everything(mesh)).unwrap();
+        store_all(&mut image, &stores, mesh).unwrap();
+        assert_eq!(tables::check(&lowered(mesh), &image), Ok(()));
+    }
+    assert_eq!(met_when_held_up(&exchange_of_virtual_ips(), |_| ()), None);
+}
+
+/// The oracle of `whoever_is_held_up_reaches_what_there_was_or_is` sees a plan that does not wait.
+#[test]
+fn keys_that_are_not_waited_for_are_noticed() {
+    let hasty = |stores: &mut Vec<Store>| stores.retain(|store| *store != Store::Barrier);
+    assert!(met_when_held_up(&exchange_of_virtual_ips(), hasty).is_some());
+}
+
+/// And one that empties a service as soon as no key leads to it.
+#[test]
+fn a_service_that_is_emptied_at_once_is_noticed() {
+    let emptied = |store: Store| match store {
+        Store::ServiceMeta { id, meta: ServiceMeta { digest: 0, .. } } => {
+            vec![Store::Service { id, word: ServiceWord::EMPTY }, store]
+        }
+        other => vec![other],
+    };
+    let at_once = |stores: &mut Vec<Store>| *stores = stores.drain(..).flat_map(emptied).collect();
+    let [.., mesh] = exchange_of_virtual_ips();
+    let history = [mesh, (snapshot(&BTreeMap::new()), false)];
+    assert_eq!(met_when_held_up(&history, |_| ()), None);
+    assert!(met_when_held_up(&history, at_once).is_some());
+}
+
 #[test]
 fn a_full_table_is_named_with_what_to_do() {
     let sizes = TableSizes { services: 64, endpoints: 4, ..TableSizes::DEFAULT };
@@ -417,5 +560,5 @@ fn slots_written_after_the_word_are_noticed() {
     let mut stores = tables::plan(&mut state, everything(&after)).unwrap();
     stores.sort_by_key(|store| matches!(store, Store::Slot { .. }));
     let noticed = store_all(&mut image, &stores, &after).unwrap_err();
-    assert!(noticed.contains("before"), "{noticed}");
+    assert!(noticed.contains("not one of"), "{noticed}");
 }

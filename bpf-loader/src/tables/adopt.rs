@@ -51,30 +51,34 @@ impl<'a, T: TableRead> Adoption<'a, T> {
         }
     }
 
+    /// Without a name an id is free, whatever its word says.
     fn service(&mut self, id: u32) {
         let meta = self.tables.service_meta(id).unwrap_or_default();
         let word = self.tables.service(id).unwrap_or_default();
         if meta.digest == 0 || self.services.get(meta.digest).is_some() {
-            self.stray_service(id, meta, word);
+            if meta != ServiceMeta::default() {
+                self.strays.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });
+            }
             return;
         }
         let end = word.offset().saturating_add(word.count());
         let found: Vec<Option<u32>> = (word.offset()..end).map(|slot| self.member(id, slot)).collect();
         let slots: Vec<u32> = found.iter().flatten().copied().collect();
         let reserved = self.slots.reserve(word.offset(), word.count());
+        if !reserved {
+            self.others_with(word).for_each(|other| other.broken = true);
+        }
         let broken = !reserved || slots.len() != found.len();
         let word = if reserved { word } else { ServiceWord::EMPTY };
         slots.iter().for_each(|&endpoint| self.own(endpoint, id));
         self.services.insert(ServiceState { meta, word, slots, broken, ..ServiceState::new(id) });
     }
 
-    fn stray_service(&mut self, id: u32, meta: ServiceMeta, word: ServiceWord) {
-        if word != ServiceWord::EMPTY {
-            self.strays.push(Store::Service { id, word: ServiceWord::EMPTY });
-        }
-        if meta != ServiceMeta::default() {
-            self.strays.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });
-        }
+    /// Services that have some of these slots: whichever changed them would change them for both.
+    fn others_with(&mut self, word: ServiceWord) -> impl Iterator<Item = &mut ServiceState> {
+        let end = |word: ServiceWord| word.offset().saturating_add(word.count());
+        let meets = move |other: ServiceWord| other.offset() < end(word) && word.offset() < end(other);
+        self.services.iter_mut().filter(move |other| meets(other.word))
     }
 
     /// `None`: beyond the table, or no endpoint of this service.

@@ -1,6 +1,6 @@
 //! Whether the tables say what was planned, part by part: between two parts there is time for a change.
 
-use evermesh_abi::{FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_abi::{FrontendKey, FrontendValue, ServiceMeta};
 
 use super::{State, TableRead, state::ServiceState};
 
@@ -80,8 +80,7 @@ fn stands(service: &ServiceState, tables: &impl TableRead) -> bool {
 }
 
 fn is_free(id: u32, tables: &impl TableRead) -> bool {
-    let is_unnamed = tables.service_meta(id).unwrap_or_default() == ServiceMeta::default();
-    is_unnamed && tables.service(id).unwrap_or(ServiceWord::EMPTY) == ServiceWord::EMPTY
+    tables.service_meta(id).unwrap_or_default() == ServiceMeta::default()
 }
 
 /// Ids from there, and where to go on if that is not all.

@@ -84,16 +84,19 @@ impl Meaning {
         Self(meaning)
     }
 
-    /// The first destination that reaches neither what it reached `before` nor what it will reach `after`.
-    pub fn stray(&self, before: &Self, after: &Self) -> Option<String> {
-        let keys = self.0.keys().chain(before.0.keys()).chain(after.0.keys());
+    /// The first destination that reaches what it reaches in none of these states.
+    pub fn stray(&self, states: &[Self]) -> Option<String> {
         let same = |one: Option<&Target>, other: Option<&Target>| match (one, other) {
             (Some(one), Some(other)) => one.reaches_like(other),
             (one, other) => one.is_none() && other.is_none(),
         };
-        keys.map(|key| (key, self.0.get(key), before.0.get(key), after.0.get(key)))
-            .find(|(_, now, before, after)| !same(*now, *before) && !same(*now, *after))
-            .map(|(key, now, before, after)| format!("{key:?}: {now:?}, before {before:?}, after {after:?}"))
+        let is_stray = |key: &&FrontendKey| {
+            let now = self.0.get(*key);
+            !states.iter().any(|state| same(now, state.0.get(*key)))
+        };
+        let key = self.0.keys().chain(states.iter().flat_map(|state| state.0.keys())).find(is_stray)?;
+        let allowed: Vec<_> = states.iter().map(|state| state.0.get(key)).collect();
+        Some(format!("{key:?}: {:?}, not one of {allowed:?}", self.0.get(key)))
     }
 }
 

@@ -89,6 +89,7 @@ impl MemoryTables {
                 fits.then(|| self.frontends.insert(key, value)).is_some()
             }
             Store::RemoveFrontend { key } => self.frontends.remove(&key).is_some(),
+            Store::Barrier => true,
         }
     }
 }

@@ -57,6 +57,10 @@ impl Services {
         self.by_id.iter().flatten()
     }
 
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut ServiceState> {
+        self.by_id.iter_mut().flatten()
+    }
+
     /// In the order of their digests.
     pub fn by_digest(&self) -> impl Iterator<Item = &ServiceState> {
         let mut sorted: Vec<_> = self.iter().collect();

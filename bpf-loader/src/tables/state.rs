@@ -43,7 +43,7 @@ pub struct ServiceState {
     pub slots: Vec<u32>,
     /// Endpoints that have no slot and keep the flows they have.
     pub idle: Vec<u32>,
-    /// The slots are not what they should be: they are written anew elsewhere.
+    /// Slots or word are not what they should be, or nobody knows: they are written anew, the slots elsewhere.
     pub broken: bool,
     /// How its endpoints weigh.
     pub weighing: Weighing,
@@ -53,7 +53,7 @@ pub struct ServiceState {
 }
 
 impl ServiceState {
-    /// A service that nothing is written for yet.
+    /// A service that nothing is written for yet. The word may be that of whoever had the id before.
     pub fn new(id: u32) -> Self {
         Self {
             id,
@@ -61,7 +61,7 @@ impl ServiceState {
             word: ServiceWord::EMPTY,
             slots: Vec::new(),
             idle: Vec::new(),
-            broken: false,
+            broken: true,
             weighing: Weighing::Unknown,
             index: None,
         }

@@ -49,4 +49,7 @@ pub enum Store {
         /// Key.
         key: FrontendKey,
     },
+    /// Waits until every program run that began earlier has ended, 8 to 16 ms: it may have found a service by a key that has left it since,
+    /// and that service is about to change.
+    Barrier,
 }

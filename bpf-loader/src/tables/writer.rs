@@ -8,6 +8,7 @@ use evermesh_pins::{
 };
 
 use super::Store;
+use crate::barrier;
 
 /// The one way into the tables. A writable mapping is made only when there is something to write.
 #[derive(Debug)]
@@ -19,12 +20,18 @@ pub struct TableWriter {
 /// Why a store was not performed. The tables stand between the old and the new state, where every
 /// destination means one or the other; adopt them anew.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write to the table `{table}`: {source}")]
-pub struct WriteError {
-    /// Which table.
-    pub table: Table,
-    /// Why.
-    pub source: io::Error,
+pub enum WriteError {
+    /// A table could not be written to.
+    #[error("cannot write to the table `{table}`: {source}")]
+    Table {
+        /// Which.
+        table: Table,
+        /// Why.
+        source: io::Error,
+    },
+    /// Running programs could not be waited for.
+    #[error("cannot wait for running programs to end (membarrier): {0}")]
+    Barrier(#[source] io::Error),
 }
 
 #[derive(Debug)]
@@ -54,9 +61,9 @@ impl TableWriter {
     /// Writes to the tables that `pin` gives, in these ways.
     pub fn in_ways<'a>(pin: impl Fn(Table) -> Option<&'a MapPin>, ways: Ways) -> Result<Self, WriteError> {
         let open = |table| {
-            let missing = || WriteError { table, source: io::ErrorKind::NotFound.into() };
+            let missing = || WriteError::Table { table, source: io::ErrorKind::NotFound.into() };
             let pin = pin(table).ok_or_else(missing)?;
-            let fd = pin.fd.try_clone().map_err(|source| WriteError { table, source })?;
+            let fd = pin.fd.try_clone().map_err(|source| WriteError::Table { table, source })?;
             Ok(MapPin { fd, info: pin.info })
         };
         let maps = Maps {
@@ -127,7 +134,7 @@ fn set_frontends(maps: &Maps, run: &[Store]) -> Result<(), WriteError> {
         })
     };
     let done = if run.len() < WORTH_A_THREAD { set(run) } else { set_both(run.split_at(run.len() / 2)) };
-    done.map_err(|source| WriteError { table: Table::Frontends, source })
+    done.map_err(|source| WriteError::Table { table: Table::Frontends, source })
 }
 
 impl Mapped {
@@ -142,14 +149,15 @@ impl Mapped {
 }
 
 fn writable<T: sys::Element>(maps: &Maps, table: Table, pin: &MapPin) -> Result<WriteMapping<T>, WriteError> {
-    maps.ways.write(table, pin).map_err(|source| WriteError { table, source })
+    maps.ways.write(table, pin).map_err(|source| WriteError::Table { table, source })
 }
 
 fn perform(maps: &Maps, mapped: &Mapped, store: &Store) -> Result<(), WriteError> {
-    let frontends =
-        |result: io::Result<()>| result.map_err(|source| WriteError { table: Table::Frontends, source });
+    let frontends = |result: io::Result<()>| {
+        result.map_err(|source| WriteError::Table { table: Table::Frontends, source })
+    };
     let inside = |table, stored: bool| {
-        let beyond = || WriteError { table, source: io::ErrorKind::InvalidInput.into() };
+        let beyond = || WriteError::Table { table, source: io::ErrorKind::InvalidInput.into() };
         stored.then_some(()).ok_or_else(beyond)
     };
     match *store {
@@ -166,5 +174,6 @@ fn perform(maps: &Maps, mapped: &Mapped, store: &Store) -> Result<(), WriteError
         Store::RemoveFrontend { key } => {
             frontends(sys::map_delete(maps.frontends.fd.as_fd(), &key).map(drop))
         }
+        Store::Barrier => barrier().map_err(WriteError::Barrier),
     }
 }

@@ -93,19 +93,17 @@ impl Node {
         let mut stores = tables::plan(&mut self.state, change).unwrap();
         (self.mistake.stores)(&mut stores);
         match self.watched && stores.len() < A_MAGLEV_TABLE {
-            true => {
-                self.store_and_watch(&stores, &Meaning::of_model(&lower_all(&snapshot, &place).collect()))
-            }
+            true => self.store_and_watch(&stores, Meaning::of_model(&lower_all(&snapshot, &place).collect())),
             false => stores.iter().for_each(|store| self.store(store)),
         }
         self.applied = Some((snapshot, place));
     }
 
-    fn store_and_watch(&mut self, stores: &[Store], after: &Meaning) {
-        let before = Meaning::of_tables(&self.image);
+    fn store_and_watch(&mut self, stores: &[Store], after: Meaning) {
+        let states = [Meaning::of_tables(&self.image), after];
         for store in stores {
             self.store(store);
-            let stray = || Meaning::of_tables(&self.image).stray(&before, after);
+            let stray = || Meaning::of_tables(&self.image).stray(&states);
             self.stray = self.stray.take().or_else(stray);
         }
     }

@@ -20,6 +20,13 @@ fn mappings() -> (usize, usize) {
     (lines().filter(|line| !writable(line)).count(), lines().filter(writable).count())
 }
 
+/// A service that has slots.
+fn a_service(view: &TablesView) -> u32 {
+    let is_named = |id: u32| view.service_meta(id).is_some_and(|meta| meta.digest != 0);
+    let has_slots = |id: u32| view.service(id).is_some_and(|word| word.count() > 0);
+    (1..view.entries().services).find(|id| is_named(*id) && has_slots(*id)).unwrap()
+}
+
 #[test]
 fn a_fresh_node_gets_every_hook_and_a_generation() {
     let bench = Bench::new();
@@ -124,8 +131,7 @@ fn a_look_finds_drift_in_any_table_and_takes_no_change_for_it() {
     for drift in drifts {
         plane.apply(&bench.mesh(2)).unwrap();
         let view = TablesView::open(&bench.pins(), 1, pins).unwrap();
-        let has_slots = |id: &u32| view.service(*id).unwrap().count() > 0;
-        let id = (1..view.entries().services).find(has_slots).unwrap();
+        let id = a_service(&view);
         let slot = view.service(id).unwrap().offset();
         let drift = drift(id, slot, u32::try_from(view.slot(slot).unwrap()).unwrap());
         let mut vandal = TableWriter::new(|table| pins.tables.get(&table)).unwrap();
@@ -157,8 +163,7 @@ fn what_was_laid_is_known_again_until_a_word_of_any_table_is_another_one() {
         let mut vandal = TableWriter::new(|table| inventory.generations[&1].tables.get(&table)).unwrap();
         // What is mended may stand elsewhere.
         let view = TablesView::open(&bench.pins(), 1, &inventory.generations[&1]).unwrap();
-        let holds_some = |id: &u32| view.service(*id).is_some_and(|word| word.count() > 0);
-        let id = (1..view.entries().services).find(holds_some).unwrap();
+        let id = a_service(&view);
         let slot = view.service(id).unwrap().offset();
         let endpoint = u32::try_from(view.slot(slot).unwrap()).unwrap();
         let record = Endpoint { port: 7, ..view.endpoint(endpoint).unwrap() };

@@ -46,10 +46,10 @@ impl Tables {
 
     /// Stores one by one; after each, every destination reaches its old or its new endpoints.
     fn store(&mut self, stores: &[Store], before: &Snapshot, after: &Snapshot) {
-        let [before, after] = [before, after].map(|mesh| Meaning::of_model(&lowered(mesh)));
+        let states = [before, after].map(|mesh| Meaning::of_model(&lowered(mesh)));
         for store in stores {
             self.writer.execute(std::slice::from_ref(store)).unwrap();
-            assert_eq!(self.meaning().stray(&before, &after), None, "after {store:?}");
+            assert_eq!(self.meaning().stray(&states), None, "after {store:?}");
         }
     }
 }

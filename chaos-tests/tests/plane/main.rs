@@ -28,6 +28,7 @@ mod picks;
 mod pods;
 mod pressure;
 mod rate;
+mod replaced;
 mod sockets;
 mod switch;
 mod trial;

@@ -189,7 +189,6 @@ impl Layout<'_> {
         let stores = (at..).zip(&slots).map(|(slot, &endpoint)| Store::Slot { slot, endpoint });
         self.plan.stores.extend(stores);
         self.service.slots = slots;
-        self.service.broken = false;
         self.set_word(at, new);
         self.state.retired.slots.push((offset, old));
         Ok(())
@@ -201,8 +200,9 @@ impl Layout<'_> {
             (0, _) => ServiceWord::EMPTY,
             (_, algorithm) => ServiceWord::new(algorithm, offset, count),
         };
-        if self.service.word != word {
+        if self.service.word != word || self.service.broken {
             self.service.word = word;
+            self.service.broken = false;
             self.plan.stores.push(Store::Service { id: self.service.id, word });
         }
     }

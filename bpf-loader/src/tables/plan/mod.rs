@@ -4,7 +4,7 @@ use std::{
     mem,
 };
 
-use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
+use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta};
 use evermesh_model::{Delta, Place, ServiceKey, Snapshot};
 use evermesh_pins::Table;
 
@@ -15,6 +15,7 @@ use super::{
 use crate::lower::{Lowered, LoweredPort, MemberChange, lower, lower_members};
 
 mod ahead;
+mod aside;
 mod exchange;
 mod layout;
 mod maglev;
@@ -87,8 +88,8 @@ impl Full {
 }
 
 /// The stores that lead from `state` to `change`, in an order in which every prefix leaves each destination
-/// meaning what it meant or what it will: keys that go first of all, records before slots, slots before the service's
-/// word, services before their keys, and services that no key leads to last.
+/// meaning what it meant or what it will: keys that go or step aside first of all, records before
+/// slots, slots before the service's word, words before names, services before their keys, and services that no key leads to last.
 pub fn plan(state: &mut State, change: Change<'_>) -> Result<Vec<Store>, Full> {
     let mut stores = Vec::new();
     plan_in_parts(state, change, |part| {
@@ -119,7 +120,10 @@ pub fn plan_in_parts<E: From<Full>>(
         false => {
             let services = wanted.all();
             services.iter().for_each(|(_, lowered)| gone.keep(lowered));
-            plan.remove_frontends(state, &gone);
+            let removed = plan.remove_frontends(state, &gone);
+            if aside::step_aside(&mut plan, state, &services, &mut gone)? || removed {
+                plan.stores.push(Store::Barrier);
+            }
             Wanted::These(services)
         }
     };
@@ -251,12 +255,12 @@ impl Plan {
             Some(service) => service,
             None => ServiceState::new(state.service_ids.take().ok_or(Full::of(Table::Services))?),
         };
-        if service.meta != port.meta {
-            service.meta = port.meta;
-            self.stores.push(Store::ServiceMeta { id: service.id, meta: port.meta });
-        }
         members::update(self, state, &mut service, port)?;
         let id = service.id;
+        if service.meta != port.meta {
+            service.meta = port.meta;
+            self.stores.push(Store::ServiceMeta { id, meta: port.meta });
+        }
         state.services.insert(service);
         Ok(id)
     }
@@ -291,25 +295,30 @@ impl Plan {
         Ok(())
     }
 
-    /// The mark of a known address goes before the keys: a port that is going is refused by neither.
-    fn remove_frontends(&mut self, state: &mut State, gone: &Gone) {
+    /// The mark of a known address goes before the keys: a port that is going is refused by neither. Whether a key went that led
+    /// to a service which stands.
+    fn remove_frontends(&mut self, state: &mut State, gone: &Gone) -> bool {
         for &address in &gone.addresses {
             if state.addresses.remove(&address) {
                 self.stores.push(Store::RemoveFrontend { key: FrontendKey::known_address(address) });
             }
         }
+        let mut left = false;
         for &key in &gone.frontends {
-            if state.frontends.remove(&key).is_some() {
+            if let Some(value) = state.frontends.remove(&key) {
                 self.stores.push(Store::RemoveFrontend { key });
+                let from = state.services.of_id(value.service());
+                left |= from.is_some_and(|from| !gone.digests.contains(&from.meta.digest));
             }
         }
+        left
     }
 
-    /// No key leads to this service any more.
+    /// No key leads to this service any more. Its word stays until the id is another service's: a program run that found the key
+    /// before may be about to read it.
     fn dismantle(&mut self, state: &mut State, digest: u64) {
         let Some(service) = state.services.remove(digest) else { return };
         let (id, word) = (service.id, service.word);
-        self.stores.push(Store::Service { id, word: ServiceWord::EMPTY });
         self.stores.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });
         for endpoint in service.members() {
             self.retire_endpoint(state, endpoint);
