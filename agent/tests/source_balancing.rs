@@ -59,7 +59,7 @@ fn workload() -> impl Strategy<Value = Workload> {
         Workload {
             node: node.into(),
             cluster: cluster.into(),
-            locality,
+            locality: locality.into(),
             health,
             capacity,
             revision: revision.into(),
@@ -106,5 +106,5 @@ fn without_a_word_everything_is_default() {
     let loaded = load(&json!({ "services": [service], "workloads": [workload] }));
     assert_eq!(loaded.snapshot.services().next().unwrap().balancing, Balancing::default());
     let read = loaded.snapshot.workloads().next().unwrap();
-    assert_eq!((read.capacity, &read.locality, read.health), (1, &Locality::default(), Health::Healthy));
+    assert_eq!((read.capacity, &*read.locality, read.health), (1, &Locality::default(), Health::Healthy));
 }

@@ -78,7 +78,7 @@ fn a_file_as_ztunnel_reads_it() {
     assert_eq!(cart.vips.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.2.0.1", "east/10.2.0.1"]);
     let locality = Locality { region: "eu".into(), zone: "eu-1".into(), subzone: "rack-2".into() };
     assert_eq!(
-        (&*all.cluster, &all.locality, all.capacity, &*all.revision),
+        (&*all.cluster, &*all.locality, all.capacity, &*all.revision),
         ("Kubernetes", &locality, 4, "3")
     );
     let (scopes, health_policy) = (vec![Scope::Zone, Scope::Node], HealthPolicy::AllowAll);

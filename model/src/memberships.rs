@@ -1,24 +1,30 @@
-use std::{collections::BTreeMap, mem, ops::Deref};
+use std::{
+    collections::BTreeMap,
+    hash::{Hash, Hasher},
+    ops::Deref,
+    sync::Arc,
+};
 
 use litemap::LiteMap;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{Names, ServiceKey};
 
 /// The services that a workload stands behind, each with the ports on which it deviates: service port to target port.
 ///
-/// Most workloads stand behind one service, so it is a sorted vector without room to spare.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+/// Workloads of one service say the same, which is in memory once for all of those that [share](Names) it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 // In this order: the flag stands beside what else is read of each of a million workloads.
 #[repr(C)]
 pub struct Memberships {
-    #[serde(skip)]
     deviates: bool,
-    services: Services,
+    /// `None`: there are none.
+    services: Option<Arc<Services>>,
 }
 
 type Services = LiteMap<ServiceKey, BTreeMap<u16, u16>>;
+
+static NONE: Services = LiteMap::new();
 
 impl Memberships {
     /// Whether there is any port on which the workload deviates. Most have none, which is known without a look at each service.
@@ -26,17 +32,35 @@ impl Memberships {
         self.deviates
     }
 
-    pub(crate) fn share_names(&mut self, names: &mut Names) {
-        let mut sorted = mem::take(&mut self.services).into_tuple_vec();
-        sorted.iter_mut().for_each(|(key, _)| key.share_names(names));
-        self.services = LiteMap::from_sorted_store_unchecked(sorted);
+    /// With names that others may share.
+    pub(crate) fn with_names(&self, names: &mut Names) -> Self {
+        let shared = |(key, ports): (&ServiceKey, &BTreeMap<u16, u16>)| {
+            let mut key = key.clone();
+            key.share_names(names);
+            (key, ports.clone())
+        };
+        self.iter().map(shared).collect()
     }
 
     fn exactly(services: Services) -> Self {
         let mut sorted = services.into_tuple_vec();
         sorted.shrink_to_fit();
         let deviates = sorted.iter().any(|(_, ports)| !ports.is_empty());
-        Self { services: LiteMap::from_sorted_store_unchecked(sorted), deviates }
+        let services = (!sorted.is_empty()).then(|| Arc::new(LiteMap::from_sorted_store_unchecked(sorted)));
+        Self { services, deviates }
+    }
+}
+
+impl Hash for Memberships {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len().hash(state);
+        self.iter().for_each(|entry| entry.hash(state));
+    }
+}
+
+impl Serialize for Memberships {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (**self).serialize(serializer)
     }
 }
 
@@ -50,7 +74,7 @@ impl Deref for Memberships {
     type Target = LiteMap<ServiceKey, BTreeMap<u16, u16>>;
 
     fn deref(&self) -> &Self::Target {
-        &self.services
+        self.services.as_deref().unwrap_or(&NONE)
     }
 }
 

@@ -1,10 +1,17 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use smol_str::SmolStr;
 
-/// Names that are in memory once each, however many workloads say them. Short ones are not: they stand where they are said.
+use crate::{Locality, Memberships};
+
+/// Names that are in memory once each, however many workloads say them, and so is where workloads run and what services they stand behind.
+/// Short names are not: they stand where they are said.
 #[derive(Clone, Debug, Default)]
-pub struct Names(HashSet<SmolStr>);
+pub struct Names {
+    names: HashSet<SmolStr>,
+    localities: HashSet<Arc<Locality>>,
+    memberships: HashSet<Memberships>,
+}
 
 impl Names {
     /// Lets a name share the memory of the same one that was said first.
@@ -12,20 +19,41 @@ impl Names {
         if !name.is_heap_allocated() {
             return;
         }
-        match self.0.get(name) {
+        match self.names.get(name) {
             Some(first) => name.clone_from(first),
-            None => drop(self.0.insert(name.clone())),
+            None => drop(self.names.insert(name.clone())),
+        }
+    }
+
+    /// Lets a locality share the memory of the same one that was said first.
+    pub(crate) fn share_locality(&mut self, locality: &mut Arc<Locality>) {
+        match self.localities.get(locality) {
+            Some(first) => locality.clone_from(first),
+            None => drop(self.localities.insert(locality.clone())),
+        }
+    }
+
+    /// Lets memberships share the memory of the same ones that were said first, and the names in them.
+    pub(crate) fn share_memberships(&mut self, memberships: &mut Memberships) {
+        match self.memberships.get(memberships) {
+            Some(first) => memberships.clone_from(first),
+            None => {
+                *memberships = memberships.with_names(self);
+                self.memberships.insert(memberships.clone());
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ptr;
+
     use super::*;
     use crate::samples;
 
     #[test]
-    fn workloads_of_one_service_share_its_long_name() {
+    fn workloads_share_a_long_name_and_their_services() {
         let hostname = format!("{}.svc.cluster.local", "web".repeat(9));
         let mut names = Names::default();
         let [one, other] = ["w1", "w2"].map(|uid| {
@@ -35,6 +63,11 @@ mod tests {
         });
         let name = |workload: &crate::Workload| workload.services.keys().next().unwrap().hostname.as_ptr();
         assert_eq!(name(&one), name(&other));
+        let mut both = samples::workload("w3", &["db", &hostname]);
+        both.share_names(&mut names);
+        assert_eq!(both.services.get(&samples::key(&hostname)), one.services.get(&samples::key(&hostname)));
+        assert_eq!(both.services.last().unwrap().0.hostname.as_ptr(), name(&one));
+        assert!(ptr::eq(&*one.services, &*other.services) && ptr::eq(&*one.locality, &*other.locality));
         assert_eq!(one.services, samples::workload("w1", &[&hostname]).services);
     }
 }

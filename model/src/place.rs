@@ -73,7 +73,8 @@ mod tests {
     use crate::samples;
 
     fn on(node: &str, uid: &str, region: &str, zone: &str) -> Workload {
-        let locality = Locality { region: region.into(), zone: zone.into(), subzone: SmolStr::default() };
+        let locality =
+            Locality { region: region.into(), zone: zone.into(), subzone: SmolStr::default() }.into();
         Workload { node: node.into(), locality, ..samples::workload(uid, &[]) }
     }
 

@@ -101,7 +101,7 @@ fn workloads() -> impl Strategy<Value = Vec<Workload>> {
             let ports: BTreeMap<_, _> = target.map(|to| (80, to)).into_iter().collect();
             let services = hosts.iter().map(|host| (key(host), ports.clone())).collect();
             let named = workload(&format!("w{number}"), &[]);
-            Workload { services, health, locality, capacity, revision, ..named }
+            Workload { services, health, locality: locality.into(), capacity, revision, ..named }
         };
         all.into_iter().map(named).collect()
     })

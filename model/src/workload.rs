@@ -1,4 +1,4 @@
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -99,7 +99,7 @@ pub struct Workload {
     /// Cluster it runs in; may be empty.
     pub cluster: SmolStr,
     /// Where it runs.
-    pub locality: Locality,
+    pub locality: Arc<Locality>,
     /// Canonical revision: what a service's `split` goes by; may be empty.
     pub revision: SmolStr,
 }
@@ -113,7 +113,7 @@ impl Default for Workload {
             addresses: Addresses::new(),
             node: SmolStr::default(),
             cluster: SmolStr::default(),
-            locality: Locality::default(),
+            locality: Arc::default(),
             network: SmolStr::default(),
             health: Health::default(),
             withheld: false,
@@ -138,11 +138,11 @@ impl Workload {
 
     /// Lets the names that it has in common with other workloads share their memory.
     pub fn share_names(&mut self, names: &mut Names) {
-        let Locality { region, zone, subzone } = &mut self.locality;
-        let Self { network, namespace, node, cluster, revision, services, .. } = self;
-        let common = [network, namespace, node, cluster, region, zone, subzone, revision];
+        let Self { network, namespace, node, cluster, locality, revision, services, .. } = self;
+        let common = [network, namespace, node, cluster, revision];
         common.into_iter().for_each(|name| names.share(name));
-        services.share_names(names);
+        names.share_locality(locality);
+        names.share_memberships(services);
     }
 
     /// For people: names need not be unique.

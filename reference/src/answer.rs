@@ -136,7 +136,7 @@ mod tests {
         Workload {
             uid: WorkloadUid::new(n.to_string()),
             addresses: vec![IpAddr::from([10, 244, 0, n])].into(),
-            locality: Locality { zone: zone.into(), ..Locality::default() },
+            locality: Locality { zone: zone.into(), ..Locality::default() }.into(),
             revision: revision.into(),
             services: [(service(Balancing::default()).key, BTreeMap::new())].into(),
             ..Workload::default()

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use evermesh_model::{Health, Locality, ServiceKey, Workload, WorkloadUid};
 
@@ -36,7 +36,7 @@ pub(super) fn workload(node: &Node<'_>, path: &Path<'_>, report: &mut Report) ->
         addresses: addresses?.into_iter().collect(),
         node: node.unwrap_or_default().into(),
         cluster: cluster.unwrap_or_default().into(),
-        locality: locality.unwrap_or_default(),
+        locality: Arc::new(locality.unwrap_or_default()),
         network: network.unwrap_or_default().into(),
         health: health.unwrap_or_default(),
         capacity: capacity.unwrap_or(1),

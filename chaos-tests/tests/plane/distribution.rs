@@ -72,7 +72,7 @@ fn canary(stable: u32, canary: u32) -> Balancing {
 
 fn meshes() -> [(&'static str, Snapshot); 7] {
     let in_zone = |n: u8, zone: &str, node: &str| Workload {
-        locality: Locality { zone: zone.into(), ..Locality::default() },
+        locality: Locality { zone: zone.into(), ..Locality::default() }.into(),
         node: node.into(),
         ..workload(n)
     };

@@ -42,7 +42,8 @@ fn move_to(workload: &mut Workload, number: u32) {
         region: name(["r1", "r1", ""], 8).into(),
         zone: name(["z1", "z2", ""], 12).into(),
         subzone: name(["s1", "s2", ""], 16).into(),
-    };
+    }
+    .into();
 }
 
 fn memberships(number: u32) -> BTreeMap<ServiceKey, BTreeMap<u16, u16>> {

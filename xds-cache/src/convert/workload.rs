@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use evermesh_model::{Addresses, Health, Locality, Memberships, ServiceKey, SmolStr, Workload, WorkloadUid};
 use evermesh_proto::workload::{self as wire, TunnelProtocol, WorkloadStatus, application_tunnel};
@@ -57,7 +57,7 @@ impl Conversion {
             addresses,
             node: node.into(),
             cluster: cluster_id.into(),
-            locality: locality.map(place).unwrap_or_default(),
+            locality: Arc::new(locality.map(place).unwrap_or_default()),
             network: self.network(network),
             health: health(status)?,
             capacity: capacity.unwrap_or(1),

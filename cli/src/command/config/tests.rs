@@ -56,7 +56,7 @@ fn mesh() -> (Vec<Service>, Vec<Workload>) {
     ];
     let at = |zone: &str, node: &str, workload| Workload {
         node: node.into(),
-        locality: Locality { zone: zone.into(), ..Locality::default() },
+        locality: Locality { zone: zone.into(), ..Locality::default() }.into(),
         ..workload
     };
     let workloads = vec![
