@@ -100,6 +100,7 @@ impl Inventory {
     /// Reads all pins. A directory that does not exist is an empty one.
     pub fn read(pins: &PinDir) -> Result<Self, InventoryError> {
         let mut inventory = Self { live: live(pins)?, ..Self::default() };
+        note_others(pins.root(), &PinDir::IN_ROOT, &mut inventory.oddities)?;
         inventory.frozen = maps(&pins.frozen(), &Table::FROZEN, &mut inventory.oddities)?;
         inventory.phase = phase(pins, inventory.frozen.get(&Table::Control))?;
         for (name, path) in entries(&pins.links())? {
@@ -155,6 +156,8 @@ impl GenerationPins {
 
     fn read_noting(pins: &PinDir, number: u32, oddities: &mut Vec<Finding>) -> Result<Self, InventoryError> {
         let mut generation = Self::default();
+        note_others(&pins.generation(number), &PinDir::IN_GENERATION, oddities)?;
+        note_others(&pins.bridge(number), &BridgeEnd::ALL.map(BridgeEnd::name), oddities)?;
         let path = pins.manifest(number);
         if path.exists() {
             match open(&path)? {
@@ -180,6 +183,17 @@ fn phase(pins: &PinDir, control: Option<&MapPin>) -> Result<u64, InventoryError>
     let word = sys::map_lookup::<u32, u64>(pin.fd.as_fd(), &PHASE);
     let path = pins.frozen_map(Table::Control);
     Ok(word.map_err(read("read the phase from", &path))?.unwrap_or(PHASE_STEADY))
+}
+
+/// Whatever has another name than these.
+fn note_others(
+    directory: &Path,
+    expected: &[&str],
+    oddities: &mut Vec<Finding>,
+) -> Result<(), InventoryError> {
+    let others = entries(directory)?.into_iter().filter(|(name, _)| !expected.contains(&name.as_str()));
+    oddities.extend(others.map(|(_, path)| Finding::foreign(path)));
+    Ok(())
 }
 
 /// The maps in a directory that holds these.

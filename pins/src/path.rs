@@ -10,6 +10,12 @@ impl PinDir {
     /// What a generation's manifest is called in its directory.
     pub const MANIFEST: &str = "manifest";
 
+    /// What stands in the directory.
+    pub(crate) const IN_ROOT: [&str; 5] = ["links", "frozen", "gen", "live", "live_next"];
+
+    /// What stands in a generation's directory.
+    pub(crate) const IN_GENERATION: [&str; 5] = [Self::MANIFEST, "tables", "programs", "frozen", "bridge"];
+
     /// `root` need not exist yet; its parent must lie in a bpffs.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self(root.into())
@@ -118,12 +124,11 @@ impl PinDir {
 
     /// Every place below the directory where this release may pin something or make a directory; `*` stands for any generation.
     pub fn places() -> Vec<String> {
-        let mut places: Vec<String> =
-            ["links", "frozen", "gen", "live", "live_next"].map(str::to_owned).into();
+        let mut places: Vec<String> = Self::IN_ROOT.map(str::to_owned).into();
         places.extend(Hook::ALL.map(|hook| format!("links/{}", hook.name())));
         places.extend(Table::FROZEN.map(|table| format!("frozen/{table}")));
-        let of_generation = ["", "/manifest", "/tables", "/programs", "/frozen", "/bridge"];
-        places.extend(of_generation.map(|place| format!("gen/*{place}")));
+        places.push("gen/*".to_owned());
+        places.extend(Self::IN_GENERATION.map(|place| format!("gen/*/{place}")));
         places.extend(Table::OF_GENERATION.map(|table| format!("gen/*/tables/{table}")));
         places.extend(Table::BROUGHT.map(|table| format!("gen/*/frozen/{table}")));
         places.extend(Hook::ALL.map(|hook| format!("gen/*/programs/{}", hook.name())));

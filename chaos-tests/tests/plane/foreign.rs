@@ -30,7 +30,12 @@ fn a_start_goes_on_over_what_hooks_nothing_of_its_own_and_names_it() {
     for (pin, odd) in &odd {
         fs::hard_link(pin, odd).unwrap();
     }
-    let directories = [pins.generations().join("directory"), pins.frozen().join("directory")];
+    let directories = [
+        pins.root().join("directory"),
+        pins.generations().join("directory"),
+        pins.generation(1).join("directory"),
+        pins.frozen().join("directory"),
+    ];
     directories.iter().for_each(|path| fs::create_dir(path).unwrap());
     let (mut plane, started) = bench.start(Some(&mesh));
     assert_eq!((&started.how, started.applied.writes), (&How::Adopted, 0));

@@ -66,6 +66,19 @@ fn tables_take_what_was_said_before_they_were_made() {
 }
 
 #[test]
+fn a_pin_that_is_nobodys_is_named() {
+    let sandbox = Sandbox::new();
+    let _running = sandbox.start();
+    let leaked = sandbox.path("bpf/evermesh/leaked");
+    let map = sys::array_create("leaked", 8).unwrap();
+    sys::object_pin(map.map().as_fd(), &leaked).unwrap();
+    let seen = sandbox.json(&["doctor"]);
+    let pins = check(&seen, "pins");
+    assert_eq!(pins["verdict"], "degraded", "{pins:#}");
+    assert!(pins["finding"].as_str().unwrap().starts_with(leaked.to_str().unwrap()), "{pins:#}");
+}
+
+#[test]
 fn programs_of_others_are_named_in_their_order() {
     let sandbox = Sandbox::new();
     let cgroup = File::open(sandbox.cgroup()).unwrap();

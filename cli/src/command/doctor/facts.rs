@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use evermesh_loader::TableSizes;
 use evermesh_pins::{
-    Hook, Table,
+    Finding, Hook, Table,
     probe::{Capability, Footprint, HostMemory, PodOutside, Seat},
 };
 
@@ -36,6 +36,8 @@ pub struct Facts {
     pub bpffs: Seen<bool>,
     /// Whether anything of Evermesh is pinned there.
     pub stands: Seen<bool>,
+    /// What is wrong with what is pinned.
+    pub findings: Seen<Vec<Finding>>,
     /// The cgroup that is hooked, or would be.
     pub cgroup: Seen<Hooked>,
     /// Where controllers of cgroup version 1 are mounted.

@@ -4,7 +4,7 @@ use evermesh_pins::{
     Control, Enrolment, GenerationPins, Hook, Inventory, PinDir, Table,
     host::{self, HostError},
     probe::{self, Capability, HostMemory, Seat},
-    sys,
+    sys, verify,
 };
 use nix::{
     sys::resource::{RLIM_INFINITY, Resource, getrlimit},
@@ -56,6 +56,9 @@ impl Facts {
             seats: stands.clone().and_then(|_| seats(&cgroup.as_ref().map_err(Clone::clone)?.path)),
             own_programs: own_programs(&inventory),
             pods: stands.clone().and_then(|stands| pods(stands, &pins, &cgroup)),
+            findings: hooked::cgroup(&inventory, directories.cgroup.as_deref())
+                .map(|cgroup| verify(&pins, &inventory, &cgroup))
+                .map_err(text),
             lease: stands.clone().and_then(|stands| lease(stands, &pins)),
             stands,
             cgroup,

@@ -10,6 +10,7 @@ mod kernel;
 mod lease;
 mod memory;
 mod neighbours;
+mod pins;
 mod placement;
 mod tables;
 mod text;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use evermesh_loader::TableSizes;
 use evermesh_pins::{
-    Hook, Table,
+    Finding, Hook, Table,
     probe::{Capability, Footprint, HostMemory, PodOutside, Seat, Seated},
 };
 
@@ -49,6 +49,7 @@ fn well() -> Facts {
         pins: "/sys/fs/bpf/evermesh".into(),
         bpffs: Ok(true),
         stands: Ok(true),
+        findings: Ok(vec![]),
         cgroup: Ok(Hooked { path: "/sys/fs/cgroup".into(), is_root: true, stands: true }),
         cgroup1: Ok(vec![]),
         sizes,
@@ -205,4 +206,16 @@ fn memory_is_short() {
 fn a_lease_that_is_over() {
     let lease = Ok(Some(Lease { ms: 30_000, heartbeat_age_ms: 31_000 }));
     insta::assert_snapshot!(wrong(&Facts { lease, ..well() }));
+}
+
+#[test]
+fn pins_that_are_nobodys_are_left_and_those_of_other_kinds_stop_a_start() {
+    let foreign = Finding::Foreign { path: "/sys/fs/bpf/evermesh/leaked".into() };
+    let kind = Finding::Kind { path: "/sys/fs/bpf/evermesh/live".into(), expected: "map", found: "program" };
+    let nobodys = Facts { findings: Ok(vec![foreign.clone()]), ..well() };
+    insta::assert_snapshot!("pins_left_alone", wrong(&nobodys));
+    insta::assert_snapshot!(
+        "pins_of_another_kind",
+        wrong(&Facts { findings: Ok(vec![foreign, kind]), ..well() })
+    );
 }

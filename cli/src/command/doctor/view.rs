@@ -7,7 +7,7 @@ use super::{
     capabilities,
     check::{Check, Verdict},
     facts::{Facts, TableFacts},
-    host, kernel, lease, memory, neighbours, placement,
+    host, kernel, lease, memory, neighbours, pins, placement,
 };
 use crate::command::pod::PodOutsideView;
 
@@ -69,6 +69,7 @@ impl DoctorView {
             memory::checks(facts),
             neighbours::checks(facts),
             placement::checks(facts),
+            pins::checks(facts),
             lease::checks(facts),
         ];
         let checks: Vec<Check> = groups.into_iter().flatten().collect();
