@@ -492,10 +492,10 @@ fn who_drains_loses_its_slot_and_keeps_its_record() {
     assert_eq!(tables::plan(&mut tables::adopt(&image), everything(&after)).unwrap(), []);
 }
 
-/// Two services of which each loses a virtual IP to the other, and all its endpoints.
-fn exchange_of_virtual_ips() -> [(Snapshot, bool); 2] {
+/// Two services of which each loses a virtual IP to the other, and all its endpoints. They may keep another one.
+fn exchange_of_virtual_ips(keep: bool) -> [(Snapshot, bool); 2] {
     let shape = |ipv4: [u8; 2], members: std::ops::Range<u8>| Shape {
-        ipv4: ipv4.into(),
+        ipv4: if keep { ipv4.into() } else { ipv4[1..].into() },
         ipv6: false,
         ports: vec![80],
         members: members.map(|n| (n, Health::Healthy, 8000)).collect(),
@@ -508,21 +508,33 @@ fn exchange_of_virtual_ips() -> [(Snapshot, bool); 2] {
 
 #[test]
 fn services_may_exchange_virtual_ips_while_both_change() {
-    let [(before, _), (after, _)] = exchange_of_virtual_ips();
+    let [(before, _), (after, _)] = exchange_of_virtual_ips(true);
     let (mut state, mut image) = (State::empty(SIZES), MemoryTables::new(SIZES));
     for mesh in [&before, &after, &before] {
         let stores = tables::plan(&mut state, everything(mesh)).unwrap();
         store_all(&mut image, &stores, mesh).unwrap();
         assert_eq!(tables::check(&lowered(mesh), &image), Ok(()));
     }
-    assert_eq!(met_when_held_up(&exchange_of_virtual_ips(), |_| ()), None);
+    assert_eq!(met_when_held_up(&exchange_of_virtual_ips(true), |_| ()), None);
+}
+
+/// There is no id for a service to which they could step aside.
+#[test]
+fn virtual_ips_are_exchanged_in_full_tables_too() {
+    let full = TableSizes { services: 2, ..SIZES };
+    let (mut state, mut image) = (State::empty(full), MemoryTables::new(full));
+    for (mesh, _) in &exchange_of_virtual_ips(false) {
+        let stores = tables::plan(&mut state, everything(mesh)).unwrap();
+        assert!(stores.iter().all(|store| image.store(store)));
+        assert_eq!(tables::check(&lowered(mesh), &image), Ok(()));
+    }
 }
 
 /// The oracle of `whoever_is_held_up_reaches_what_there_was_or_is` sees a plan that does not wait.
 #[test]
 fn keys_that_are_not_waited_for_are_noticed() {
     let hasty = |stores: &mut Vec<Store>| stores.retain(|store| *store != Store::Barrier);
-    assert!(met_when_held_up(&exchange_of_virtual_ips(), hasty).is_some());
+    assert!(met_when_held_up(&exchange_of_virtual_ips(true), hasty).is_some());
 }
 
 /// And one that empties a service as soon as no key leads to it.
@@ -535,7 +547,7 @@ fn a_service_that_is_emptied_at_once_is_noticed() {
         other => vec![other],
     };
     let at_once = |stores: &mut Vec<Store>| *stores = stores.drain(..).flat_map(emptied).collect();
-    let [.., mesh] = exchange_of_virtual_ips();
+    let [.., mesh] = exchange_of_virtual_ips(true);
     let history = [mesh, (snapshot(&BTreeMap::new()), false)];
     assert_eq!(met_when_held_up(&history, |_| ()), None);
     assert!(met_when_held_up(&history, at_once).is_some());

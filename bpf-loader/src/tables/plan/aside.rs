@@ -2,17 +2,16 @@
 //!
 //! There may be no order of the two changes in which such a key leads to what it led to, or to what it will lead to: each service may
 //! lose a key to the other. So the keys step aside first, to a service of their own which has the slots that they leave, and
-//! the service that they left gets other slots. It goes when they have arrived.
+//! the service that they left gets other slots. It goes when they have arrived. Where no service id is left they go straight.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use evermesh_abi::{FrontendKey, FrontendValue, ServiceMeta};
 use evermesh_model::ServiceKey;
-use evermesh_pins::Table;
 
 use super::{
     super::{State, Store, state::ServiceState},
-    Full, Gone, Plan,
+    Gone, Plan,
 };
 use crate::lower::Lowered;
 
@@ -22,19 +21,18 @@ pub(super) fn step_aside(
     state: &mut State,
     wanted: &[(ServiceKey, Lowered)],
     gone: &mut Gone,
-) -> Result<bool, Full> {
+) -> bool {
     let leaving = leaving(state, wanted);
     let mut asides = BTreeMap::new();
     for &(key, from) in &leaving {
-        let aside = match asides.get(&from) {
-            Some(aside) => *aside,
-            None => *asides.entry(from).or_insert(aside(plan, state, from, gone)?),
+        let Some(aside) = *asides.entry(from).or_insert_with(|| aside(plan, state, from, gone)) else {
+            continue;
         };
         let value = FrontendValue::new(aside, &key);
         state.frontends.insert(key, value);
         plan.stores.push(Store::SetFrontend { key, value });
     }
-    Ok(!leaving.is_empty())
+    !leaving.is_empty()
 }
 
 /// Keys that lead to a service that is planned, and will lead to another one, and the id of the first.
@@ -58,9 +56,9 @@ fn leaving(state: &State, wanted: &[(ServiceKey, Lowered)]) -> Vec<(FrontendKey,
 }
 
 /// A service with the slots that another one has now, and that belongs to nothing as soon as no key leads to it.
-fn aside(plan: &mut Plan, state: &mut State, from: u32, gone: &mut Gone) -> Result<u32, Full> {
-    let id = state.service_ids.take().ok_or(Full::of(Table::Services))?;
-    let Some(left) = state.services.of_id_mut(from) else { return Ok(id) };
+fn aside(plan: &mut Plan, state: &mut State, from: u32, gone: &mut Gone) -> Option<u32> {
+    let id = state.service_ids.take()?;
+    let left = state.services.of_id_mut(from)?;
     left.broken = true;
     let (word, like) = (left.word, left.meta);
     let taken = |digest: &u64| *digest == 0 || state.services.get(*digest).is_some();
@@ -70,5 +68,5 @@ fn aside(plan: &mut Plan, state: &mut State, from: u32, gone: &mut Gone) -> Resu
     // The slots are the other's to give back.
     state.services.insert(ServiceState { meta, broken: false, ..ServiceState::new(id) });
     gone.digests.insert(digest);
-    Ok(id)
+    Some(id)
 }

@@ -121,7 +121,7 @@ pub fn plan_in_parts<E: From<Full>>(
             let services = wanted.all();
             services.iter().for_each(|(_, lowered)| gone.keep(lowered));
             let removed = plan.remove_frontends(state, &gone);
-            if aside::step_aside(&mut plan, state, &services, &mut gone)? || removed {
+            if aside::step_aside(&mut plan, state, &services, &mut gone) || removed {
                 plan.stores.push(Store::Barrier);
             }
             Wanted::These(services)
