@@ -537,6 +537,35 @@ fn keys_that_are_not_waited_for_are_noticed() {
     assert!(met_when_held_up(&exchange_of_virtual_ips(true), hasty).is_some());
 }
 
+/// A virtual IP goes first, and later the service changes that it has left: only then somebody is waited for, unless what was freed is used again before.
+#[test]
+fn a_service_that_a_key_has_left_changes_after_a_barrier() {
+    let mesh = |ipv4: &[u8], members: std::ops::Range<u8>| {
+        let members = members.map(|n| (n, Health::Healthy, 8000)).collect();
+        let algorithm = Algorithm::Random;
+        let shape =
+            Shape { ipv4: ipv4.into(), ipv6: false, ports: vec![80], members, algorithm, unsaid: false };
+        snapshot(&BTreeMap::from([(0, shape)]))
+    };
+    let history = [mesh(&[0, 1], 0..4), mesh(&[0], 0..4), mesh(&[0], 4..8)].map(|mesh| (mesh, false));
+    assert_eq!(met_when_held_up(&history, |_| ()), None);
+    let hasty = |stores: &mut Vec<Store>| stores.retain(|store| *store != Store::Barrier);
+    assert!(met_when_held_up(&history, hasty).is_some());
+    for (reclaim, barriers) in [(false, [0, 0, 1]), (true, [0, 0, 0])] {
+        let mut state = State::empty(SIZES);
+        let waits = history.each_ref().map(|(mesh, _)| {
+            let stores = tables::plan(&mut state, everything(mesh)).unwrap();
+            if reclaim {
+                let retired = state.take_retired();
+                assert!(!retired.is_empty());
+                state.reuse(retired);
+            }
+            stores.iter().filter(|store| **store == Store::Barrier).count()
+        });
+        assert_eq!(waits, barriers);
+    }
+}
+
 /// And one that empties a service as soon as no key leads to it.
 #[test]
 fn a_service_that_is_emptied_at_once_is_noticed() {

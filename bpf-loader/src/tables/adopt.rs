@@ -144,6 +144,8 @@ impl<'a, T: TableRead> Adoption<'a, T> {
             strays: self.strays,
             slots: self.slots,
             retired: Retired::default(),
+            left: BTreeMap::new(),
+            plans: 0,
             frontend_limit: entries.frontends,
         }
     }

@@ -30,6 +30,10 @@ pub struct State {
     pub(super) endpoint_ids: IdPool,
     pub(super) slots: SlotPool,
     pub(super) retired: Retired,
+    /// Services that a key has left, and in which plan, until a barrier: they are not changed before it.
+    pub(super) left: BTreeMap<u32, u64>,
+    /// How many plans there were.
+    pub(super) plans: u64,
     pub(super) frontend_limit: u32,
 }
 
@@ -112,12 +116,14 @@ pub struct Retired {
     pub(super) endpoints: Vec<u32>,
     /// First slot and count.
     pub(super) slots: Vec<(u32, u32)>,
+    /// The last plan, if keys have left services that stand.
+    pub(super) left: Option<u64>,
 }
 
 impl Retired {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.endpoints.is_empty() && self.slots.is_empty()
+        self.services.is_empty() && self.endpoints.is_empty() && self.slots.is_empty() && self.left.is_none()
     }
 }
 
@@ -135,6 +141,8 @@ impl State {
             endpoint_ids: IdPool::new(sizes.entries(Table::Endpoints), |_| false),
             slots: SlotPool::new(sizes.entries(Table::Slots)),
             retired: Retired::default(),
+            left: BTreeMap::new(),
+            plans: 0,
             frontend_limit: sizes.entries(Table::Frontends),
         }
     }
@@ -162,7 +170,8 @@ impl State {
 
     /// Takes what waits for a barrier. After one, hand it to [`Self::reuse`].
     pub fn take_retired(&mut self) -> Retired {
-        std::mem::take(&mut self.retired)
+        let left = (!self.left.is_empty()).then_some(self.plans);
+        Retired { left, ..std::mem::take(&mut self.retired) }
     }
 
     /// A barrier has passed since `retired` was taken: it may be used again.
@@ -171,6 +180,16 @@ impl State {
         self.endpoint_ids.give_back(&retired.endpoints);
         for (start, count) in retired.slots {
             self.slots.give_back(start, count);
+        }
+        if let Some(until) = retired.left {
+            self.left.retain(|_, plan| *plan > until);
+        }
+    }
+
+    /// The key is about to lead elsewhere.
+    pub(super) fn leave(&mut self, key: &FrontendKey) {
+        if let Some(value) = self.frontends.get(key) {
+            self.left.insert(value.service(), self.plans);
         }
     }
 

@@ -15,24 +15,23 @@ use super::{
 };
 use crate::lower::Lowered;
 
-/// Makes them step aside. Whether there were any.
+/// Makes them step aside.
 pub(super) fn step_aside(
     plan: &mut Plan,
     state: &mut State,
     wanted: &[(ServiceKey, Lowered)],
     gone: &mut Gone,
-) -> bool {
-    let leaving = leaving(state, wanted);
+) {
     let mut asides = BTreeMap::new();
-    for &(key, from) in &leaving {
+    for (key, from) in leaving(state, wanted) {
         let Some(aside) = *asides.entry(from).or_insert_with(|| aside(plan, state, from, gone)) else {
             continue;
         };
         let value = FrontendValue::new(aside, &key);
+        state.leave(&key);
         state.frontends.insert(key, value);
         plan.stores.push(Store::SetFrontend { key, value });
     }
-    !leaving.is_empty()
 }
 
 /// Keys that lead to a service that is planned, and will lead to another one, and the id of the first.

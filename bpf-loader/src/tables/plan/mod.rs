@@ -106,6 +106,7 @@ pub fn plan_in_parts<E: From<Full>>(
     change: Change<'_>,
     mut perform: impl FnMut(&[Store]) -> Result<(), E>,
 ) -> Result<(), E> {
+    state.plans += 1;
     let mut plan = Plan { stores: mem::take(&mut state.strays), ..Plan::default() };
     let (wanted, members, mut gone) = match change {
         Change::Everything(snapshot, place) => (Wanted::All(snapshot, place), Vec::new(), everything(state)),
@@ -120,10 +121,8 @@ pub fn plan_in_parts<E: From<Full>>(
         false => {
             let services = wanted.all();
             services.iter().for_each(|(_, lowered)| gone.keep(lowered));
-            let removed = plan.remove_frontends(state, &gone);
-            if aside::step_aside(&mut plan, state, &services, &mut gone) || removed {
-                plan.stores.push(Store::Barrier);
-            }
+            plan.remove_frontends(state, &gone);
+            aside::step_aside(&mut plan, state, &services, &mut gone);
             Wanted::These(services)
         }
     };
@@ -255,8 +254,9 @@ impl Plan {
             Some(service) => service,
             None => ServiceState::new(state.service_ids.take().ok_or(Full::of(Table::Services))?),
         };
+        let (id, before) = (service.id, self.stores.len());
         members::update(self, state, &mut service, port)?;
-        let id = service.id;
+        self.wait_before(state, id, before);
         if service.meta != port.meta {
             service.meta = port.meta;
             self.stores.push(Store::ServiceMeta { id, meta: port.meta });
@@ -267,17 +267,30 @@ impl Plan {
 
     fn members(&mut self, state: &mut State, change: MemberChange) -> Result<(), Full> {
         let Some(mut service) = state.services.remove(change.digest) else { return Ok(()) };
+        let (id, before) = (service.id, self.stores.len());
         members::change(self, state, &mut service, change)?;
+        self.wait_before(state, id, before);
         state.services.insert(service);
         Ok(())
+    }
+
+    /// Before what is stored from there on, where it changes a service that a key has left.
+    fn wait_before(&mut self, state: &mut State, service: u32, at: usize) {
+        if self.stores.len() > at && state.left.contains_key(&service) {
+            self.stores.insert(at, Store::Barrier);
+            state.left.clear();
+        }
     }
 
     /// Each key once: keys may be set in any order.
     fn frontends(&mut self, state: &mut State, addresses: Vec<Address>) -> Result<(), Full> {
         let wanted: BTreeMap<_, _> = mem::take(&mut self.frontends).into_iter().collect();
-        let is_new = |(key, value): &(&FrontendKey, &FrontendValue)| state.frontends.get(key) != Some(value);
-        let new = wanted.iter().filter(is_new).map(|(&key, &value)| Store::SetFrontend { key, value });
-        self.stores.extend(new);
+        for (&key, &value) in &wanted {
+            if state.frontends.get(&key) != Some(&value) {
+                state.leave(&key);
+                self.stores.push(Store::SetFrontend { key, value });
+            }
+        }
         // Where there are none yet, those that were sorted already stay as they are.
         match state.frontends.is_empty() {
             true => state.frontends = wanted,
@@ -295,23 +308,19 @@ impl Plan {
         Ok(())
     }
 
-    /// The mark of a known address goes before the keys: a port that is going is refused by neither. Whether a key went that led
-    /// to a service which stands.
-    fn remove_frontends(&mut self, state: &mut State, gone: &Gone) -> bool {
+    /// The mark of a known address goes before the keys: a port that is going is refused by neither.
+    fn remove_frontends(&mut self, state: &mut State, gone: &Gone) {
         for &address in &gone.addresses {
             if state.addresses.remove(&address) {
                 self.stores.push(Store::RemoveFrontend { key: FrontendKey::known_address(address) });
             }
         }
-        let mut left = false;
         for &key in &gone.frontends {
-            if let Some(value) = state.frontends.remove(&key) {
+            state.leave(&key);
+            if state.frontends.remove(&key).is_some() {
                 self.stores.push(Store::RemoveFrontend { key });
-                let from = state.services.of_id(value.service());
-                left |= from.is_some_and(|from| !gone.digests.contains(&from.meta.digest));
             }
         }
-        left
     }
 
     /// No key leads to this service any more. Its word stays until the id is another service's: a program run that found the key
