@@ -1,4 +1,4 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, hash::Hash, sync::Arc};
 
 use smol_str::SmolStr;
 
@@ -19,29 +19,27 @@ impl Names {
         if !name.is_heap_allocated() {
             return;
         }
-        match self.names.get(name) {
-            Some(first) => name.clone_from(first),
-            None => drop(self.names.insert(name.clone())),
-        }
+        share(&mut self.names, name);
     }
 
     /// Lets a locality share the memory of the same one that was said first.
     pub(crate) fn share_locality(&mut self, locality: &mut Arc<Locality>) {
-        match self.localities.get(locality) {
-            Some(first) => locality.clone_from(first),
-            None => drop(self.localities.insert(locality.clone())),
-        }
+        share(&mut self.localities, locality);
     }
 
     /// Lets memberships share the memory of the same ones that were said first, and the names in them.
     pub(crate) fn share_memberships(&mut self, memberships: &mut Memberships) {
-        match self.memberships.get(memberships) {
-            Some(first) => memberships.clone_from(first),
-            None => {
-                *memberships = memberships.with_names(self);
-                self.memberships.insert(memberships.clone());
-            }
+        if !self.memberships.contains(memberships) {
+            *memberships = memberships.with_names(self);
         }
+        share(&mut self.memberships, memberships);
+    }
+}
+
+fn share<T: Clone + Eq + Hash>(said: &mut HashSet<T>, one: &mut T) {
+    match said.get(one) {
+        Some(first) => one.clone_from(first),
+        None => drop(said.insert(one.clone())),
     }
 }
 

@@ -54,13 +54,13 @@ impl<'a, T: TableRead> Adoption<'a, T> {
     /// Without a name an id is free, whatever its word says.
     fn service(&mut self, id: u32) {
         let meta = self.tables.service_meta(id).unwrap_or_default();
-        let word = self.tables.service(id).unwrap_or_default();
         if meta.digest == 0 || self.services.get(meta.digest).is_some() {
             if meta != ServiceMeta::default() {
                 self.strays.push(Store::ServiceMeta { id, meta: ServiceMeta::default() });
             }
             return;
         }
+        let word = self.tables.service(id).unwrap_or_default();
         let end = word.offset().saturating_add(word.count());
         let found: Vec<Option<u32>> = (word.offset()..end).map(|slot| self.member(id, slot)).collect();
         let slots: Vec<u32> = found.iter().flatten().copied().collect();

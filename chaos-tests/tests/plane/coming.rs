@@ -1,17 +1,14 @@
 //! A virtual IP comes and goes thousands of times a second while sockets connect to it: they are led to its service or left
 //! alone, and never refused.
 
-use std::{
-    io::{self, ErrorKind},
-    time::Duration,
-};
+use std::time::Duration;
 
 use evermesh_abi::FrontendKey;
 use evermesh_loader::tables::{State, Store};
 
 use crate::{
     bench::Bench,
-    pressure::{Outcome, under_pressure},
+    pressure::{Outcome, is_refused, under_pressure},
 };
 
 /// A process that was held up between two look-ups saw neither the port, which was not there yet, nor that its address was
@@ -44,8 +41,6 @@ fn come_and_go(order: Order, at_most: Duration, enough: fn(&Outcome) -> bool) ->
     bench.enrol(&bench.client);
     let (state, mut writer) = bench.tables();
     let (goes, comes) = stores(&state, order);
-    // Where it is left alone there may be no way to it.
-    let is_refused = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
     under_pressure(&bench, at_most, enough, is_refused, |_| {
         writer.execute(&goes).unwrap();
         writer.execute(&comes).unwrap();

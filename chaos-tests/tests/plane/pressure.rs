@@ -52,6 +52,11 @@ pub fn under_pressure(
     outcome(changes)
 }
 
+/// Where it is left alone there may be no way to it, which is no failure.
+pub fn is_refused(error: io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionRefused
+}
+
 fn connect_all_the_time(
     is_failure: fn(io::Error) -> bool,
     stop: &AtomicBool,

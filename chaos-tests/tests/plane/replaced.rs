@@ -1,12 +1,7 @@
 //! A virtual IP goes from one service to another all the time while sockets connect to it: they are led to endpoints that the one has before
 //! or the other after, and never refused.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, ErrorKind},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use evermesh_abi::{FrontendKey, ServiceMeta, ServiceWord};
 use evermesh_loader::{
@@ -17,7 +12,7 @@ use evermesh_model::{Place, ServiceKey, Snapshot, Workload};
 
 use crate::{
     bench::{Bench, VIP4, key, service_at},
-    pressure::{Outcome, under_pressure},
+    pressure::{Outcome, is_refused, under_pressure},
 };
 
 /// A process that was held up after it had looked up which service the key leads to found it emptied.
@@ -93,7 +88,6 @@ fn alternate(
     drop(bench.start(Some(&meshes[0])));
     bench.enrol(&bench.client);
     let (mut state, mut writer) = bench.tables();
-    let is_refused = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
     under_pressure(&bench, at_most, enough, is_refused, |number| {
         let mesh = &meshes[(number + 1) % 2];
         let mut stores = tables::plan(&mut state, Change::everything(mesh, &Place::default())).unwrap();

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fmt::Display, io, path::Path};
 
 use evermesh_pins::{
     Control, Enrolment, GenerationPins, Hook, Inventory, PinDir, Table,
-    host::{self, HostError},
+    host::{self, Cgroup, HostError},
     probe::{self, Capability, HostMemory, Seat},
     sys, verify,
 };
@@ -30,7 +30,9 @@ impl Facts {
         let inventory = Inventory::read(&pins);
         let stands = inventory.as_ref().map(|inventory| !inventory.is_empty()).map_err(ToString::to_string);
         let inventory = inventory.unwrap_or_default();
-        let cgroup = hooked(&inventory, directories.cgroup.as_deref());
+        let found = hooked::cgroup(&inventory, directories.cgroup.as_deref()).map_err(text);
+        let findings = found.as_ref().map(|cgroup| verify(&pins, &inventory, cgroup)).map_err(Clone::clone);
+        let cgroup = found.and_then(|cgroup| hooked(&inventory, cgroup));
         let live = inventory.live.and_then(|number| inventory.generations.get(&number));
         let sizes = tables::sizes(room, &inventory.frozen, live);
         Self {
@@ -56,9 +58,7 @@ impl Facts {
             seats: stands.clone().and_then(|_| seats(&cgroup.as_ref().map_err(Clone::clone)?.path)),
             own_programs: own_programs(&inventory),
             pods: stands.clone().and_then(|stands| pods(stands, &pins, &cgroup)),
-            findings: hooked::cgroup(&inventory, directories.cgroup.as_deref())
-                .map(|cgroup| verify(&pins, &inventory, &cgroup))
-                .map_err(text),
+            findings,
             lease: stands.clone().and_then(|stands| lease(stands, &pins)),
             stands,
             cgroup,
@@ -82,8 +82,7 @@ fn bpffs(pins: &PinDir) -> Seen<bool> {
     }
 }
 
-fn hooked(inventory: &Inventory, named: Option<&Path>) -> Seen<Hooked> {
-    let cgroup = hooked::cgroup(inventory, named).map_err(text)?;
+fn hooked(inventory: &Inventory, cgroup: Cgroup) -> Seen<Hooked> {
     if cgroup.path.as_os_str().is_empty() {
         return Err(format!("no directory has the id {} that the hooks are attached to", cgroup.id));
     }
