@@ -15,7 +15,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::{AgentError, message, slice};
+use crate::{AgentError, core::NotApplied, message, slice};
 
 /// What the data plane's thread is asked to do.
 type Job = Box<dyn FnOnce(&mut DataPlane) + Send>;
@@ -124,10 +124,14 @@ impl Plane {
     }
 
     /// Leads the tables to it.
-    pub async fn apply(&self, wanted: Arc<LastApplied>) -> Result<Result<Applied, String>, Gone> {
-        self.ask(move |plane| {
+    pub async fn apply(&self, wanted: Arc<LastApplied>) -> Result<Result<Applied, NotApplied>, Gone> {
+        self.have_done(move |plane| {
             Milestone::Begun.pass();
-            plane.apply(&wanted.snapshot).inspect(|_| Milestone::Obeyed.pass())
+            let applied = plane.apply(&wanted.snapshot).inspect(|_| Milestone::Obeyed.pass());
+            applied.map_err(|error| match error {
+                ApplyError::Full(_) => NotApplied::Full(message::of(&error)),
+                _ => NotApplied::Failed(message::of(&error)),
+            })
         })
         .await
     }
@@ -218,10 +222,17 @@ impl Plane {
         &self,
         job: impl FnOnce(&mut DataPlane) -> Result<T, E> + Send + 'static,
     ) -> Result<Result<T, String>, Gone> {
+        self.have_done(|plane| job(plane).map_err(|error| message::of(&error))).await
+    }
+
+    async fn have_done<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut DataPlane) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
         let (tell, told) = oneshot::channel();
         let job = move |plane: &mut DataPlane| {
             // Whoever asked may be gone: then nobody wants to know.
-            let _unheard = tell.send(job(plane).map_err(|error| message::of(&error)));
+            let _unheard = tell.send(job(plane));
         };
         self.jobs.send(Box::new(job)).map_err(|_| Gone)?;
         told.await.map_err(|_| Gone)

@@ -58,6 +58,12 @@ impl LastApplied {
         Ok(bytes)
     }
 
+    /// As much of this as takes no more room than what is `applied`. Its digest is that of no source. `None`: that would be no mesh.
+    pub fn within_the_room_of(&self, applied: &Self) -> Option<Self> {
+        let snapshot = self.snapshot.within_the_room_of(&applied.snapshot).ok()?;
+        Some(Self { digest: [0; 32], snapshot, ..self.clone() })
+    }
+
     /// From the bytes of a record. The mesh is checked again.
     pub fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let (head, lines) = lines(bytes);

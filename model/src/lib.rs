@@ -16,6 +16,7 @@ mod memberships;
 mod names;
 mod place;
 mod policy;
+mod room;
 mod service;
 mod snapshot;
 mod workload;

@@ -94,9 +94,7 @@ impl Manifest {
     pub fn write(&self, path: &Path) -> Result<(), ManifestError> {
         let failed = |step| move |source| ManifestError::Io { step, path: path.to_owned(), source };
         let words = sys::array_create("manifest", WORDS).map_err(failed("make the map for"))?;
-        for (index, word) in self.words() {
-            words.set(index, word).map_err(failed("fill"))?;
-        }
+        sys::map_update_all(words.map().as_fd(), self.words().into_iter()).map_err(failed("fill"))?;
         sys::map_freeze(words.map().as_fd()).map_err(failed("freeze"))?;
         sys::object_pin(words.map().as_fd(), path).map_err(failed("pin"))
     }
@@ -109,8 +107,7 @@ impl Manifest {
         if !info.layout.has_bytes_of(&Table::Control.layout()) || info.max_entries != WORDS {
             return Err(foreign(format!("a {}", info.layout)));
         }
-        let array = WordArray::new(map);
-        let words: Vec<u64> = (0..WORDS).map(|i| array.get(i)).collect::<Result<_, _>>().map_err(failed)?;
+        let words = WordArray::new(map).all().map_err(failed)?;
         Self::from_words(&words).map_err(foreign)
     }
 

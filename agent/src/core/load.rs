@@ -5,7 +5,7 @@ use std::{mem, sync::Arc};
 use evermesh_loader::Applied;
 use evermesh_model::LastApplied;
 
-use super::{Action, Chore, Core, Feed, Found, Offered, Outcome, Refused, Ticket};
+use super::{Action, Chore, Core, Feed, Found, NotApplied, Offered, Outcome, Refused, Ticket};
 use crate::source::Loaded;
 
 /// How far the newest configuration is on its way.
@@ -28,6 +28,8 @@ enum Step {
     /// That was found, and should be what the tables say.
     Confirming(Arc<LastApplied>),
     Applying(Arc<LastApplied>),
+    /// There is no room for the newest; as much of it as there is room for.
+    Narrowed(Arc<LastApplied>, String),
 }
 
 impl Loading {
@@ -59,13 +61,13 @@ impl Core {
     fn confirmed(
         &mut self,
         found: Arc<LastApplied>,
-        result: Result<Applied, String>,
+        result: Result<Applied, NotApplied>,
         now_unix_ms: u64,
     ) -> Vec<Action> {
         let counts = match result {
             Ok(counts) => counts,
-            Err(reason) => {
-                let told = self.refuse(reason, now_unix_ms).1;
+            Err(error) => {
+                let told = self.refuse(error.into_reason(), now_unix_ms).1;
                 return told.into_iter().chain(self.read_after_all()).collect();
             }
         };
@@ -143,31 +145,77 @@ impl Core {
         told.into_iter().chain(self.arrive(Some(Outcome::Unchanged(digest)))).collect()
     }
 
-    pub(super) fn was_applied(&mut self, result: Result<Applied, String>, now_unix_ms: u64) -> Vec<Action> {
+    pub(super) fn was_applied(
+        &mut self,
+        result: Result<Applied, NotApplied>,
+        now_unix_ms: u64,
+    ) -> Vec<Action> {
         let candidate = match mem::take(&mut self.loading.step) {
             Step::Applying(candidate) => candidate,
             Step::Confirming(found) => return self.confirmed(found, result, now_unix_ms),
+            Step::Narrowed(narrowed, reason) => {
+                return self.was_narrowed(narrowed, reason, result, now_unix_ms);
+            }
             step => {
                 self.loading.step = step;
                 return Vec::new();
             }
         };
         match result {
-            Ok(counts) => self.take_in(candidate, counts),
-            Err(reason) => {
+            Ok(counts) => {
+                self.refused = None;
+                let arrived = Outcome::Applied(candidate.digest);
+                let taken = self.take_in(candidate, counts);
+                taken.into_iter().chain(self.arrive(Some(arrived))).collect()
+            }
+            Err(error) => {
                 if self.feed == Feed::ControlPlane {
-                    self.following.refused = Some(candidate);
+                    self.following.refused = Some(candidate.clone());
                 }
-                self.refuse_newest(reason, now_unix_ms)
+                match error {
+                    NotApplied::Full(reason) => self.narrow(&candidate, reason, now_unix_ms),
+                    NotApplied::Failed(reason) => self.refuse_newest(reason, now_unix_ms),
+                }
             }
         }
     }
 
+    /// There is no room for it; who comes and goes behind services that stand is followed all the same.
+    fn narrow(&mut self, newest: &LastApplied, reason: String, now_unix_ms: u64) -> Vec<Action> {
+        let applied = self.applied.as_ref();
+        let narrowed = applied.and_then(|applied| newest.within_the_room_of(applied));
+        match narrowed {
+            None => self.refuse_newest(reason, now_unix_ms),
+            Some(narrowed) if applied.is_some_and(|applied| applied.snapshot == narrowed.snapshot) => {
+                self.refuse_newest(followed(&reason), now_unix_ms)
+            }
+            Some(narrowed) => {
+                let narrowed = Arc::new(narrowed);
+                self.loading.step = Step::Narrowed(narrowed.clone(), reason);
+                vec![Action::Apply(narrowed)]
+            }
+        }
+    }
+
+    fn was_narrowed(
+        &mut self,
+        narrowed: Arc<LastApplied>,
+        reason: String,
+        result: Result<Applied, NotApplied>,
+        now_unix_ms: u64,
+    ) -> Vec<Action> {
+        match result {
+            Ok(counts) => {
+                let taken = self.take_in(narrowed, counts);
+                taken.into_iter().chain(self.refuse_newest(followed(&reason), now_unix_ms)).collect()
+            }
+            Err(_) => self.refuse_newest(reason, now_unix_ms),
+        }
+    }
+
     fn take_in(&mut self, applied: Arc<LastApplied>, counts: Applied) -> Vec<Action> {
-        self.refused = None;
         self.counts = counts;
         self.writes += counts.writes;
-        let digest = applied.digest;
         let before = self.applied.replace(applied);
         let mut actions = Vec::new();
         // A control plane says something new all the time.
@@ -181,7 +229,6 @@ impl Core {
         if counts.writes > 0 {
             actions.extend(self.look_for_orphans());
         }
-        actions.extend(self.arrive(Some(Outcome::Applied(digest))));
         actions
     }
 
@@ -220,4 +267,11 @@ impl Core {
         }
         actions
     }
+}
+
+/// What is said of a configuration of which only a part is applied.
+fn followed(reason: &str) -> String {
+    format!(
+        "{reason}; until then new services wait, and those that stand have as many endpoints as they had, whoever comes and goes"
+    )
 }

@@ -45,7 +45,7 @@ pub enum Event {
     /// The connection to the control plane is so.
     Link(Box<Link>),
     /// [`Action::Apply`] is done.
-    Applied(Result<Applied, String>),
+    Applied(Result<Applied, NotApplied>),
     /// [`Action::Recall`] is done: what was found, and a note where it is of no use.
     Recalled(Option<Box<LastApplied>>, Option<String>),
     /// [`Action::Save`] is done.
@@ -137,6 +137,23 @@ pub enum Action {
     RollBack(String),
     /// End the agent, because of that.
     End(String),
+}
+
+/// Why the tables were not led to a configuration. They say what they said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotApplied {
+    /// There is no room for it.
+    Full(String),
+    /// Anything else.
+    Failed(String),
+}
+
+impl NotApplied {
+    fn into_reason(self) -> String {
+        match self {
+            Self::Full(reason) | Self::Failed(reason) => reason,
+        }
+    }
 }
 
 /// What became of a reload.

@@ -11,6 +11,7 @@ mod life;
 mod lone_agent;
 mod no_bpffs;
 mod no_cgroup2;
+mod no_room;
 mod not_root;
 mod other_cgroup;
 mod outside;

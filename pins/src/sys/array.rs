@@ -5,7 +5,7 @@ use std::{
 
 use aya_obj::generated::bpf_cmd;
 
-use super::{attributes, bpf, map_create, map_lookup, map_update, possible_cpus, raw};
+use super::{RawMap, attributes, bpf, map_create, map_lookup, map_update, possible_cpus, raw};
 use crate::{Layout, MapKind};
 
 /// An array map of 64-bit words, read and written word by word through system calls: no mapping.
@@ -26,6 +26,16 @@ impl WordArray {
     /// The word at `index`; words beyond the end read as zero.
     pub fn get(&self, index: u32) -> io::Result<u64> {
         Ok(map_lookup::<u32, u64>(self.0.as_fd(), &index)?.unwrap_or(0))
+    }
+
+    /// All words in their order, by as many system calls as [`RawMap::for_each`] makes.
+    pub fn all(&self) -> io::Result<Vec<u64>> {
+        let mut words = Vec::new();
+        RawMap::new(self.0.as_fd())?.for_each(|_, word| {
+            words.push(u64::from_ne_bytes(word.try_into().map_err(io::Error::other)?));
+            Ok(())
+        })?;
+        Ok(words)
     }
 
     /// Sets the word at `index`.

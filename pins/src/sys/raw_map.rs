@@ -4,7 +4,7 @@ use aya_obj::generated::{bpf_attr, bpf_cmd};
 
 use super::{attributes, bpf, found, map_info, raw};
 
-/// A hash map whose keys and values are bytes, of sizes that only the kernel knows.
+/// A hash map, or an array, whose keys and values are bytes, of sizes that only the kernel knows.
 #[derive(Clone, Copy, Debug)]
 pub struct RawMap<'a> {
     map: BorrowedFd<'a>,

@@ -72,7 +72,7 @@ fn another_record_or_none_is_no_answer_to_what_was_laid() {
 fn what_cannot_be_compared_is_told_and_read_from_the_source() {
     let mut core = recalling();
     core.on(recalled(1), NOW);
-    let actions = core.on(Event::Applied(Err("no room".into())), NOW);
+    let actions = core.on(Event::Applied(Err(NotApplied::Failed("no room".into()))), NOW);
     assert_eq!(warnings(&actions).len(), 1);
     assert_eq!(deeds(actions), [Action::Read { unless: None }]);
     assert!(!core.is_recalling());
