@@ -58,9 +58,10 @@ impl LastApplied {
         Ok(bytes)
     }
 
-    /// As much of this as takes no more room than what is `applied`. Its digest is that of no source. `None`: that would be no mesh.
-    pub fn within_the_room_of(&self, applied: &Self) -> Option<Self> {
-        let snapshot = self.snapshot.within_the_room_of(&applied.snapshot).ok()?;
+    /// As much of this as takes [no more room](Snapshot::within_the_room_of) than what `fits`. Its digest is that of no source. `None`:
+    /// that would be no mesh.
+    pub fn within_the_room_of(&self, fits: &Self, stands: &Self) -> Option<Self> {
+        let snapshot = self.snapshot.within_the_room_of(&fits.snapshot, &stands.snapshot).ok()?;
         Some(Self { digest: [0; 32], snapshot, ..self.clone() })
     }
 

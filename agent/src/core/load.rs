@@ -11,7 +11,7 @@ use crate::source::Loaded;
 /// How far the newest configuration is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Loading {
-    step: Step,
+    pub(super) step: Step,
     /// Who is told when it has arrived.
     waiting: Vec<Ticket>,
     /// The source changed since it was read: it is read again afterwards, and these are told then.
@@ -19,7 +19,7 @@ pub(super) struct Loading {
 }
 
 #[derive(Debug, Default)]
-enum Step {
+pub(super) enum Step {
     #[default]
     Idle,
     Reading,
@@ -28,7 +28,9 @@ enum Step {
     /// That was found, and should be what the tables say.
     Confirming(Arc<LastApplied>),
     Applying(Arc<LastApplied>),
-    /// There is no room for the newest; as much of it as there is room for.
+    /// There is no room for it, because of that; what was applied last is read from disk, to know how much there is.
+    Measuring(Arc<LastApplied>, String),
+    /// As much of the newest as there is room for, and why that is not all.
     Narrowed(Arc<LastApplied>, String),
 }
 
@@ -44,11 +46,28 @@ impl Core {
         matches!(self.loading.step, Step::Recalling(_) | Step::Confirming(_))
     }
 
-    /// Where it is not what was laid, the source is read instead.
-    pub(super) fn recalled(&mut self, found: Option<Box<LastApplied>>, note: Option<String>) -> Vec<Action> {
-        let Step::Recalling(digest) = self.loading.step else { return Vec::new() };
+    pub(super) fn recalled(
+        &mut self,
+        found: Option<Box<LastApplied>>,
+        note: Option<String>,
+        now_unix_ms: u64,
+    ) -> Vec<Action> {
         self.notes.extend(note);
-        match found.filter(|found| found.digest == digest) {
+        match mem::take(&mut self.loading.step) {
+            Step::Recalling(digest) => self.was_laid(found.filter(|found| found.digest == digest)),
+            Step::Measuring(newest, reason) => {
+                self.narrow(&newest, found.map(Arc::from), reason, now_unix_ms)
+            }
+            step => {
+                self.loading.step = step;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Where it is not what was laid, the source is read instead.
+    fn was_laid(&mut self, found: Option<Box<LastApplied>>) -> Vec<Action> {
+        match found {
             Some(found) => {
                 let found = Arc::new(*found);
                 self.loading.step = Step::Confirming(found.clone());
@@ -163,7 +182,7 @@ impl Core {
         };
         match result {
             Ok(counts) => {
-                self.refused = None;
+                (self.refused, self.fits) = (None, None);
                 let arrived = Outcome::Applied(candidate.digest);
                 let taken = self.take_in(candidate, counts);
                 taken.into_iter().chain(self.arrive(Some(arrived))).collect()
@@ -173,47 +192,14 @@ impl Core {
                     self.following.refused = Some(candidate.clone());
                 }
                 match error {
-                    NotApplied::Full(reason) => self.narrow(&candidate, reason, now_unix_ms),
+                    NotApplied::Full(reason) => self.has_no_room(candidate, reason, now_unix_ms),
                     NotApplied::Failed(reason) => self.refuse_newest(reason, now_unix_ms),
                 }
             }
         }
     }
 
-    /// There is no room for it; who comes and goes behind services that stand is followed all the same.
-    fn narrow(&mut self, newest: &LastApplied, reason: String, now_unix_ms: u64) -> Vec<Action> {
-        let applied = self.applied.as_ref();
-        let narrowed = applied.and_then(|applied| newest.within_the_room_of(applied));
-        match narrowed {
-            None => self.refuse_newest(reason, now_unix_ms),
-            Some(narrowed) if applied.is_some_and(|applied| applied.snapshot == narrowed.snapshot) => {
-                self.refuse_newest(followed(&reason), now_unix_ms)
-            }
-            Some(narrowed) => {
-                let narrowed = Arc::new(narrowed);
-                self.loading.step = Step::Narrowed(narrowed.clone(), reason);
-                vec![Action::Apply(narrowed)]
-            }
-        }
-    }
-
-    fn was_narrowed(
-        &mut self,
-        narrowed: Arc<LastApplied>,
-        reason: String,
-        result: Result<Applied, NotApplied>,
-        now_unix_ms: u64,
-    ) -> Vec<Action> {
-        match result {
-            Ok(counts) => {
-                let taken = self.take_in(narrowed, counts);
-                taken.into_iter().chain(self.refuse_newest(followed(&reason), now_unix_ms)).collect()
-            }
-            Err(_) => self.refuse_newest(reason, now_unix_ms),
-        }
-    }
-
-    fn take_in(&mut self, applied: Arc<LastApplied>, counts: Applied) -> Vec<Action> {
+    pub(super) fn take_in(&mut self, applied: Arc<LastApplied>, counts: Applied) -> Vec<Action> {
         self.counts = counts;
         self.writes += counts.writes;
         let before = self.applied.replace(applied);
@@ -238,7 +224,7 @@ impl Core {
         warnings.filter(|warning| !told.contains(warning)).cloned().map(Action::Warn).collect()
     }
 
-    fn refuse_newest(&mut self, reason: String, now_unix_ms: u64) -> Vec<Action> {
+    pub(super) fn refuse_newest(&mut self, reason: String, now_unix_ms: u64) -> Vec<Action> {
         let (refused, told) = self.refuse(reason, now_unix_ms);
         told.into_iter().chain(self.arrive(Some(Outcome::Refused(refused)))).collect()
     }
@@ -267,11 +253,4 @@ impl Core {
         }
         actions
     }
-}
-
-/// What is said of a configuration of which only a part is applied.
-fn followed(reason: &str) -> String {
-    format!(
-        "{reason}; until then new services wait, and those that stand have as many endpoints as they had, whoever comes and goes"
-    )
 }

@@ -7,6 +7,7 @@
 mod control_plane;
 mod load;
 mod orphans;
+mod room;
 mod status;
 mod trial;
 mod upkeep;
@@ -117,7 +118,7 @@ pub enum Action {
     Save(Arc<LastApplied>),
     /// Note that the tables hold this, if they do, for a quicker start.
     Note(Arc<LastApplied>),
-    /// Read from disk what was applied.
+    /// Read from disk what was applied last.
     Recall,
     /// Do it now; but what follows a change a little later, when programs that ran meanwhile have most likely ended.
     Do(Chore),
@@ -211,6 +212,8 @@ pub struct Core {
     started: Started,
     notes: Vec<String>,
     applied: Option<Arc<LastApplied>>,
+    /// Was applied whole before, where the tables have had no room for all that came since.
+    fits: Option<Arc<LastApplied>>,
     counts: Applied,
     refused: Option<Refused>,
     loading: Loading,
@@ -245,6 +248,7 @@ impl Core {
             started,
             notes,
             applied,
+            fits: None,
             refused: None,
             loading: recalling.map_or_else(Loading::default, Loading::recalling),
             saving: Saving::default(),
@@ -287,7 +291,7 @@ impl Core {
             Event::Offered(offered, ticket) => self.offered(*offered, ticket, now_unix_ms),
             Event::Link(link) => self.linked(*link),
             Event::Applied(result) => self.was_applied(result, now_unix_ms),
-            Event::Recalled(found, note) => self.recalled(found, note),
+            Event::Recalled(found, note) => self.recalled(found, note, now_unix_ms),
             Event::Saved(result) => self.saved(result),
             Event::Audit => self.audit(),
             Event::Done(chore, result) => self.done(chore, result, now_unix_ms),

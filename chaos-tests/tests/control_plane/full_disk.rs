@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use evermesh_chaos_tests::{
-    clock::now_ns,
     faults::Fault,
     filler::Filler,
     istiod::{self, Config, Istiod, Seen},
     mesh::ControlPlaneSeen,
-    oracle::{Event, Verdict},
+    oracle::Verdict,
     sandbox::Sandbox,
     wait,
 };
 use evermesh_proto::workload::{ADDRESS, Workload};
 
-use crate::rig::{Rig, uid, with_sandbox, workload};
+use crate::rig::{Rig, event, uid, with_sandbox, workload};
 
 /// Enough for a database and a record, not for the programs of a release.
 const DISK: u64 = 16 << 20;
@@ -90,12 +89,6 @@ fn pods_leave_and_come(rig: &Rig<'_>) {
     rig.await_members(&[0, 1, 2]);
     rig.istiod.wait_for("the answers", |seen| accepted(seen) >= before + 2).unwrap();
     await_told(rig, "the full disk still", is_unkept);
-}
-
-fn event(kind: &str, act: impl FnOnce()) -> Event {
-    let start_ns = now_ns();
-    act();
-    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
 }
 
 /// A workload of no service, about a kilobyte of it.

@@ -5,6 +5,7 @@ mod admission;
 mod dark;
 mod following;
 mod full_disk;
+mod full_tables;
 mod hostile;
 mod reconnects;
 mod rig;

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use evermesh_chaos_tests::{
     Result,
+    clock::now_ns,
     istiod::{self, Istiod, Release, service_name},
     mesh::{ControlPlaneSeen, Mesh},
     oracle::{Event, Report},
@@ -137,4 +138,11 @@ pub fn workload(pod: &Pod) -> Workload {
 
 pub fn uid(pod: &Pod) -> String {
     format!("Kubernetes//Pod/demo/{}", pod.name())
+}
+
+/// What happened while this was done.
+pub fn event(kind: &str, act: impl FnOnce()) -> Event {
+    let start_ns = now_ns();
+    act();
+    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
 }
