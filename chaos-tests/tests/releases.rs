@@ -1,6 +1,10 @@
 //! Other releases are tried under traffic: good ones, the way back, and ones that are no good.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use evermesh_chaos_tests::{
     Error, Result, binaries,
@@ -12,6 +16,8 @@ use evermesh_chaos_tests::{
 
 /// So long that no agent is replaced because the machine is slow.
 const FLAGS: [&str; 2] = ["--watchdog-ms", "20000"];
+/// Longer than a takeover takes on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn clean(report: &Report, events: usize) {
     println!("{report}");
@@ -79,21 +85,19 @@ fn a_release_whose_supervisor_would_not_start_here_is_refused_before_anything_mo
 #[test]
 fn a_release_that_leaks_pins_is_rolled_back_and_they_are_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let agent = binaries::find("evermesh-agent").unwrap();
     let report = under_traffic(&FLAGS, |_, mesh| {
         let [frozen, odd] = [mesh.pins().frozen(), mesh.pins().links().join("odd")];
         fs::hard_link(frozen.join("control"), &odd).unwrap();
         let first = releases(mesh)?["committed"]["release"].clone();
-        let leaked = frozen.join("leaked");
-        let leaks = format!("ln {} {}", frozen.join("control").display(), leaked.display());
-        let body = format!("{leaks}\nexec {} \"$@\"", agent.display());
-        let leaking = release::with_agent(dir.path(), "leaking", &body)?;
+        let (leaked, leaking) = leaking(dir.path(), mesh)?;
         let mut events = vec![refused("leaked", mesh, &leaking, &leaked.display().to_string())?];
         mesh.await_agent(None)?;
         let seen = releases(mesh)?;
         assert_eq!((&seen["running"], &seen["committed"]["release"]), (&first, &first), "{seen:#}");
         assert!(
-            seen["notes"].to_string().contains("leaked: left by a release on trial, and removed"),
+            seen["notes"]
+                .to_string()
+                .contains("leaked: left by a release that was not committed, and removed"),
             "{seen:#}"
         );
         assert!(!leaked.exists() && odd.exists());
@@ -106,6 +110,39 @@ fn a_release_that_leaks_pins_is_rolled_back_and_they_are_removed() {
         Ok(events)
     });
     clean(&report.unwrap(), 2);
+}
+
+/// Only a trial looked for them.
+#[test]
+fn a_release_that_leaks_pins_does_not_take_over_and_they_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = under_traffic(&FLAGS, |_, mesh| {
+        let first = releases(mesh)?["committed"]["release"].clone();
+        let (leaked, leaking) = leaking(dir.path(), mesh)?;
+        let taken_over = Event::of("leaked", || {
+            let mut newcomer = mesh.challenged_by(&leaking)?;
+            assert_eq!(newcomer.await_exit(PATIENCE)?.code(), Some(70), "{}", newcomer.output());
+            let said = newcomer.output();
+            assert!(said.contains("it left pins") && said.contains("leaked"), "{said}");
+            mesh.await_agent(None).map(drop)
+        })?;
+        let seen = releases(mesh)?;
+        assert_eq!((&seen["running"], &seen["committed"]["release"]), (&first, &first), "{seen:#}");
+        assert!(!leaked.exists(), "{seen:#}");
+        let good = release::same(dir.path(), "good")?;
+        let newcomer = mesh.challenged_by(&good)?;
+        Ok(vec![taken_over, Event::of("taken over", || mesh.succeeded_by(newcomer, &good).map(drop))?])
+    });
+    clean(&report.unwrap(), 2);
+}
+
+/// A pin that has no place, and a release whose agent leaves it.
+fn leaking(dir: &Path, mesh: &Mesh<'_>) -> Result<(PathBuf, PathBuf)> {
+    let (frozen, agent) = (mesh.pins().frozen(), binaries::find("evermesh-agent")?);
+    let leaked = frozen.join("leaked");
+    let leaks = format!("ln -f {} {}", frozen.join("control").display(), leaked.display());
+    let body = format!("{leaks}\nexec {} \"$@\"", agent.display());
+    Ok((leaked, release::with_agent(dir, "leaking", &body)?))
 }
 
 /// Of releases with other kernel programs, one is committed, and what is no good never meets traffic.

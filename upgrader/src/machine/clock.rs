@@ -66,12 +66,9 @@ impl Machine {
         }
     }
 
-    fn commit_takeover(&mut self, now: Instant) -> Vec<Action> {
+    fn commit_takeover(&self, now: Instant) -> Vec<Action> {
         match self.phase {
-            Phase::Running { .. } if self.takeover_is_due(now) => {
-                (self.takeover_until, self.predecessor_gone) = (None, false);
-                vec![Action::Commit]
-            }
+            Phase::Running { .. } if self.takeover_is_due(now) => vec![Action::Commit],
             _ => Vec::new(),
         }
     }

@@ -41,6 +41,10 @@ pub enum Event {
     Recorded,
     /// It could not be written down, for this reason. Follows [`Record::Try`] and [`Record::Commit`] only.
     NotRecorded(String),
+    /// This supervisor has taken over, and the old one knows. Follows [`Action::Commit`] only.
+    TakenOver,
+    /// Its release is no good, for this reason, whatever its agent says. Follows [`Action::Commit`] only.
+    NotTakenOver(String),
     /// Whoever comes next finds maps that it knows, as far as can be told: nothing has to step down. Follows
     /// [`Action::StepDown`] only.
     NothingToStepDown,
@@ -129,7 +133,7 @@ pub enum Action {
     ReleaseSeat,
     /// Try to take lock and sockets; [`Event::SeatTaken`] or [`Event::SeatBusy`] follows.
     TakeSeat,
-    /// Tell the old supervisor that this one has proven itself.
+    /// Write down that this supervisor has proven itself, and tell the old one. [`Event::TakenOver`] or [`Event::NotTakenOver`] follows.
     Commit,
     /// Tell the old supervisor to take back.
     Rollback,

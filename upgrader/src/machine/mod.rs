@@ -126,6 +126,8 @@ impl Machine {
             Event::Considered(peer, trial) => self.considered(peer, trial, now),
             Event::Recorded => self.recorded(now),
             Event::NotRecorded(reason) => self.not_recorded(reason, now),
+            Event::TakenOver => self.taken_over(),
+            Event::NotTakenOver(_) => self.not_taken_over(now),
             Event::NothingToStepDown => self.stepped_down(now),
             Event::Heard(heard) => self.heard(heard, now),
             Event::Tick => self.tick(now),

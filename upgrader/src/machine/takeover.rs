@@ -125,6 +125,19 @@ impl Machine {
         }
     }
 
+    pub(super) fn taken_over(&mut self) -> Vec<Action> {
+        (self.takeover_until, self.predecessor_gone) = (None, false);
+        Vec::new()
+    }
+
+    /// The old supervisor takes back; where it is gone, nobody else is there to run.
+    pub(super) fn not_taken_over(&mut self, now: Instant) -> Vec<Action> {
+        match self.predecessor_gone {
+            true => self.taken_over(),
+            false => self.stop(Exit::RolledBack, now),
+        }
+    }
+
     fn asked(&mut self, newcomer: Newcomer, now: Instant) -> Vec<Action> {
         let peer = newcomer.peer;
         if self.takeover_until.is_some() {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use evermesh_handover::{
+    Heard,
     gate::Verdict,
     message::{Answer, Phase as Word, Request},
     notify::Notice,
@@ -31,6 +32,8 @@ pub struct World {
     pub spawns_fail: bool,
     yielded_to: Option<Peer>,
     predecessor_waits: bool,
+    predecessor_gone: bool,
+    agent_leaks: bool,
     pub ended: Option<Exit>,
     pub spawned: u32,
     /// A candidate and the agent of a new supervisor find maps that they know, whoever steps down.
@@ -69,6 +72,8 @@ impl World {
             spawns_fail: false,
             yielded_to: None,
             predecessor_waits: takeover,
+            predecessor_gone: false,
+            agent_leaks: false,
             ended: None,
             spawned: 0,
             knows_pins: true,
@@ -89,9 +94,13 @@ impl World {
             Happening::SeatIsBusy(busy) => self.seat_busy = busy,
             Happening::PeerSays(peer, request) => self.peer_says(peer, request),
             Happening::PeerLeaves(peer) => self.peer_leaves(peer),
-            Happening::Predecessor(heard) if self.predecessor_waits => self.step(Event::Heard(heard)),
+            Happening::Predecessor(heard) if self.predecessor_waits => {
+                self.predecessor_gone |= heard == Heard::Gone;
+                self.step(Event::Heard(heard));
+            }
             Happening::Predecessor(_) => {}
             Happening::Signalled(event) => self.step(event),
+            Happening::AgentLeaks(leaks) => self.agent_leaks = leaks,
             Happening::DiskIsFull(full) => self.releases.disk_full = full,
             Happening::OthersKnowThePins(knows) => self.knows_pins = knows,
             Happening::SupervisorDies => self.die(),
@@ -230,7 +239,12 @@ impl World {
             Action::KillPeer(peer) => assert_eq!(Some(peer), self.yielded_to),
             Action::Commit => {
                 assert!(self.agent.as_ref().is_some_and(|agent| agent.ready), "commit without a ready agent");
-                assert!(std::mem::take(&mut self.predecessor_waits), "nobody waits for a commit");
+                assert!(self.predecessor_waits, "nobody waits for a commit");
+                let refused = self.agent_leaks.then(|| Event::NotTakenOver("leaks".into()));
+                self.predecessor_waits = refused.is_some() && !self.predecessor_gone;
+                self.step(refused.unwrap_or(Event::TakenOver));
+                let stops = matches!(self.machine.phase(), Phase::Stopping { .. });
+                assert_eq!(stops, self.predecessor_waits, "an agent that leaks stays, or another one goes");
             }
             Action::Rollback => {
                 assert!(!self.seat_held, "rollback with the seat held");

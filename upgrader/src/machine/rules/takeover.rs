@@ -144,6 +144,22 @@ fn a_new_supervisor_commits_when_its_agent_was_ready_for_the_time_of_the_gate() 
     let mut scene = Scene::after_takeover().started();
     let (time, actions) = scene.tick_at_deadline();
     assert_eq!((time, actions), (Settings::default().takeover_gate, vec![Action::Commit]));
+    assert_eq!(scene.step(Event::TakenOver), []);
+    scene.exit(1);
+    assert_eq!(scene.step(Event::Terminate), [Action::ReleaseSeat, Action::End(STOPPED)]);
+}
+
+#[test]
+fn a_new_supervisor_whose_release_is_no_good_gives_back_although_its_agent_is_ready() {
+    let mut scene = Scene::after_takeover().started();
+    scene.tick_at_deadline();
+    assert_eq!(scene.step(Event::NotTakenOver("leaks".into())), [Action::Signal(Signal::SIGTERM)]);
+    assert_eq!(scene.exit(0), [Action::ReleaseSeat, Action::Rollback, Action::End(Exit::RolledBack)]);
+
+    let mut scene = Scene::after_takeover().started();
+    scene.step(Event::Heard(Heard::Gone));
+    scene.tick_at_deadline();
+    assert_eq!(scene.step(Event::NotTakenOver("leaks".into())), []);
     scene.exit(1);
     assert_eq!(scene.step(Event::Terminate), [Action::ReleaseSeat, Action::End(STOPPED)]);
 }

@@ -1,4 +1,4 @@
-//! A release on trial that leaves a pin where it has no place is not committed, and what it left goes.
+//! A release that is on trial, or takes over, and leaves a pin where it has no place is not committed, and what it left goes.
 
 use std::{collections::BTreeSet, path::PathBuf};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::release::Layouts;
 
-/// What stands in the pin directory where neither the committed release nor the candidate has a place.
+/// What stands in the pin directory where no release that may run has a place.
 #[derive(Debug)]
 pub(super) struct Odd {
     places: Places,
@@ -16,19 +16,26 @@ pub(super) struct Odd {
 }
 
 impl Kept {
-    /// None: neither release says its places, being older than that.
+    /// None: no release says its places, being older than that.
     pub(super) fn odd(&self) -> Option<Odd> {
         let candidate = self.ledger.candidate.as_ref().map(|candidate| candidate.release);
-        let releases = [Some(self.ordinary), candidate].into_iter().flatten();
+        // Before a takeover is done the committed release is another one.
+        let releases: BTreeSet<_> =
+            [self.ordinary, self.ledger.committed].into_iter().chain(candidate).collect();
+        let releases = releases.into_iter();
         let said: Vec<_> = releases.filter_map(|release| Layouts::of(&self.store, &release)).collect();
         let places = Places::of(&said)?;
         Some(Odd { paths: self.pinned.odd(&places), places })
     }
 
-    /// What came to stand there since the trial began, in words; none: nothing.
+    /// What came to stand there since the trial began, or this supervisor started its agent to take over, in words; none: nothing.
     pub(super) fn leaks(&self) -> Option<String> {
-        let before = self.ledger.candidate.as_ref()?.odd.as_ref()?;
-        let now = self.pinned.odd(&self.before_try.as_ref()?.places);
+        let Odd { places, paths } = self.before_try.as_ref()?;
+        let before = match self.takes_over {
+            true => paths,
+            false => self.ledger.candidate.as_ref()?.odd.as_ref()?,
+        };
+        let now = self.pinned.odd(places);
         let left: Vec<_> = now.difference(before).map(|path| path.display().to_string()).collect();
         (!left.is_empty())
             .then(|| format!("it left pins where no release has a place for them: {}", left.join(", ")))
@@ -40,7 +47,7 @@ impl Kept {
         for path in self.pinned.odd(&before.places).difference(&before.paths) {
             let done =
                 remove(path).map_or_else(|error| format!("not removed: {error}"), |()| "removed".into());
-            self.note(format!("{}: left by a release on trial, and {done}", path.display()));
+            self.note(format!("{}: left by a release that was not committed, and {done}", path.display()));
         }
     }
 }

@@ -48,7 +48,9 @@ struct Kept {
     running: Option<Digest>,
     notes: Vec<String>,
     pinned: Pinned,
-    /// What was odd in the pin directory when the try began that may have left more there.
+    /// This supervisor takes over, and has not proven itself yet.
+    takes_over: bool,
+    /// What was odd in the pin directory when the try began, or the agent of a takeover was started, that may have left more there.
     before_try: Option<Odd>,
 }
 
@@ -59,6 +61,7 @@ impl Keeper {
             (Ok(kept), Which::Candidate) => kept.candidates_agent(),
             (Ok(kept), Which::Committed) => {
                 kept.remove_leaks();
+                kept.before_try = kept.takes_over.then(|| kept.odd()).flatten();
                 Ok(kept.ordinary_agent())
             }
             (Err(_), _) => Ok(self.agent.clone()),

@@ -54,6 +54,7 @@ impl Keeper {
     pub fn sit(&mut self, takes_over: bool) -> Beginning {
         let Ok(kept) = &mut self.kept else { return Beginning::default() };
         kept.sit(takes_over, &self.accept_loss);
+        kept.takes_over = takes_over;
         let outgoing = kept.ledger.outgoing.as_ref();
         // The old supervisor has written down what this one may leave.
         let unsettled = outgoing.is_some_and(|it| !takes_over || it.release != kept.ordinary);
@@ -82,6 +83,13 @@ impl Keeper {
             (kept.ordinary, kept.ledger) = (ledger.committed, ledger);
         }
     }
+
+    /// The seat is given up, and no agent runs: what it left where no release has a place for it goes.
+    pub fn rise(&mut self) {
+        if let Ok(kept) = &mut self.kept {
+            kept.remove_leaks();
+        }
+    }
 }
 
 impl Kept {
@@ -100,6 +108,7 @@ impl Kept {
             running: None,
             notes: Vec::new(),
             pinned,
+            takes_over: false,
             before_try: None,
             store,
             own,

@@ -36,21 +36,30 @@ impl Keeper {
         }
     }
 
-    /// This supervisor has taken over and proven itself; the old one is told next.
-    pub fn took_over(&mut self) {
-        let Ok(kept) = &mut self.kept else { return };
-        if kept.ordinary != kept.own.digest {
-            return;
+    /// This supervisor has taken over and its agent was ready for long enough; the old one is told next.
+    pub fn take_over(&mut self) -> Event {
+        let Ok(kept) = &mut self.kept else { return Event::TakenOver };
+        if let Some(leaks) = kept.leaks() {
+            warn!("release {} does not take over: {leaks}", kept.ordinary.short());
+            return Event::NotTakenOver(leaks);
         }
-        let (own, launcher) = (kept.own.digest, kept.launcher);
-        match kept.change(|ledger| ledger.take_over(own, launcher, unix_ms())) {
-            Ok(()) => kept.sweep(),
-            Err(error) => kept.note(format!("{error}; the next start tries this release again")),
+        (kept.takes_over, kept.before_try) = (false, None);
+        if kept.ordinary == kept.own.digest {
+            kept.took_over();
         }
+        Event::TakenOver
     }
 }
 
 impl Kept {
+    fn took_over(&mut self) {
+        let (own, launcher) = (self.own.digest, self.launcher);
+        match self.change(|ledger| ledger.take_over(own, launcher, unix_ms())) {
+            Ok(()) => self.sweep(),
+            Err(error) => self.note(format!("{error}; the next start tries this release again")),
+        }
+    }
+
     fn consider(&mut self, release: &str, tries: u32, accept_loss: &[String]) -> Result<(u64, u32), String> {
         let release: Digest = release.parse().map_err(|error| format!("{error}"))?;
         if release == self.ordinary {

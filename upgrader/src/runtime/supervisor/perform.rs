@@ -29,8 +29,11 @@ impl Supervisor {
             Action::KillPeer(peer) => self.connections.kill(peer),
             Action::ReleaseSeat => self.release_seat(),
             Action::Commit => {
-                self.keeper.took_over();
-                self.tell_predecessor(Predecessor::commit);
+                let done = self.keeper.take_over();
+                if matches!(done, Event::TakenOver) {
+                    self.tell_predecessor(Predecessor::commit);
+                }
+                return Some(done);
             }
             Action::Rollback => self.tell_predecessor(Predecessor::rollback),
             Action::End(exit) => self.exit = Some(exit),
@@ -113,6 +116,7 @@ impl Supervisor {
     }
 
     fn release_seat(&mut self) {
+        self.keeper.rise();
         self.report();
         if let Some(seat) = self.seat.take()
             && let Err(error) = seat.release()
