@@ -72,14 +72,14 @@ impl<'a> Room<'a> {
     fn freed_by(delta: &'a Delta, stands: impl Fn(&WorkloadUid, &ServiceKey) -> bool) -> Self {
         let mut room: HashMap<_, Places> = HashMap::new();
         for replaced in &delta.workloads {
-            let keys =
-                |workload: &'a Option<Arc<Workload>>| workload.iter().flat_map(|it| it.services.keys());
-            let gone = keys(&replaced.before).filter(|key| !is_behind(replaced.after.as_ref(), key));
+            let before = replaced.before.iter().flat_map(|before| before.services.keys());
+            let gone = before.filter(|key| !is_behind(replaced.after.as_ref(), key));
             gone.for_each(|key| room.entry(key).or_default().free += 1);
-            let uid =
-                |key: &&ServiceKey| replaced.after.as_ref().is_some_and(|after| stands(&after.uid, key));
-            let standing = keys(&replaced.after).filter(|key| enters(replaced, key)).filter(uid);
-            standing.for_each(|key| room.entry(key).or_default().kept += 1);
+            if let Some(after) = &replaced.after {
+                let entered = after.services.keys().filter(|key| enters(replaced, key));
+                let standing = entered.filter(|key| stands(&after.uid, key));
+                standing.for_each(|key| room.entry(key).or_default().kept += 1);
+            }
         }
         for places in room.values_mut() {
             places.kept = places.kept.min(places.free);

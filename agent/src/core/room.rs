@@ -60,7 +60,8 @@ impl Core {
                 let taken = self.take_in(narrowed, counts);
                 taken.into_iter().chain(self.refuse_newest(in_part(&reason), now_unix_ms)).collect()
             }
-            Err(_) => self.refuse_newest(reason, now_unix_ms),
+            Err(NotApplied::Full(_)) => self.refuse_newest(reason, now_unix_ms),
+            Err(NotApplied::Failed(other)) => self.refuse_newest(other, now_unix_ms),
         }
     }
 }
