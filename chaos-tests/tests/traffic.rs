@@ -80,10 +80,10 @@ impl Scene {
 
     /// Does `what` for a spell, and tells when.
     fn event(&self, what: &str, act: impl FnOnce()) -> Event {
-        let start_ns = now_ns();
-        act();
-        sleep(SPELL);
-        Event { kind: what.into(), start_ns, end_ns: now_ns() }
+        Event::during(what, || {
+            act();
+            sleep(SPELL);
+        })
     }
 
     fn signal(&self, signal: Signal) {

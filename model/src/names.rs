@@ -29,10 +29,13 @@ impl Names {
 
     /// Lets memberships share the memory of the same ones that were said first, and the names in them.
     pub(crate) fn share_memberships(&mut self, memberships: &mut Memberships) {
-        if !self.memberships.contains(memberships) {
-            *memberships = memberships.with_names(self);
+        match self.memberships.get(memberships) {
+            Some(first) => memberships.clone_from(first),
+            None => {
+                *memberships = memberships.with_names(self);
+                self.memberships.insert(memberships.clone());
+            }
         }
-        share(&mut self.memberships, memberships);
     }
 }
 

@@ -13,9 +13,7 @@ impl Snapshot {
     pub fn within_the_room_of(&self, fits: &Self, stands: &Self) -> Result<Self, InvalidSnapshot> {
         let delta = Delta::between(fits, self);
         let is_led = |key: &ServiceKey| fits.service(key).is_some() && self.service(key).is_some();
-        let stands = |uid: &WorkloadUid, key: &ServiceKey| {
-            stands.workload(uid).is_some_and(|workload| workload.services.contains_key(key))
-        };
+        let stands = |uid: &WorkloadUid, key: &ServiceKey| is_behind(stands.workload(uid), key);
         let mut room = Room::freed_by(&delta, stands);
         let services = delta.removed.iter().map(|key| (key.clone(), None));
         let withheld = delta.changed.iter().filter_map(|key| {

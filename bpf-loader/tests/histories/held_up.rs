@@ -133,10 +133,13 @@ fn virtual_ips_are_exchanged_in_full_tables_too() {
     }
 }
 
+fn hasty(stores: &mut Vec<Store>) {
+    stores.retain(|store| *store != Store::Barrier);
+}
+
 /// The oracle of `whoever_is_held_up_reaches_what_there_was_or_is` sees a plan that does not wait.
 #[test]
 fn keys_that_are_not_waited_for_are_noticed() {
-    let hasty = |stores: &mut Vec<Store>| stores.retain(|store| *store != Store::Barrier);
     assert!(met_when_held_up(&exchange_of_virtual_ips(true), hasty).is_some());
 }
 
@@ -152,7 +155,6 @@ fn a_service_that_a_key_has_left_changes_after_a_barrier() {
     };
     let history = [mesh(&[0, 1], 0..4), mesh(&[0], 0..4), mesh(&[0], 4..8)].map(|mesh| (mesh, false));
     assert_eq!(met_when_held_up(&history, |_| ()), None);
-    let hasty = |stores: &mut Vec<Store>| stores.retain(|store| *store != Store::Barrier);
     assert!(met_when_held_up(&history, hasty).is_some());
     for (reclaim, barriers) in [(false, [0, 0, 1]), (true, [0, 0, 0])] {
         let mut state = State::empty(SIZES);

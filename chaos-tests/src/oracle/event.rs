@@ -20,6 +20,13 @@ impl Event {
         act()?;
         Ok(Self { kind: kind.into(), start_ns, end_ns: now_ns() })
     }
+
+    /// The same of something that does not fail.
+    pub fn during(kind: &str, act: impl FnOnce()) -> Self {
+        let start_ns = now_ns();
+        act();
+        Self { kind: kind.into(), start_ns, end_ns: now_ns() }
+    }
 }
 
 /// The events of a run in their order; no two overlap.

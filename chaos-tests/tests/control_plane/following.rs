@@ -1,7 +1,6 @@
 //! What the control plane says is what traffic obeys.
 
 use evermesh_chaos_tests::{
-    clock::now_ns,
     istiod::{Config, ISTIO_DEBOUNCE, deny_all, policy_name},
     oracle::{Event, Verdict},
     stage::config::{HTTP, WEB},
@@ -27,14 +26,7 @@ fn every_change_is_obeyed_under_traffic_and_answered() {
 }
 
 fn leave_and_come(rig: &Rig<'_>, pod: usize) -> Event {
-    let start_ns = now_ns();
-    let left = &rig.stage.web[pod];
-    rig.istiod.remove(&uid(left));
-    let others: Vec<_> = (0..3).filter(|other| *other != pod).collect();
-    rig.await_members(&others);
-    rig.istiod.put(workload(left));
-    rig.await_members(&[0, 1, 2]);
-    Event { kind: "a pod left and came".into(), start_ns, end_ns: now_ns() }
+    Event::during("a pod left and came", || rig.leaves_and_comes(pod))
 }
 
 #[test]

@@ -7,13 +7,13 @@ use evermesh_chaos_tests::{
     filler::Filler,
     istiod::{self, Config, Istiod, Seen},
     mesh::ControlPlaneSeen,
-    oracle::Verdict,
+    oracle::{Event, Verdict},
     sandbox::Sandbox,
     wait,
 };
 use evermesh_proto::workload::{ADDRESS, Workload};
 
-use crate::rig::{Rig, event, uid, with_sandbox, workload};
+use crate::rig::{Rig, uid, with_sandbox};
 
 /// Enough for a database and a record, not for the programs of a release.
 const DISK: u64 = 16 << 20;
@@ -31,11 +31,11 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
         await_told(rig, "what it says on disk", |link| link.unkept.is_none() && link.acks >= 2);
         let filler = Filler::in_directory(&rig.sandbox.state_dir());
         let report = rig.under_traffic(|rig| {
-            let mut events = vec![event("the disk filled up", || fill_up(rig, &filler))];
-            events.push(event("pods left and came", || pods_leave_and_come(rig)));
+            let mut events = vec![Event::during("the disk filled up", || fill_up(rig, &filler))];
+            events.push(Event::during("pods left and came", || pods_leave_and_come(rig)));
             for fault in [Fault::KillAgent, Fault::KillBoth] {
                 events.push(fault.inflict(&mut rig.mesh)?);
-                events.push(event("pods left and came again", || pods_leave_and_come(rig)));
+                events.push(Event::during("pods left and came again", || pods_leave_and_come(rig)));
             }
             Ok(events)
         });
@@ -83,10 +83,7 @@ fn is_unkept(link: &ControlPlaneSeen) -> bool {
 fn pods_leave_and_come(rig: &Rig<'_>) {
     let accepted = |seen: &Seen| seen.until_accepted(ADDRESS).len();
     let before = accepted(&rig.istiod.seen());
-    rig.istiod.remove(&uid(&rig.stage.web[0]));
-    rig.await_members(&[1, 2]);
-    rig.istiod.put(workload(&rig.stage.web[0]));
-    rig.await_members(&[0, 1, 2]);
+    rig.leaves_and_comes(0);
     rig.istiod.wait_for("the answers", |seen| accepted(seen) >= before + 2).unwrap();
     await_told(rig, "the full disk still", is_unkept);
 }

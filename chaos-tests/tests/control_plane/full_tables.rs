@@ -1,15 +1,14 @@
 //! The mesh is larger than the tables, and what stands is followed.
 
 use evermesh_chaos_tests::{
-    Result,
     faults::Fault,
     istiod::{self, Config, service_name},
-    oracle::Verdict,
+    oracle::{Event, Verdict},
     wait,
 };
 use evermesh_proto::workload::{Service, Workload};
 
-use crate::rig::{PATIENCE, Rig, event, uid, with_rig, workload};
+use crate::rig::{PATIENCE, Rig, with_rig};
 
 /// For `web`, and not for the crowd.
 const ROOM: [&str; 2] = ["--max-endpoints", "64"];
@@ -19,11 +18,11 @@ const CROWD: u32 = 100;
 fn pods_leave_and_come_while_there_is_no_room_for_others_and_after_a_crash() {
     with_rig(Config::default(), &ROOM, |rig| {
         let report = rig.under_traffic(|rig| {
-            let mut events = vec![event("a crowd came", || a_crowd_comes(rig))];
-            events.push(event("pods left and came", || pods_leave_and_come(rig, 0)));
+            let mut events = vec![Event::during("a crowd came", || a_crowd_comes(rig))];
+            events.push(Event::during("pods left and came", || pods_leave_and_come(rig, 0)));
             events.push(Fault::KillBoth.inflict(&mut rig.mesh)?);
-            events.push(event("pods left and came again", || pods_leave_and_come(rig, 1)));
-            events.push(event("the crowd left", || the_crowd_leaves(rig)));
+            events.push(Event::during("pods left and came again", || pods_leave_and_come(rig, 1)));
+            events.push(Event::during("the crowd left", || the_crowd_leaves(rig)));
             Ok(events)
         });
         println!("{report}");
@@ -45,21 +44,16 @@ fn the_crowd_leaves(rig: &Rig<'_>) {
 
 /// As many come as have left, but not before.
 fn pods_leave_and_come(rig: &Rig<'_>, which: usize) {
-    let others: Vec<usize> = (0..3).filter(|pod| *pod != which).collect();
-    rig.istiod.remove(&uid(&rig.stage.web[which]));
-    rig.await_members(&others);
-    rig.istiod.put(workload(&rig.stage.web[which]));
-    rig.await_members(&[0, 1, 2]);
+    rig.leaves_and_comes(which);
     await_refusal(rig, Some("new services wait"));
 }
 
 fn await_refusal(rig: &Rig<'_>, words: Option<&str>) {
-    let is_so = |rig: &Rig<'_>| -> Result<bool> {
-        let refused = rig.mesh.refusal()?;
-        Ok(refused.as_ref().is_some_and(|it| words.is_some_and(|words| it.reason.contains(words)))
-            || (refused.is_none() && words.is_none()))
+    let is_so = || match (rig.mesh.refusal().unwrap(), words) {
+        (Some(refused), Some(words)) => refused.reason.contains(words),
+        (refused, words) => refused.is_none() && words.is_none(),
     };
-    wait::until("the refusal", PATIENCE, || is_so(rig).unwrap().then_some(()))
+    wait::until("the refusal", PATIENCE, || is_so().then_some(()))
         .unwrap_or_else(|error| panic!("{error}: {:?}\n{}", rig.mesh.refusal(), rig.sandbox.logs()));
 }
 

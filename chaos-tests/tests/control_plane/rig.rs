@@ -4,7 +4,6 @@ use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use evermesh_chaos_tests::{
     Result,
-    clock::now_ns,
     istiod::{self, Istiod, Release, service_name},
     mesh::{ControlPlaneSeen, Mesh},
     oracle::{Event, Report},
@@ -97,6 +96,16 @@ impl Rig<'_> {
             });
     }
 
+    /// A pod leaves, and when traffic follows it comes again, likewise.
+    pub fn leaves_and_comes(&self, pod: usize) {
+        let left = &self.stage.web[pod];
+        self.istiod.remove(&uid(left));
+        let others: Vec<_> = (0..3).filter(|other| *other != pod).collect();
+        self.await_members(&others);
+        self.istiod.put(workload(left));
+        self.await_members(&[0, 1, 2]);
+    }
+
     pub fn members(&self) -> BTreeSet<IpAddr> {
         let endpoints = self.mesh.endpoints().unwrap();
         endpoints
@@ -138,11 +147,4 @@ pub fn workload(pod: &Pod) -> Workload {
 
 pub fn uid(pod: &Pod) -> String {
     format!("Kubernetes//Pod/demo/{}", pod.name())
-}
-
-/// What happened while this was done.
-pub fn event(kind: &str, act: impl FnOnce()) -> Event {
-    let start_ns = now_ns();
-    act();
-    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
 }

@@ -4,7 +4,7 @@ use evermesh_chaos_tests::{binaries, oracle::Event};
 
 use crate::{
     all,
-    plane::{Kind, Plane, Task, event},
+    plane::{Kind, Plane, Task},
     survival,
 };
 
@@ -148,7 +148,7 @@ impl Cutter<'_> {
         let change = Task { room: plane.kind.other(room), then, end_at: Some(at) };
         let mut recovery = 0;
         let kind = if recovery_at.is_some() { "cut off twice" } else { "cut off" };
-        self.events.push(event(kind, || {
+        self.events.push(Event::during(kind, || {
             let run = plane.run(change).cut_off();
             let room = if run.is_committed() { change.room } else { room };
             let again = Task { room, then: "commit", end_at: recovery_at };
@@ -181,7 +181,7 @@ impl Cutter<'_> {
         let (live, room) = plane.settled();
         let journal = plane.journal();
         let before = fs::read(&journal).unwrap();
-        self.events.push(event("cut off and forgotten", || {
+        self.events.push(Event::during("cut off and forgotten", || {
             let run =
                 plane.run(Task { room: plane.kind.other(room), then: "commit", end_at: Some(at) }).cut_off();
             fs::write(&journal, &before).unwrap();

@@ -11,13 +11,17 @@ use std::{
     thread,
 };
 
-use evermesh_chaos_tests::{binaries, oracle::Verdict, stage::config};
+use evermesh_chaos_tests::{
+    binaries,
+    oracle::{Event, Verdict},
+    stage::config,
+};
 use evermesh_pins::{
     Inventory, MapKind, Table, TablesView,
     layout::{Carried, Change, Difference, Kernel, Layouts, MapChange, Renamed, Ways},
 };
 
-use crate::plane::{Kind, Plane, Run, Task, event};
+use crate::plane::{Kind, Plane, Run, Task};
 
 const OWN: &str = "evermesh-plane";
 const OTHER: &str = "evermesh-plane-layouts";
@@ -103,7 +107,7 @@ fn upgrades_and_downgrades_between_other_layouts_go_unnoticed_and_keep_ids() {
                 ("upgrade rolled back", OTHER, "roll-back"),
             ] {
                 let written = while_pods_come_and_go(&plane, || {
-                    events.push(event(kind, || drop(plane.run_by(program, then(end)).finished())));
+                    events.push(Event::during(kind, || drop(plane.run_by(program, then(end)).finished())));
                 });
                 assert!(written > 0, "{kind}");
                 plane.settled();
@@ -131,8 +135,8 @@ fn a_change_of_layouts_that_is_cut_off_is_undone_by_the_release_before() {
                     step_down(&plane);
                 }
                 let cut = Task { end_at: Some(at), ..then("commit") };
-                events.push(event("cut off", || drop(plane.run_by(new, cut).cut_off())));
-                events.push(event("undone", || drop(plane.run_by(old, then("commit")).finished())));
+                events.push(Event::during("cut off", || drop(plane.run_by(new, cut).cut_off())));
+                events.push(Event::during("undone", || drop(plane.run_by(old, then("commit")).finished())));
                 plane.settled();
                 assert_eq!(ids(&plane), before);
             }

@@ -10,7 +10,6 @@ use std::{
 use evermesh_abi::control::PHASE_STEADY;
 use evermesh_chaos_tests::{
     binaries,
-    clock::now_ns,
     oracle::{Event, Report},
     pod::Pod,
     sandbox::Sandbox,
@@ -291,10 +290,4 @@ impl Run {
     pub fn is_committed(&self) -> bool {
         self.moments.iter().any(|moment| moment == "after record that the change is committed")
     }
-}
-
-pub fn event(kind: &str, act: impl FnOnce()) -> Event {
-    let start_ns = now_ns();
-    act();
-    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
 }

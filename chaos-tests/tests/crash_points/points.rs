@@ -4,12 +4,12 @@
 
 use std::env;
 
-use evermesh_chaos_tests::faults::random;
+use evermesh_chaos_tests::{faults::random, oracle::Event};
 use rand::RngExt;
 
 use crate::{
     all,
-    plane::{Plane, event},
+    plane::Plane,
     strace::{Call, one_of},
     survival,
 };
@@ -58,5 +58,7 @@ fn part() -> (usize, usize) {
 
 /// Does all of it under traffic, which does not notice.
 pub fn survive(plane: &Plane, points: &[Point<'_>], disturb: impl Fn(&Call, &str)) {
-    survival::survive(plane, points, kind_of, |(call, fault)| vec![event(fault, || disturb(call, fault))]);
+    survival::survive(plane, points, kind_of, |(call, fault)| {
+        vec![Event::during(fault, || disturb(call, fault))]
+    });
 }

@@ -7,13 +7,13 @@ use std::{
 };
 
 use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
-use evermesh_chaos_tests::oracle::Verdict;
+use evermesh_chaos_tests::oracle::{Event, Verdict};
 use evermesh_loader::{Config, DataPlane, How, Started, TableSizes};
 use evermesh_pins::{FrozenMap, Table, sys};
 
 use crate::{
     bench::{Bench, PORT, SIZES, VIP4, VIP6, inside},
-    switch::{Scene, event, under_traffic},
+    switch::{Scene, under_traffic},
 };
 
 const SMALL: u32 = 8192;
@@ -25,12 +25,13 @@ fn maps_that_are_resized_back_and_forth_under_traffic_go_unnoticed() {
     let report = under_traffic(|scene| {
         let mut events = Vec::new();
         for room in [LARGE, SMALL, LARGE] {
-            let mut change =
-                |kind, then: fn(&mut DataPlane)| events.push(event(kind, || resize(scene, room, then)));
+            let mut change = |kind, then: fn(&mut DataPlane)| {
+                events.push(Event::during(kind, || resize(scene, room, then)))
+            };
             change("rolled back", |plane| plane.roll_back("a test").unwrap());
             change("carried over", |plane| plane.commit().unwrap());
         }
-        events.push(event("stepped down", || assert!(scene.plane().step_down().is_ok())));
+        events.push(Event::during("stepped down", || assert!(scene.plane().step_down().is_ok())));
         events
     });
     println!("{report}");

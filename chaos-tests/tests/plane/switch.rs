@@ -5,7 +5,6 @@ use std::{fs, fs::File, os::fd::AsFd, thread::sleep, time::Duration};
 
 use evermesh_agent::source;
 use evermesh_chaos_tests::{
-    clock::now_ns,
     oracle::{Event, Report, Verdict},
     sandbox::Sandbox,
     stage::{Stage, Traffic, config},
@@ -23,7 +22,7 @@ fn sixty_changes_of_generation_go_unnoticed() {
     let report = under_traffic(|scene| {
         (0..CHANGES)
             .map(|n| {
-                event("generation changed", || {
+                Event::during("generation changed", || {
                     assert_eq!(scene.plane().change_generation().unwrap(), n + 2);
                 })
             })
@@ -36,7 +35,7 @@ fn sixty_changes_of_generation_go_unnoticed() {
 #[test]
 fn links_that_are_unpinned_and_attached_anew_are_noticed() {
     let report = under_traffic(|scene| {
-        (0..3).map(|_| event("unpinned and attached anew", || attach_anew(scene, |_| ()))).collect()
+        (0..3).map(|_| Event::during("unpinned and attached anew", || attach_anew(scene, |_| ()))).collect()
     });
     assert_eq!(report.verdict(), Verdict::Failed, "{report}");
 }
@@ -50,7 +49,7 @@ fn links_that_are_detached_at_the_end_are_noticed() {
         }
     };
     let report = under_traffic(|scene| {
-        (0..3).map(|_| event("detached at the end", || attach_anew(scene, detach))).collect()
+        (0..3).map(|_| Event::during("detached at the end", || attach_anew(scene, detach))).collect()
     });
     assert_eq!(report.verdict(), Verdict::Failed, "{report}");
 }
@@ -86,12 +85,6 @@ fn snapshot(sandbox: &Sandbox, stage: &Stage) -> Snapshot {
     let path = sandbox.dir().join("mesh.yaml");
     fs::write(&path, config::with(&stage.web)).unwrap();
     source::read(&path).unwrap().parse().unwrap().snapshot
-}
-
-pub fn event(kind: &str, act: impl FnOnce()) -> Event {
-    let start_ns = now_ns();
-    act();
-    Event { kind: kind.into(), start_ns, end_ns: now_ns() }
 }
 
 fn attach_anew(scene: &mut Scene, before_unpinning: fn(&sys::Object)) {

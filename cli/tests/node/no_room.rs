@@ -1,7 +1,5 @@
 //! A mesh that there is no room for: services that stand follow who comes and goes.
 
-use serde_json::Value;
-
 use crate::sandbox::{MESH, Sandbox, until};
 
 const ROOM: [&str; 2] = ["--max-endpoints", "3"];
@@ -26,10 +24,6 @@ fn mesh(webs: &[u8], others: &[u8]) -> String {
     )
 }
 
-fn status(sandbox: &Sandbox) -> Value {
-    sandbox.json(&["status"])
-}
-
 /// The last bytes of the addresses behind `web`; none while one of another service stands.
 fn webs(sandbox: &Sandbox) -> Option<Vec<u8>> {
     let endpoints = sandbox.told(&sandbox.call(&["dump", "endpoints"]));
@@ -42,7 +36,7 @@ fn webs(sandbox: &Sandbox) -> Option<Vec<u8>> {
 
 fn become_webs(sandbox: &Sandbox, numbers: &[u8]) {
     let found = until(|| webs(sandbox).filter(|found| found == numbers));
-    assert!(found.is_some(), "not {numbers:?}: {:?}; {:#}", webs(sandbox), status(sandbox));
+    assert!(found.is_some(), "not {numbers:?}: {:?}; {:#}", webs(sandbox), sandbox.json(&["status"]));
 }
 
 /// Endpoints that were gone were given flows for as long as a table was full.
@@ -55,7 +49,7 @@ fn services_that_stand_follow_who_comes_and_goes_over_a_crash_and_until_there_is
 
     sandbox.write_config(&mesh(&[12, 13], &[21, 22]));
     become_webs(&sandbox, &[12, 13]);
-    let refused = status(&sandbox);
+    let refused = sandbox.json(&["status"]);
     assert_eq!((&refused["health"], &refused["configuration"]["services"]), (&"degraded".into(), &1.into()));
     let reason = refused["refused"]["reason"].as_str().unwrap();
     assert!(reason.contains("`endpoints` is full: raise --max-endpoints"), "{reason}");
@@ -68,6 +62,6 @@ fn services_that_stand_follow_who_comes_and_goes_over_a_crash_and_until_there_is
 
     sandbox.write_config(&mesh(&[12, 13], &[]));
     become_webs(&sandbox, &[12, 13]);
-    assert_eq!(status(&sandbox)["health"], "healthy");
+    assert_eq!(sandbox.json(&["status"])["health"], "healthy");
     running.stop();
 }

@@ -7,7 +7,7 @@ fn wrong() -> String {
 }
 
 fn status(sandbox: &Sandbox) -> Value {
-    serde_json::from_slice(&sandbox.call(&["status", "--output", "json"]).stdout).unwrap()
+    sandbox.json(&["status"])
 }
 
 #[test]

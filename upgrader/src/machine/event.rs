@@ -43,8 +43,8 @@ pub enum Event {
     NotRecorded(String),
     /// This supervisor has taken over, and the old one knows. Follows [`Action::Commit`] only.
     TakenOver,
-    /// Its release is no good, for this reason, whatever its agent says. Follows [`Action::Commit`] only.
-    NotTakenOver(String),
+    /// Its release is no good, whatever its agent says. Follows [`Action::Commit`] only.
+    NotTakenOver,
     /// Whoever comes next finds maps that it knows, as far as can be told: nothing has to step down. Follows
     /// [`Action::StepDown`] only.
     NothingToStepDown,

@@ -127,7 +127,7 @@ impl Machine {
             Event::Recorded => self.recorded(now),
             Event::NotRecorded(reason) => self.not_recorded(reason, now),
             Event::TakenOver => self.taken_over(),
-            Event::NotTakenOver(_) => self.not_taken_over(now),
+            Event::NotTakenOver => self.not_taken_over(now),
             Event::NothingToStepDown => self.stepped_down(now),
             Event::Heard(heard) => self.heard(heard, now),
             Event::Tick => self.tick(now),

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use evermesh_chaos_tests::{
-    clock::now_ns,
-    oracle::{Event, Verdict},
-};
+use evermesh_chaos_tests::oracle::{Event, Verdict};
 use evermesh_cluster::Cluster;
 
 use crate::{
@@ -30,7 +27,7 @@ fn under_traffic(nodes: usize, act: impl FnOnce(&Cluster, &Clients<'_>)) {
 #[test]
 fn a_roll_out_of_the_daemon_set_goes_unnoticed() {
     under_traffic(3, |cluster, clients| {
-        let restarted = event("rolled out", || {
+        let restarted = Event::during("rolled out", || {
             let before = evermeshes(cluster);
             cluster.kubectl(&["rollout", "restart", NAMESPACE, "daemonset/evermesh"]).unwrap();
             scene::await_evermesh(cluster);
@@ -38,7 +35,7 @@ fn a_roll_out_of_the_daemon_set_goes_unnoticed() {
             assert_eq!((before.len(), after.len()), (3, 3));
             assert!(before.is_disjoint(&after), "every pod is another one: {before:?} {after:?}");
         });
-        let gone = event("deleted", || {
+        let gone = Event::during("deleted", || {
             cluster.kubectl(&["delete", NAMESPACE, "daemonset/evermesh", "--cascade=foreground"]).unwrap();
             assert_eq!(evermeshes(cluster), BTreeSet::new());
         });
@@ -60,7 +57,7 @@ fn a_roll_out_of_the_daemon_set_goes_unnoticed() {
 #[test]
 fn evermesh_taken_away_from_one_node_is_noticed_there() {
     under_traffic(2, |cluster, clients| {
-        let taken = event("uninstalled on node 2", || {
+        let taken = Event::during("uninstalled on node 2", || {
             scene::evermesh(cluster, 2, &["uninstall"]);
         });
         clients.stop();
@@ -71,12 +68,6 @@ fn evermesh_taken_away_from_one_node_is_noticed_there() {
         let elsewhere = clients.judge(&[1], &[taken]);
         assert_eq!(elsewhere.verdict(), Verdict::Clean, "{elsewhere}");
     });
-}
-
-fn event(kind: &str, act: impl FnOnce()) -> Event {
-    let start_ns = now_ns();
-    act();
-    Event { kind: kind.to_owned(), start_ns, end_ns: now_ns() }
 }
 
 /// Which pods Evermesh runs as.

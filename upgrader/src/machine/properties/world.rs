@@ -240,7 +240,7 @@ impl World {
             Action::Commit => {
                 assert!(self.agent.as_ref().is_some_and(|agent| agent.ready), "commit without a ready agent");
                 assert!(self.predecessor_waits, "nobody waits for a commit");
-                let refused = self.agent_leaks.then(|| Event::NotTakenOver("leaks".into()));
+                let refused = self.agent_leaks.then_some(Event::NotTakenOver);
                 self.predecessor_waits = refused.is_some() && !self.predecessor_gone;
                 self.step(refused.unwrap_or(Event::TakenOver));
                 let stops = matches!(self.machine.phase(), Phase::Stopping { .. });

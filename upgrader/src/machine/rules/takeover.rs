@@ -153,13 +153,13 @@ fn a_new_supervisor_commits_when_its_agent_was_ready_for_the_time_of_the_gate() 
 fn a_new_supervisor_whose_release_is_no_good_gives_back_although_its_agent_is_ready() {
     let mut scene = Scene::after_takeover().started();
     scene.tick_at_deadline();
-    assert_eq!(scene.step(Event::NotTakenOver("leaks".into())), [Action::Signal(Signal::SIGTERM)]);
+    assert_eq!(scene.step(Event::NotTakenOver), [Action::Signal(Signal::SIGTERM)]);
     assert_eq!(scene.exit(0), [Action::ReleaseSeat, Action::Rollback, Action::End(Exit::RolledBack)]);
 
     let mut scene = Scene::after_takeover().started();
     scene.step(Event::Heard(Heard::Gone));
     scene.tick_at_deadline();
-    assert_eq!(scene.step(Event::NotTakenOver("leaks".into())), []);
+    assert_eq!(scene.step(Event::NotTakenOver), []);
     scene.exit(1);
     assert_eq!(scene.step(Event::Terminate), [Action::ReleaseSeat, Action::End(STOPPED)]);
 }

@@ -22,8 +22,7 @@ impl Kept {
         // Before a takeover is done the committed release is another one.
         let releases: BTreeSet<_> =
             [self.ordinary, self.ledger.committed].into_iter().chain(candidate).collect();
-        let releases = releases.into_iter();
-        let said: Vec<_> = releases.filter_map(|release| Layouts::of(&self.store, &release)).collect();
+        let said: Vec<_> = releases.iter().filter_map(|release| Layouts::of(&self.store, release)).collect();
         let places = Places::of(&said)?;
         Some(Odd { paths: self.pinned.odd(&places), places })
     }

@@ -41,7 +41,7 @@ impl Keeper {
         let Ok(kept) = &mut self.kept else { return Event::TakenOver };
         if let Some(leaks) = kept.leaks() {
             warn!("release {} does not take over: {leaks}", kept.ordinary.short());
-            return Event::NotTakenOver(leaks);
+            return Event::NotTakenOver;
         }
         (kept.takes_over, kept.before_try) = (false, None);
         if kept.ordinary == kept.own.digest {
