@@ -24,6 +24,7 @@ use crate::{
     AgentError, Options, admin, clock,
     core::{Beginning, Found},
     data_plane::{Begun, Choice, Opening, Plane},
+    heap,
     judge::Judge,
     laid::{Note, NoteFile},
     last_words::LastWords,
@@ -49,6 +50,7 @@ use crate::{
 ///
 /// Where anything fails, nothing is detached.
 pub fn run(options: &Options) -> Result<(), AgentError> {
+    heap::share_arenas();
     start(options).inspect_err(supervisor::failed)
 }
 

@@ -4,13 +4,14 @@ use smol_str::SmolStr;
 
 use crate::{Locality, Memberships};
 
-/// Names that are in memory once each, however many workloads say them, and so is where workloads run and what services they stand behind.
-/// Short names are not: they stand where they are said.
+/// Names that are in memory once each, however many workloads say them, and so is where workloads run, what services they stand behind,
+/// and what else is kept of them. Short names are not: they stand where they are said.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     names: HashSet<SmolStr>,
     localities: HashSet<Arc<Locality>>,
     memberships: HashSet<Memberships>,
+    bytes: HashSet<Arc<[u8]>>,
 }
 
 impl Names {
@@ -20,6 +21,11 @@ impl Names {
             return;
         }
         share(&mut self.names, name);
+    }
+
+    /// Lets bytes share the memory of the same ones that were kept first.
+    pub fn share_bytes(&mut self, bytes: &mut Arc<[u8]>) {
+        share(&mut self.bytes, bytes);
     }
 
     /// Lets a locality share the memory of the same one that was said first.

@@ -4,7 +4,7 @@ use evermesh_model::{Names, Policy, Service, SmolStr, Workload};
 use evermesh_proto::discovery::{Packed, Resource};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::Name;
+use super::{Name, wording::Wording};
 use crate::{Demands, Meaning, Understood};
 
 /// A resource that is in force.
@@ -15,7 +15,7 @@ pub struct Known {
     /// [`fingerprint`] of its bytes.
     pub(super) hash: u128,
     /// As it came: what it is understood as says less.
-    pub(super) bytes: Box<[u8]>,
+    pub(super) wording: Wording,
     pub(super) part: Part,
     pub(super) demands: Demands,
 }
@@ -30,27 +30,28 @@ pub(super) enum Part {
 
 impl Known {
     pub(super) fn new(version: &str, packed: &Packed, understood: Understood, names: &mut Names) -> Self {
-        let part = match understood.meaning {
-            Meaning::Service(service) => Part::Service(Arc::new(service)),
+        // Whoever kept a piece of a response would keep all of it.
+        let (wording, part) = match understood.meaning {
+            Meaning::Service(service) => (Wording::whole(&packed.value), Part::Service(Arc::new(service))),
             Meaning::Workload { mut workload, hostname } => {
                 workload.share_names(names);
-                Part::Workload { workload: Arc::new(workload), hostname }
+                let wording = Wording::of(&workload, &packed.value, names);
+                (wording, Part::Workload { workload: Arc::new(workload), hostname })
             }
-            Meaning::Policy(policy) => Part::Policy(Arc::new(policy)),
+            Meaning::Policy(policy) => (Wording::whole(&packed.value), Part::Policy(Arc::new(policy))),
         };
-        Self {
-            version: version.into(),
-            hash: fingerprint(packed),
-            // Whoever kept a piece of a response would keep all of it.
-            bytes: packed.value.as_ref().into(),
-            part,
-            demands: understood.demands,
-        }
+        let hash = fingerprint(packed);
+        Self { version: version.into(), hash, wording, part, demands: understood.demands }
     }
 
     /// As the control plane said it, under that name.
     pub fn resource(&self, name: &Name) -> Resource {
-        let packed = Packed { type_url: name.kind.type_url().into(), value: self.bytes.to_vec().into() };
+        let workload = match &self.part {
+            Part::Workload { workload, .. } => Some(workload.as_ref()),
+            Part::Service(_) | Part::Policy(_) => None,
+        };
+        let value = self.wording.bytes(workload).into();
+        let packed = Packed { type_url: name.kind.type_url().into(), value };
         Resource {
             name: name.name.to_string(),
             version: self.version.to_string(),

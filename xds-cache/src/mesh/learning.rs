@@ -15,7 +15,7 @@ impl Mesh {
     pub(super) fn take_one(
         &mut self,
         kind: Kind,
-        resource: Resource,
+        resource: &Resource,
         names: &mut Names,
         taken: &mut Taken,
         touched: &mut Touched,
@@ -33,7 +33,7 @@ impl Mesh {
             }
             return;
         }
-        match self.admit(Heard::new(&self.conversion, kind, &resource, names), touched) {
+        match self.admit(Heard::new(&self.conversion, kind, resource, names), touched) {
             Ok((name, known)) => taken.changed.push((name, Some(known))),
             Err(rejected) => taken.rejected.push(rejected),
         }

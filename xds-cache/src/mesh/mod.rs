@@ -15,6 +15,7 @@ mod listing;
 mod passing;
 mod refused;
 mod resources;
+mod wording;
 
 #[cfg(test)]
 mod tests;
@@ -141,7 +142,8 @@ impl Mesh {
             taken.changed.push((name, None));
         }
         let mut names = Names::default();
-        for resource in resources {
+        // All of them are freed afterwards: in the holes that each would leave, what is kept of the next ones would stand for ever.
+        for resource in &resources {
             self.take_one(kind, resource, &mut names, &mut taken, &mut touched);
         }
         for hostname in &touched.hostnames {

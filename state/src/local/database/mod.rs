@@ -36,7 +36,7 @@ const MARK_KEY: &[u8] = b"\0mark";
 const RECORD: u8 = b'r';
 
 /// What is kept of what was read; more is read again.
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 2 << 20;
 
 /// How long a database that was closed may still be held.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
