@@ -14,7 +14,7 @@ use std::{
 use evermesh_state::local::{BadRecord, SnapshotError, SnapshotFile, Step};
 use nix::{
     sys::resource::{Resource, setrlimit},
-    unistd::{Uid, setuid},
+    unistd::{Uid, setfsuid},
 };
 use tempfile::TempDir;
 
@@ -120,7 +120,7 @@ fn a_write_removes_what_an_interrupted_one_left() {
     assert_eq!(names(directory.path()), [".snapshots.mine.tmp", NAME, "snapshot.tmp"]);
 }
 
-/// Root may write everywhere, so the test gives that up; it is alone in its process.
+/// Root may write everywhere, so the test's thread gives that up.
 #[test]
 fn a_directory_that_is_read_only() {
     let (directory, file) = fresh();
@@ -128,7 +128,7 @@ fn a_directory_that_is_read_only() {
     fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o555)).unwrap();
     if Uid::effective().is_root() {
-        setuid(Uid::from_raw(65534)).unwrap();
+        setfsuid(Uid::from_raw(65534));
     }
     let error = file.write(b"new").unwrap_err();
     assert_eq!(

@@ -2,10 +2,7 @@ use std::path::Path;
 
 use evermesh_chaos_tests::{Result, mesh::Mesh, oracle::Verdict, stage::under_traffic};
 
-use crate::{FLAGS, change, releases};
-
-/// Of each kind.
-const TIMES: usize = 3;
+use crate::{FLAGS, change, releases, times};
 
 /// The processes of one release end, and those of the other start, with room for more: as a new image does it, and as a machine
 /// does it that is short of memory.
@@ -14,7 +11,7 @@ fn upgrades_from_an_earlier_release_and_downgrades_to_it_go_unnoticed() {
     let Some([now, earlier]) = releases() else { return };
     let report = under_traffic(&FLAGS, |_, mesh| {
         let mut events = Vec::new();
-        for round in 0..TIMES {
+        for round in 0..times() {
             let killed = round % 2 == 1;
             events.push(change(mesh, "downgraded", |mesh| restart(mesh, &earlier, killed))?);
             let room = (20_000 + 1_000 * round).to_string();
@@ -27,7 +24,7 @@ fn upgrades_from_an_earlier_release_and_downgrades_to_it_go_unnoticed() {
     });
     let report = report.unwrap();
     println!("{report}");
-    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 3 * TIMES), "{report}");
+    assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 3 * times()), "{report}");
 }
 
 fn restart(mesh: &mut Mesh<'_>, release: &Path, killed: bool) -> Result<()> {
