@@ -2,15 +2,20 @@
 
 use nix::libc::{self, c_int};
 
-/// As many as a start from the disk has threads that build the mesh: with fewer they wait for each other, and it takes half as long again.
+/// Bytes from which on an allocation is a mapping of its own, which goes when it is freed. Unless it is told, the allocator raises this to what
+/// was freed last, up to 32 MiB, and a buffer for everything that a control plane says leaves a hole in which small things come to stand.
+const MAPPED_FROM: c_int = 1 << 20;
+/// How many arenas threads share. Unless it is told, each has its own until there are eight for a processor, and what one has freed others cannot
+/// use. A start from the disk has three threads that build the mesh: with fewer they wait for each other, half as long again.
 const ARENAS: c_int = 3;
 
-/// Lets threads share arenas of the allocator, which gives each its own until there are eight for a processor: what one thread has freed,
-/// others cannot use. To be called before there are threads.
+/// Tells the allocator to hold less. To be called before there are threads.
 #[expect(unsafe_code, reason = "mallopt(3) has no safe form")]
-pub fn share_arenas() {
-    // SAFETY: it sets a number of the allocator's, under its own lock.
-    let _whether_it_is_known = unsafe { libc::mallopt(libc::M_ARENA_MAX, ARENAS) };
+pub fn hold_less() {
+    for (what, value) in [(libc::M_MMAP_THRESHOLD, MAPPED_FROM), (libc::M_ARENA_MAX, ARENAS)] {
+        // SAFETY: it sets a number of the allocator's, under its own lock.
+        let _whether_it_was_set = unsafe { libc::mallopt(what, value) };
+    }
 }
 
 /// Gives back to the system what is free between that which is held. After a mesh was read that is a tenth of the memory of

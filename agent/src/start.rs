@@ -50,7 +50,7 @@ use crate::{
 ///
 /// Where anything fails, nothing is detached.
 pub fn run(options: &Options) -> Result<(), AgentError> {
-    heap::share_arenas();
+    heap::hold_less();
     start(options).inspect_err(supervisor::failed)
 }
 
