@@ -1,7 +1,4 @@
-use std::{
-    io,
-    net::{SocketAddr, UdpSocket},
-};
+use std::net::{SocketAddr, UdpSocket};
 
 use super::{
     Outcome,
@@ -19,9 +16,9 @@ pub(super) fn unconnected(target: SocketAddr, count: u64) -> Answered {
 
 /// `sendto` and `recvfrom`: the answer must seem to come from `target`.
 pub(super) fn exchange(socket: &UdpSocket, target: SocketAddr, count: u64) -> Answered {
-    socket.send_to(&count.to_be_bytes(), target)?;
+    socket.send_to(&count.to_be_bytes(), target).map_err(Failure::of("sendto"))?;
     let mut answer = [0; NAME_LEN + COUNT_LEN];
-    let (len, peer) = socket.recv_from(&mut answer)?;
+    let (len, peer) = socket.recv_from(&mut answer).map_err(Failure::of("recvfrom"))?;
     if peer != target {
         return Err(Failure::Wrong(Outcome::WrongPeer));
     }
@@ -34,18 +31,18 @@ pub(super) fn connected(target: SocketAddr, count: u64) -> Answered {
 }
 
 /// A new socket that is connected.
-pub(super) fn connect(target: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn connect(target: SocketAddr) -> Result<UdpSocket, Failure> {
     let socket = udp_socket(target)?;
-    socket.connect(target)?;
+    socket.connect(target).map_err(Failure::of("connect"))?;
     Ok(socket)
 }
 
 /// `send` and `recv`: the socket must seem to be connected to `target`.
 pub(super) fn talk(socket: &UdpSocket, target: SocketAddr, count: u64) -> Answered {
-    socket.send(&count.to_be_bytes())?;
+    socket.send(&count.to_be_bytes()).map_err(Failure::of("send"))?;
     let mut answer = [0; NAME_LEN + COUNT_LEN];
-    let len = socket.recv(&mut answer)?;
-    if socket.peer_addr()? != target {
+    let len = socket.recv(&mut answer).map_err(Failure::of("recv"))?;
+    if socket.peer_addr().map_err(Failure::of("getpeername"))? != target {
         return Err(Failure::Wrong(Outcome::WrongPeer));
     }
     check(&answer[..len], count)

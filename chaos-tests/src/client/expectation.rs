@@ -1,4 +1,4 @@
-use std::io;
+use std::{fmt, io};
 
 use nix::errno::Errno;
 
@@ -20,22 +20,31 @@ pub(super) type Answered = Result<Name, Failure>;
 /// Why an attempt brought no answer.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// A call failed; time-outs and early ends are recognised by their kind.
-    Io(io::Error),
+    /// This call failed; time-outs and early ends are recognised by their kind.
+    Io(&'static str, io::Error),
     /// An answer came that cannot be right, whoever sent it.
     Wrong(Outcome),
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(call, error) => write!(f, "{call}: {error}"),
+            Self::Wrong(outcome) => write!(f, "{outcome}"),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        Self::Io("some call", error)
     }
 }
 
 impl Expectation {
     /// What to record.
-    pub(super) fn judge(&self, answered: Answered) -> Outcome {
-        match (self, answered.map_err(Failure::into_outcome)) {
+    pub(super) fn judge(&self, answered: &Answered) -> Outcome {
+        match (self, answered.as_ref().copied().map_err(Failure::outcome)) {
             (Self::Refused, Err(Outcome::Errno(Errno::ECONNREFUSED))) => Outcome::Refused,
             (Self::Refused, Ok(_) | Err(Outcome::Closed | Outcome::WrongPeer | Outcome::WrongData)) => {
                 Outcome::NotRefused
@@ -48,19 +57,24 @@ impl Expectation {
 }
 
 impl Failure {
+    /// Of that call.
+    pub(super) fn of(call: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Io(call, error)
+    }
+
     /// How an application learns that its connected UDP socket was destroyed: when it sends, when it waits, and when it asks
     /// where it is connected to, after an answer that came before.
     pub(super) fn is_destruction(&self) -> bool {
-        let Self::Io(error) = self else { return false };
+        let Self::Io(_, error) = self else { return false };
         let errno = error.raw_os_error().map(Errno::from_raw);
         matches!(errno, Some(Errno::EDESTADDRREQ | Errno::ECONNABORTED | Errno::ENOTCONN))
     }
 
     /// A socket's own time-out shows as `EINPROGRESS` from connect and as `EAGAIN` from everything else.
-    fn into_outcome(self) -> Outcome {
+    fn outcome(&self) -> Outcome {
         let error = match self {
-            Self::Wrong(outcome) => return outcome,
-            Self::Io(error) => error,
+            Self::Wrong(outcome) => return *outcome,
+            Self::Io(_, error) => error,
         };
         match (error.kind(), error.raw_os_error().map(Errno::from_raw)) {
             (io::ErrorKind::UnexpectedEof, _) => Outcome::Closed,
@@ -80,32 +94,32 @@ mod tests {
     }
 
     fn failed(errno: Errno) -> Answered {
-        Err(Failure::Io(errno.into()))
+        Err(Failure::from(io::Error::from(errno)))
     }
 
     #[test]
     fn only_expected_names_will_do() {
         let expected = Expectation::Answer(vec![name("a"), name("b")]);
-        assert_eq!(expected.judge(Ok(name("b"))), Outcome::Ok);
-        assert_eq!(expected.judge(Ok(name("c"))), Outcome::WrongServer(name("c")));
-        assert_eq!(expected.judge(failed(Errno::ECONNREFUSED)), Outcome::Errno(Errno::ECONNREFUSED));
+        assert_eq!(expected.judge(&Ok(name("b"))), Outcome::Ok);
+        assert_eq!(expected.judge(&Ok(name("c"))), Outcome::WrongServer(name("c")));
+        assert_eq!(expected.judge(&failed(Errno::ECONNREFUSED)), Outcome::Errno(Errno::ECONNREFUSED));
     }
 
     #[test]
     fn only_refusal_is_a_refusal() {
         let expected = Expectation::Refused;
-        assert_eq!(expected.judge(failed(Errno::ECONNREFUSED)), Outcome::Refused);
-        assert_eq!(expected.judge(Ok(name("trap"))), Outcome::NotRefused);
-        assert_eq!(expected.judge(failed(Errno::EPERM)), Outcome::Errno(Errno::EPERM));
-        assert_eq!(expected.judge(failed(Errno::EINPROGRESS)), Outcome::Timeout);
-        let early = Err(Failure::Io(io::ErrorKind::UnexpectedEof.into()));
-        assert_eq!(expected.judge(early), Outcome::NotRefused);
+        assert_eq!(expected.judge(&failed(Errno::ECONNREFUSED)), Outcome::Refused);
+        assert_eq!(expected.judge(&Ok(name("trap"))), Outcome::NotRefused);
+        assert_eq!(expected.judge(&failed(Errno::EPERM)), Outcome::Errno(Errno::EPERM));
+        assert_eq!(expected.judge(&failed(Errno::EINPROGRESS)), Outcome::Timeout);
+        let early = Err(Failure::from(io::Error::from(io::ErrorKind::UnexpectedEof)));
+        assert_eq!(expected.judge(&early), Outcome::NotRefused);
     }
 
     /// Whoever asks for the peer in the moment between an answer and the end of its socket's connection hears ENOTCONN.
     #[test]
     fn destruction_is_recognised_by_whichever_call_comes_first() {
-        let told = |errno: Errno| Failure::Io(errno.into()).is_destruction();
+        let told = |errno: Errno| Failure::from(io::Error::from(errno)).is_destruction();
         assert!([Errno::EDESTADDRREQ, Errno::ECONNABORTED, Errno::ENOTCONN].into_iter().all(told));
         assert!(![Errno::ECONNREFUSED, Errno::EPERM, Errno::EAGAIN].into_iter().any(told));
     }
@@ -114,7 +128,7 @@ mod tests {
     fn time_outs_are_recognised() {
         let expected = Expectation::Answer(vec![name("a")]);
         for errno in [Errno::EINPROGRESS, Errno::EAGAIN, Errno::ETIMEDOUT] {
-            assert_eq!(expected.judge(failed(errno)), Outcome::Timeout);
+            assert_eq!(expected.judge(&failed(errno)), Outcome::Timeout);
         }
     }
 }

@@ -74,9 +74,12 @@ fn exchange(kept: &mut HashMap<SocketAddr, UdpSocket>, target: SocketAddr, count
 fn talk(kept: &mut HashMap<SocketAddr, UdpSocket>, target: SocketAddr, count: u64) -> Answered {
     let mut socket = kept.remove(&target).map_or_else(|| datagram::connect(target), Ok)?;
     let mut answered = datagram::talk(&socket, target, count);
-    if answered.as_ref().is_err_and(Failure::is_destruction) {
-        socket = datagram::connect(target)?;
-        answered = datagram::talk(&socket, target, count);
+    if let Err(failure) = &answered
+        && failure.is_destruction()
+    {
+        let told = |failed: &Failure| eprintln!("{failed}, after {failure}");
+        socket = datagram::connect(target).inspect_err(told)?;
+        answered = datagram::talk(&socket, target, count).inspect_err(told);
     }
     let server = answered?;
     kept.insert(target, socket);
