@@ -17,11 +17,9 @@ fn istiod() -> Istiod {
     istiod
 }
 
-/// Whether the client's socket said so, to whichever call came first, or to a write after that: the errors in between tell it to
-/// nobody but people.
+/// Whether the client's socket said so: the errors in between tell it to nobody but people.
 fn is_connection_reset(status: &Status) -> bool {
-    let told = format!("{status:?}");
-    ["ConnectionReset", "BrokenPipe"].iter().any(|kind| told.contains(kind))
+    format!("{status:?}").contains("ConnectionReset")
 }
 
 /// How a stream ends whose first response is that lie, and one that has had a response.
