@@ -11,5 +11,6 @@ mod kept;
 mod pushes;
 mod recorded;
 mod restarts;
+mod socket;
 mod stalls;
 mod subscriptions;
