@@ -35,12 +35,6 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Io("some call", error)
-    }
-}
-
 impl Expectation {
     /// What to record.
     pub(super) fn judge(&self, answered: &Answered) -> Outcome {
@@ -94,7 +88,7 @@ mod tests {
     }
 
     fn failed(errno: Errno) -> Answered {
-        Err(Failure::from(io::Error::from(errno)))
+        Err(Failure::Io("call", errno.into()))
     }
 
     #[test]
@@ -112,14 +106,14 @@ mod tests {
         assert_eq!(expected.judge(&Ok(name("trap"))), Outcome::NotRefused);
         assert_eq!(expected.judge(&failed(Errno::EPERM)), Outcome::Errno(Errno::EPERM));
         assert_eq!(expected.judge(&failed(Errno::EINPROGRESS)), Outcome::Timeout);
-        let early = Err(Failure::from(io::Error::from(io::ErrorKind::UnexpectedEof)));
+        let early = Err(Failure::Io("call", io::ErrorKind::UnexpectedEof.into()));
         assert_eq!(expected.judge(&early), Outcome::NotRefused);
     }
 
     /// Whoever asks for the peer in the moment between an answer and the end of its socket's connection hears ENOTCONN.
     #[test]
     fn destruction_is_recognised_by_whichever_call_comes_first() {
-        let told = |errno: Errno| Failure::from(io::Error::from(errno)).is_destruction();
+        let told = |errno: Errno| Failure::Io("call", errno.into()).is_destruction();
         assert!([Errno::EDESTADDRREQ, Errno::ECONNABORTED, Errno::ENOTCONN].into_iter().all(told));
         assert!(![Errno::ECONNREFUSED, Errno::EPERM, Errno::EAGAIN].into_iter().any(told));
     }

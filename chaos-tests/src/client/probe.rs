@@ -1,6 +1,5 @@
 use std::{
     collections::HashMap,
-    io,
     net::{SocketAddr, UdpSocket},
     time::Duration,
 };
@@ -92,16 +91,20 @@ fn next(count: &mut u64) -> u64 {
 }
 
 /// A socket whose calls, `connect` among them, end after [`TIMEOUT`], [`stretched`].
-pub(super) fn tcp_socket(target: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_read_timeout(Some(stretched(TIMEOUT)))?;
-    socket.set_write_timeout(Some(stretched(TIMEOUT)))?;
+pub(super) fn tcp_socket(target: SocketAddr) -> Result<Socket, Failure> {
+    let socket = patient(target, Type::STREAM, Protocol::TCP)?;
+    socket.set_write_timeout(Some(stretched(TIMEOUT))).map_err(Failure::of("setsockopt"))?;
     Ok(socket)
 }
 
 /// A socket that is bound to nothing: the first send or connect binds it.
-pub(super) fn udp_socket(target: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(target), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_read_timeout(Some(stretched(TIMEOUT)))?;
-    Ok(socket.into())
+pub(super) fn udp_socket(target: SocketAddr) -> Result<UdpSocket, Failure> {
+    patient(target, Type::DGRAM, Protocol::UDP).map(Into::into)
+}
+
+fn patient(target: SocketAddr, kind: Type, protocol: Protocol) -> Result<Socket, Failure> {
+    let socket =
+        Socket::new(Domain::for_address(target), kind, Some(protocol)).map_err(Failure::of("socket"))?;
+    socket.set_read_timeout(Some(stretched(TIMEOUT))).map_err(Failure::of("setsockopt"))?;
+    Ok(socket)
 }
