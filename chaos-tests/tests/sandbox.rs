@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something fails")]
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::Duration,
@@ -70,6 +70,20 @@ fn victim() {
     let _processes = populate(&sandbox);
     println!("\n{}", sandbox.name());
     wait::until("being killed", Duration::from_secs(60), || None::<()>).unwrap();
+}
+
+/// One in fifty million datagrams was refused, by the kernel alone: it looked for the socket that they were for while another
+/// one, of another pod, was being connected.
+#[test]
+fn sockets_of_one_pod_hide_none_of_another() {
+    let sandbox = Sandbox::new().unwrap();
+    let node = Node::new(&sandbox).unwrap();
+    for pod in ["web", "client"].map(|name| node.pod(name).unwrap()) {
+        let buckets =
+            pod.enter(|| fs::read_to_string("/proc/sys/net/ipv4/udp_hash_entries")).unwrap().unwrap();
+        let buckets: i64 = buckets.trim().parse().unwrap();
+        assert_eq!(buckets, 65_536, "{}: negative where the table is shared", pod.name());
+    }
 }
 
 /// A pod with a server, and a process that outlives its parent unless the sandbox ends it.

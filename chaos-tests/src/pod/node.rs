@@ -1,4 +1,7 @@
-use std::{cell::Cell, path::PathBuf};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Pod,
@@ -34,6 +37,9 @@ impl Node {
              addr add {v6}/64 dev br0\n"
         ))?;
         netns.set_sysctls(&[("ipv4/ip_forward", "1"), ("ipv6/conf/all/forwarding", "1")])?;
+        if udp_tables_can_be_apart() {
+            netns.set_sysctls(OWN_UDP_TABLE)?;
+        }
         Ok(Self {
             netns,
             netns_dir: sandbox.netns_dir(),
@@ -46,7 +52,8 @@ impl Node {
     /// Adds a pod. Its name must be a file name of at most 16 bytes, unique in the sandbox.
     pub fn pod(&self, name: &str) -> Result<Pod> {
         let number = self.next.replace(self.next.get() + 1);
-        let netns = Netns::create(self.netns_dir.join(name))?;
+        let path = self.netns_dir.join(name);
+        let netns = self.netns.enter(|| Netns::create(path))?;
         netns.set_sysctls(NO_DAD)?;
         let cgroup = self.cgroup.child(name);
         cgroup.create()?;
@@ -86,6 +93,16 @@ impl Node {
 /// router cannot ask for its neighbours.
 const NO_DAD: &[(&str, &str)] =
     &[("ipv6/conf/default/accept_dad", "0"), ("ipv6/conf/default/dad_transmits", "0")];
+
+/// Namespaces that are made from within this one have a table of UDP sockets of their own, with a bucket for each port.
+/// In the one that all share otherwise, a datagram may miss the socket that is bound for it while any other one on the
+/// machine, which happens to be in the same bucket, is being connected: the kernel then says that nobody listens.
+const OWN_UDP_TABLE: &[(&str, &str)] = &[("ipv4/udp_child_hash_entries", "65536")];
+
+/// Whether the kernel knows such tables, as Linux does since 6.2.
+fn udp_tables_can_be_apart() -> bool {
+    Path::new("/proc/sys/net").join(OWN_UDP_TABLE[0].0).exists()
+}
 
 /// No shortage of source ports, no queue that a fast client could fill.
 const POD_SYSCTLS: &[(&str, &str)] = &[
