@@ -3,7 +3,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use evermesh_handover::gate::Verdict;
 use evermesh_model::LastApplied;
 use evermesh_pins::PinDir;
-use evermesh_sockets::{OrphansError, Pass, destroy_orphans};
+use evermesh_sockets::{Pass, SocketsError, destroy_orphans};
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -186,7 +186,7 @@ async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> 
 async fn destroyed(pins: PinDir) -> Destroyed {
     sleep(ORPHANS_AFTER).await;
     let left = |error| match error {
-        OrphansError::Unsupported => Left::Unsupported(message::of(&error)),
+        SocketsError::Unsupported => Left::Unsupported(message::of(&error)),
         _ => Left::Failed(message::of(&error)),
     };
     match spawn_blocking(move || destroy_orphans(&pins)).await {

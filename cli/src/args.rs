@@ -70,7 +70,7 @@ pub enum Command {
     Status,
     /// Show what this kernel and host offer, what is missing and what that costs; exits with 78 when Evermesh cannot run
     Doctor(Room),
-    /// Show what stands in the kernel's tables, or what is known of the control plane
+    /// Show what stands in the kernel's tables, where pods' sockets lead, or what is known of the control plane
     #[command(subcommand)]
     Dump(Dump),
     /// Look at the configuration
@@ -259,6 +259,8 @@ pub enum Dump {
     Endpoints,
     /// Workloads and the service ports they stand behind
     Workloads,
+    /// Where the sockets of enrolled pods lead: through which service, or to whom past all of them
+    Flows,
     /// Everything that the control plane said and this node knows; without an agent, what is kept on disk
     Xds {
         /// Show those with this in their names

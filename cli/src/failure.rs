@@ -6,6 +6,7 @@ use evermesh_model::InvalidSnapshot;
 use evermesh_pins::{
     ControlError, EnrolmentError, InventoryError, RemovalError, ViewError, WriterLockError, host::HostError,
 };
+use evermesh_sockets::SocketsError;
 use evermesh_xds_cache::cache::ReadError;
 
 use crate::{Exit, command::UpgradeError, process::lone_agent::LoneAgentError, record::RecordError};
@@ -28,6 +29,9 @@ pub enum Failure {
     /// The tables could not be read.
     #[error(transparent)]
     View(#[from] ViewError),
+    /// It could not be told where pods' sockets lead.
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
     /// The configuration applied last could not be read.
     #[error(transparent)]
     Record(#[from] RecordError),

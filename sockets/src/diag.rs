@@ -1,13 +1,16 @@
 //! `NETLINK_SOCK_DIAG`: the sockets of the network namespace that the calling thread is in.
 
-use std::{io, net::IpAddr};
+use std::{
+    io,
+    net::{self, IpAddr},
+};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_sock_diag::{
     SockDiagDestroy, SockDiagMessage,
-    constants::{AF_INET, AF_INET6, IPPROTO_UDP},
+    constants::{AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP},
     inet::{ExtensionFlags, InetRequest, SocketId, StateFlags},
 };
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_SOCK_DIAG};
@@ -15,6 +18,15 @@ use nix::errno::Errno;
 
 /// Messages are aligned to so many bytes.
 const ALIGNMENT: usize = 4;
+
+/// Of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
 
 /// A conversation with the kernel about sockets. It stays with the namespace it was opened in.
 pub struct Diag(Socket);
@@ -27,20 +39,31 @@ impl Diag {
         Ok(Self(socket))
     }
 
-    /// All UDP sockets that are connected. `Unsupported`: the kernel cannot tell (`CONFIG_INET_UDP_DIAG`).
-    pub fn connected_udp(&self) -> io::Result<Vec<SocketId>> {
+    /// All sockets that are connected, or about to be. `Unsupported`: the kernel cannot tell (`CONFIG_INET_TCP_DIAG`,
+    /// `CONFIG_INET_UDP_DIAG`).
+    pub fn connected(&self, protocol: Protocol) -> io::Result<Vec<SocketId>> {
+        self.list(protocol, &(StateFlags::ESTABLISHED | StateFlags::SYN_SENT))
+    }
+
+    /// All TCP sockets that listen. `Unsupported`: the kernel cannot tell (`CONFIG_INET_TCP_DIAG`).
+    pub fn listening(&self) -> io::Result<Vec<SocketId>> {
+        self.list(Protocol::Tcp, &StateFlags::LISTEN)
+    }
+
+    fn list(&self, protocol: Protocol, states: &StateFlags) -> io::Result<Vec<SocketId>> {
         let mut sockets = Vec::new();
         for any in [SocketId::new_v4(), SocketId::new_v6()] {
-            self.send(SockDiagMessage::InetRequest(udp(any)), NLM_F_REQUEST | NLM_F_DUMP)?;
+            let request = SockDiagMessage::InetRequest(request(protocol, states.clone(), any));
+            self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
             self.collect(&mut sockets).map_err(unsupported(Errno::ENOENT))?;
         }
         Ok(sockets)
     }
 
-    /// Destroys exactly this socket; false: it is closed, or connected elsewhere, by now. `Unsupported`: the kernel cannot
+    /// Destroys exactly this UDP socket; false: it is closed, or connected elsewhere, by now. `Unsupported`: the kernel cannot
     /// (`CONFIG_INET_DIAG_DESTROY`).
     pub fn destroy(&self, socket: SocketId) -> io::Result<bool> {
-        let request = SockDiagMessage::InetRequest(udp(socket));
+        let request = SockDiagMessage::InetRequest(request(Protocol::Udp, StateFlags::ESTABLISHED, socket));
         self.send(SockDiagDestroy::new(request), NLM_F_REQUEST | NLM_F_ACK)?;
         match self.collect(&mut Vec::new()) {
             Ok(()) => Ok(true),
@@ -83,13 +106,28 @@ impl Diag {
     }
 }
 
-fn udp(socket_id: SocketId) -> InetRequest {
+fn request(protocol: Protocol, states: StateFlags, socket_id: SocketId) -> InetRequest {
     let family = match socket_id.source_address {
         IpAddr::V4(_) => AF_INET,
         IpAddr::V6(_) => AF_INET6,
     };
-    let (extensions, states) = (ExtensionFlags::empty(), StateFlags::ESTABLISHED);
-    InetRequest { family, protocol: IPPROTO_UDP, extensions, states, socket_id }
+    let protocol = match protocol {
+        Protocol::Tcp => IPPROTO_TCP,
+        Protocol::Udp => IPPROTO_UDP,
+    };
+    InetRequest { family, protocol, extensions: ExtensionFlags::empty(), states, socket_id }
+}
+
+/// The kernel hands it out as two words, the lower one first.
+pub fn cookie_of(socket: &SocketId) -> u64 {
+    let [a, b, c, d, e, f, g, h] = socket.cookie;
+    let (low, high) = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
+    u64::from(high) << 32 | u64::from(low)
+}
+
+/// Where it is connected to. An IPv4 address is shown as one, also of an IPv6 socket.
+pub fn peer_of(socket: &SocketId) -> net::SocketAddr {
+    net::SocketAddr::new(socket.destination_address.to_canonical(), socket.destination_port)
 }
 
 /// What an acknowledgement or the end of a list says: 0, or an errno below it.

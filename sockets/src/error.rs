@@ -2,9 +2,9 @@ use std::{io, path::PathBuf};
 
 use evermesh_pins::{EnrolmentError, InventoryError, Table};
 
-/// Why not every socket whose endpoint is gone was destroyed. The others are.
+/// Why not every socket was looked at, or not every one destroyed whose endpoint is gone. The others were.
 #[derive(Debug, thiserror::Error)]
-pub enum OrphansError {
+pub enum SocketsError {
     /// The pins could not be read.
     #[error(transparent)]
     Inventory(#[from] InventoryError),
@@ -40,6 +40,12 @@ pub enum OrphansError {
         /// Why.
         source: io::Error,
     },
+    /// The kernel was built without `CONFIG_INET_DIAG`, `CONFIG_INET_TCP_DIAG` or `CONFIG_INET_UDP_DIAG`, or a module of them
+    /// cannot be loaded.
+    #[error(
+        "this kernel does not tell of sockets: it has no CONFIG_INET_TCP_DIAG or no CONFIG_INET_UDP_DIAG (modules inet_diag, tcp_diag, udp_diag); load the modules, or boot a kernel built with these options"
+    )]
+    Untold,
     /// The kernel was built without `CONFIG_INET_UDP_DIAG` or `CONFIG_INET_DIAG_DESTROY`, or a module of them cannot be
     /// loaded.
     #[error(

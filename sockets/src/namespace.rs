@@ -8,36 +8,39 @@ use std::{
 use evermesh_pins::sys::{self, NamespaceCookie};
 use procfs::process::{Process, all_processes};
 
-use crate::{OrphansError, Pass};
+use crate::SocketsError;
 
 /// Does `work` in each network namespace among `wanted` that a process is in or that is mounted somewhere, as `ip netns`
-/// and container runtimes do; on threads of their own. Adds up the results; an error does not keep the others from being
-/// visited.
-pub fn visit(
+/// and container runtimes do; on threads of their own. An error does not keep the others from being visited.
+pub fn visit<T: Send>(
     wanted: &BTreeSet<NamespaceCookie>,
-    work: impl Fn(&Path) -> Pass + Sync,
-) -> Result<Pass, OrphansError> {
-    let (mut left, mut all) = (wanted.clone(), Pass::default());
-    for path in places().map_err(OrphansError::Namespaces)?.into_values() {
+    work: impl Fn(NamespaceCookie, &Path) -> T + Sync,
+) -> Result<Vec<Result<T, SocketsError>>, SocketsError> {
+    let (mut left, mut visited) = (wanted.clone(), Vec::new());
+    for path in places().map_err(SocketsError::Namespaces)?.into_values() {
         if left.is_empty() {
             break;
         }
-        all = all.and(visit_one(&path, &mut left, &work));
+        visited.extend(visit_one(&path, &mut left, &work));
     }
-    Ok(all)
+    Ok(visited)
 }
 
-fn visit_one(
+/// `None`: it is none of those that are left.
+fn visit_one<T: Send>(
     path: &Path,
     left: &mut BTreeSet<NamespaceCookie>,
-    work: &(impl Fn(&Path) -> Pass + Sync),
-) -> Pass {
-    let visited = sys::inside(path, || Ok(left.remove(&NamespaceCookie::here()?).then(|| work(path))));
+    work: &(impl Fn(NamespaceCookie, &Path) -> T + Sync),
+) -> Option<Result<T, SocketsError>> {
+    let visited = sys::inside(path, || {
+        let here = NamespaceCookie::here()?;
+        Ok(left.remove(&here).then(|| work(here, path)))
+    });
     match visited {
-        Ok(worked) => worked.unwrap_or_default(),
+        Ok(worked) => worked.map(Ok),
         // Its last process has ended, or it was unmounted.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Pass::default(),
-        Err(source) => OrphansError::Enter { path: path.to_owned(), source }.into(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => Some(Err(SocketsError::Enter { path: path.to_owned(), source })),
     }
 }
 

@@ -3,8 +3,13 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use evermesh_abi::{Address, Endpoint, ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
+use evermesh_abi::{Address, Endpoint, Origin};
 use netlink_packet_sock_diag::inet::SocketId;
+
+use crate::{
+    diag::{cookie_of, peer_of},
+    origins::is_connected,
+};
 
 /// Sockets that are connected through a service to somebody who is no member of it any more. Draining members are members.
 /// They are TCP and UDP sockets alike: their origins do not tell.
@@ -48,8 +53,7 @@ impl Orphans {
 
     /// Whether the socket is one of them. One that was connected elsewhere since its origin was read is not.
     pub fn contains(&self, socket: &SocketId) -> bool {
-        let peer = SocketAddr::new(socket.destination_address.to_canonical(), socket.destination_port);
-        self.0.get(&cookie_of(socket)) == Some(&peer)
+        self.0.get(&cookie_of(socket)) == Some(&peer_of(socket))
     }
 }
 
@@ -65,17 +69,6 @@ impl Member {
     fn at(&self) -> SocketAddr {
         SocketAddr::new(IpAddr::from(self.address), u16::from_be(self.port))
     }
-}
-
-fn is_connected(origin: &Origin) -> bool {
-    origin.revision == ORIGIN_REVISION && origin.flags == ORIGIN_CONNECTED
-}
-
-/// The kernel hands it out as two words, the lower one first.
-fn cookie_of(socket: &SocketId) -> u64 {
-    let [a, b, c, d, e, f, g, h] = socket.cookie;
-    let (low, high) = (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]));
-    u64::from(high) << 32 | u64::from(low)
 }
 
 #[cfg(test)]

@@ -106,7 +106,8 @@ pub fn inside<T: Send>(bench: &Bench, pod: &Pod, work: impl FnOnce() -> T + Send
     done
 }
 
-fn workload(pod: &Pod) -> Workload {
+/// It stands behind the service of [`key`].
+pub fn workload(pod: &Pod) -> Workload {
     Workload {
         uid: WorkloadUid::new(format!("demo/{}", pod.name())),
         name: pod.name().into(),

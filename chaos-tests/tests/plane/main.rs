@@ -10,6 +10,7 @@ mod churn;
 mod coming;
 mod cuts;
 mod distribution;
+mod flows;
 mod foreign;
 mod freed;
 mod full;

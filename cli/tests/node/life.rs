@@ -17,6 +17,7 @@ fn a_node_lives_and_is_cleared() {
     insta::assert_snapshot!("services", sandbox.told(&sandbox.call(&["dump", "services"])));
     insta::assert_snapshot!("endpoints", sandbox.told(&sandbox.call(&["dump", "endpoints"])));
     insta::assert_snapshot!("workloads", sandbox.told(&sandbox.call(&["dump", "workloads"])));
+    insta::assert_snapshot!("flows", sandbox.told(&sandbox.call(&["dump", "flows"])));
 
     running.stop();
     let standing = sandbox.standing();

@@ -14,6 +14,7 @@ fn every_command_asks_for_root() {
         &["status"],
         &["pod", "list"],
         &["dump", "services"],
+        &["dump", "flows"],
         &["dump", "xds"],
         &["config", "diff"],
         &["uninstall"],

@@ -1,5 +1,6 @@
 use std::net::Ipv6Addr;
 
+use evermesh_abi::{ORIGIN_CONNECTED, ORIGIN_REVISION};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;

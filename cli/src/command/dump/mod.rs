@@ -1,7 +1,8 @@
-//! What stands in the kernel's tables, with the names that the configuration applied last gives to it; and what is known of
-//! the control plane.
+//! What stands in the kernel's tables, with the names that the configuration applied last gives to it; where pods' sockets lead;
+//! and what is known of the control plane.
 
 mod endpoints;
+mod flows;
 mod services;
 mod workloads;
 mod xds;
@@ -31,12 +32,18 @@ pub fn dump(directories: &Directories, output: Output, what: &Dump) -> Result<Ex
         return Ok(Exit::Ok);
     }
     let tables = Tables::read(&directories.pins())?;
-    let record = record::read(&directories.state_dir)?;
-    let names = record.map(|record| Names::of(&record.snapshot)).unwrap_or_default();
+    let snapshot = record::read(&directories.state_dir)?.map(|record| record.snapshot);
+    let names = snapshot.as_ref().map(|snapshot| Names::of(snapshot)).unwrap_or_default();
     match what {
         Dump::Services => output.show(&services::Services::of(&tables, &names))?,
         Dump::Endpoints => output.show(&endpoints::Endpoints::of(&tables, &names))?,
         Dump::Workloads => output.show(&workloads::Workloads::of(&tables, &names))?,
+        Dump::Flows => {
+            let found = evermesh_sockets::flows(&directories.pins())?;
+            let addresses = snapshot.map(|snapshot| flows::Addresses::of(&snapshot, &found));
+            let addresses = addresses.unwrap_or_default();
+            output.show(&flows::Flows::of(&found, &tables, &names, &addresses))?;
+        }
         Dump::Xds { .. } => {}
     }
     Ok(Exit::Ok)
