@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, process::Command};
 use crate::{
     plane::{Kind, Plane, Task},
     points::{self, KILL, errors, kill_and_errors, points},
-    strace::{Call, calls, disturbed, goes_on_or_tells, unlisted, without_threads},
+    strace::{Call, calls, disturbed_when_met, fewest_calls, unlisted, without_threads},
 };
 
 /// How many calls are tried where not all are asked for: of a migration fewer, whose changes take longer.
@@ -119,16 +119,21 @@ fn a_start_that_gets_no_threads_does_all_itself() {
 
 /// One of these faults is done to some calls; or each of them to all.
 fn survive(plane: &Plane, then: &'static str, faults: &[String]) {
-    let calls = calls(plane, &plane.command(plane.change(then)));
+    let change = || plane.command(plane.change(then));
+    let settle = || {
+        plane.recovered();
+    };
+    let calls = fewest_calls(plane, change, settle);
     let chosen = points(&calls, faults, sample(plane.kind), 11);
     points::survive(plane, &chosen, |call, fault| disturb(plane, then, call, fault));
 }
 
 fn disturb(plane: &Plane, then: &'static str, call: &Call, fault: &str) {
-    let output = disturbed(plane, call, fault, &plane.command(plane.change(then)));
-    goes_on_or_tells(&output, fault, call);
-    let (_, room) = plane.recovered();
-    assert!(plane.kind.sizes().contains(&room), "{fault} of {call:?}");
+    let change = || plane.command(plane.change(then));
+    disturbed_when_met(plane, call, fault, change, || {
+        let (_, room) = plane.recovered();
+        assert!(plane.kind.sizes().contains(&room), "{fault} of {call:?}");
+    });
 }
 
 impl Plane {

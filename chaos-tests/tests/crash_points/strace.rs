@@ -34,6 +34,10 @@ const LOOKS: &str = "access,arch_prctl,brk,close,execve,exit_group,fcntl,futex,g
             munmap,newfstatat,poll,pread64,prlimit64,readlink,readlinkat,rseq,rt_sigaction,rt_sigprocmask,sched_getaffinity,setsockopt,\
             set_robust_list,set_tid_address,sigaltstack,socket,statfs,statx,uname";
 
+/// How many runs are made for calls of which there are not always as many: while a change is on trial, counters are read as often as
+/// there is time for.
+const RUNS: usize = 5;
+
 /// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -110,8 +114,34 @@ pub fn disturbed(plane: &Plane, call: &Call, fault: &str, command: &Command) -> 
     disturbed_if_met(plane, call, fault, command).unwrap_or_else(|| panic!("no {fault} of {call:?}"))
 }
 
+/// Of several runs that nothing disturbs, the one with the fewest calls. After each `settle` makes all as it was.
+pub fn fewest_calls(plane: &Plane, command: impl Fn() -> Command, settle: impl Fn()) -> Vec<Call> {
+    let runs = (0..RUNS).map(|_| {
+        let calls = calls(plane, &command());
+        settle();
+        calls
+    });
+    runs.min_by_key(Vec::len).unwrap()
+}
+
+/// Runs it until it makes that many of these calls, and that is done to one of them. After each run `settle` makes all as it was.
+pub fn disturbed_when_met(
+    plane: &Plane,
+    call: &Call,
+    fault: &str,
+    command: impl Fn() -> Command,
+    settle: impl Fn(),
+) {
+    let met = (0..RUNS).find_map(|_| {
+        let output = disturbed_if_met(plane, call, fault, &command());
+        settle();
+        output
+    });
+    goes_on_or_tells(&met.unwrap_or_else(|| panic!("no {fault} of {call:?}")), fault, call);
+}
+
 /// The same, where it makes that many of these calls. Nothing: it does not this time, and nothing was done to it.
-pub fn disturbed_if_met(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Option<Output> {
+fn disturbed_if_met(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Option<Output> {
     let injected = call.inject(fault);
     let inject = ["-e", &injected];
     let options = match fault.starts_with("signal") {
