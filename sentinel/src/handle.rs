@@ -2,7 +2,7 @@ use std::{
     fs,
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use crate::{ARGUMENT, Findings, SentinelError, process::Said};
@@ -23,7 +23,6 @@ pub struct Sentinel {
 #[derive(Debug)]
 struct Process {
     child: Child,
-    input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
@@ -79,22 +78,32 @@ impl Process {
         let mut command = Command::new(program);
         command.arg(ARGUMENT).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (input, output) = pipes.ok_or_else(|| io::Error::other("it has no pipes"))?;
-        Ok(Self { child, input, output: BufReader::new(output) })
+        let output = child.stdout.take().ok_or_else(no_pipe)?;
+        Ok(Self { child, output: BufReader::new(output) })
     }
 
     fn ask(&mut self, line: &str) -> Result<Said, SentinelError> {
+        self.say(line).and_then(|()| self.hear()).map_err(SentinelError::Silent)
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.child.stdin.as_mut().ok_or_else(no_pipe)?, "{line}")
+    }
+
+    fn hear(&mut self) -> io::Result<Said> {
         let mut answer = String::new();
-        writeln!(self.input, "{line}")
-            .and_then(|()| self.output.read_line(&mut answer))
-            .and_then(|_| serde_json::from_str(&answer).map_err(io::Error::from))
-            .map_err(SentinelError::Silent)
+        self.output.read_line(&mut answer)?;
+        serde_json::from_str(&answer).map_err(io::Error::from)
     }
 }
 
+fn no_pipe() -> io::Error {
+    io::Error::other("it has no pipe")
+}
+
 impl Drop for Process {
-    /// It may have ended by itself.
+    /// It may have ended by itself. Where no signal reaches it, as by a security profile, it ends with its input, which is closed
+    /// before it is waited for.
     fn drop(&mut self) {
         let _ended = self.child.kill();
         let _ended = self.child.wait();

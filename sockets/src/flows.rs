@@ -61,6 +61,8 @@ pub fn flows(pins: &PinDir) -> Result<Flows, SocketsError> {
     for pod in listed {
         match pod.and_then(|listed| listed) {
             Ok((cookie, sockets)) => flows.add(&pods[&cookie], &sockets, &origins),
+            // So say all pods.
+            Err(error @ SocketsError::Untold) => return Err(error),
             Err(error) => flows.unseen.push(error),
         }
     }

@@ -96,6 +96,16 @@ fn a_lock_that_cannot_be_given_back_fells_nobody() {
     }
 }
 
+/// Whoever could not kill it waited for it for ever.
+#[test]
+fn a_sentinel_that_no_signal_reaches_ends_all_the_same() {
+    let plane = Plane::with_sentinel(Kind::Table);
+    let calls = calls(&plane, &plane.command(plane.change("commit")));
+    let kills = || calls.iter().filter(|call| call.name == "kill");
+    assert!(kills().next().is_some(), "a sentinel is killed");
+    kills().for_each(|call| disturb(&plane, "commit", call, "error=EPERM"));
+}
+
 /// A start over a mesh so large that threads share its work panicked where none was to be had, as in a container with as many
 /// processes as it may have.
 #[test]
