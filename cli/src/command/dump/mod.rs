@@ -33,7 +33,7 @@ pub fn dump(directories: &Directories, output: Output, what: &Dump) -> Result<Ex
     }
     let tables = Tables::read(&directories.pins())?;
     let snapshot = record::read(&directories.state_dir)?.map(|record| record.snapshot);
-    let names = snapshot.as_ref().map(|snapshot| Names::of(snapshot)).unwrap_or_default();
+    let names = snapshot.as_ref().map(Names::of).unwrap_or_default();
     match what {
         Dump::Services => output.show(&services::Services::of(&tables, &names))?,
         Dump::Endpoints => output.show(&endpoints::Endpoints::of(&tables, &names))?,
