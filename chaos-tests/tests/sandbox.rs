@@ -3,7 +3,7 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -79,9 +79,12 @@ fn sockets_of_one_pod_hide_none_of_another() {
     let sandbox = Sandbox::new().unwrap();
     let node = Node::new(&sandbox).unwrap();
     for pod in ["web", "client"].map(|name| node.pod(name).unwrap()) {
-        let buckets =
-            pod.enter(|| fs::read_to_string("/proc/sys/net/ipv4/udp_hash_entries")).unwrap().unwrap();
-        let buckets: i64 = buckets.trim().parse().unwrap();
+        let read = pod.enter(|| fs::read_to_string("/proc/sys/net/ipv4/udp_hash_entries")).unwrap();
+        // Before Linux 6.2 there is one table, and nothing to be said about it.
+        if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return;
+        }
+        let buckets: i64 = read.unwrap().trim().parse().unwrap();
         assert_eq!(buckets, 65_536, "{}: negative where the table is shared", pod.name());
     }
 }
