@@ -111,7 +111,25 @@ fn is_in(list: &str, name: &str) -> bool {
 
 /// Runs it, and that is done to one of its calls. What it said.
 pub fn disturbed(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Output {
-    disturbed_if_met(plane, call, fault, command).unwrap_or_else(|| panic!("no {fault} of {call:?}"))
+    met(disturbed_if_met(plane, call, fault, command), call, fault)
+}
+
+fn met(output: Option<Output>, call: &Call, fault: &str) -> Output {
+    output.unwrap_or_else(|| panic!("no {fault} of {call:?}"))
+}
+
+/// The same as [`disturbed`], where it makes that many of these calls. Nothing: it does not this time, and nothing was done to it.
+fn disturbed_if_met(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Option<Output> {
+    let injected = call.inject(fault);
+    let inject = ["-e", &injected];
+    let options = match fault.starts_with("signal") {
+        true => inject.to_vec(),
+        false => [&inject[..], unhindered(plane)].concat(),
+    };
+    let (trace, output) = traced(plane, &call.name, &options, command);
+    let text = fs::read_to_string(trace).unwrap();
+    let done = ["(INJECTED)", "+++ killed by SIGKILL +++"];
+    done.iter().any(|words| text.contains(words)).then_some(output)
 }
 
 /// Of several runs that nothing disturbs, the one with the fewest calls. After each `settle` makes all as it was.
@@ -132,26 +150,12 @@ pub fn disturbed_when_met(
     command: impl Fn() -> Command,
     settle: impl Fn(),
 ) {
-    let met = (0..RUNS).find_map(|_| {
+    let output = (0..RUNS).find_map(|_| {
         let output = disturbed_if_met(plane, call, fault, &command());
         settle();
         output
     });
-    goes_on_or_tells(&met.unwrap_or_else(|| panic!("no {fault} of {call:?}")), fault, call);
-}
-
-/// The same, where it makes that many of these calls. Nothing: it does not this time, and nothing was done to it.
-fn disturbed_if_met(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Option<Output> {
-    let injected = call.inject(fault);
-    let inject = ["-e", &injected];
-    let options = match fault.starts_with("signal") {
-        true => inject.to_vec(),
-        false => [&inject[..], unhindered(plane)].concat(),
-    };
-    let (trace, output) = traced(plane, &call.name, &options, command);
-    let text = fs::read_to_string(trace).unwrap();
-    let done = ["(INJECTED)", "+++ killed by SIGKILL +++"];
-    done.iter().any(|words| text.contains(words)).then_some(output)
+    goes_on_or_tells(&met(output, call, fault), fault, call);
 }
 
 /// Runs it to its end, and it gets none of the threads that it asks for. How many these were.

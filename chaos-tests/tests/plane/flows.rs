@@ -1,11 +1,14 @@
 //! Where pods' sockets lead, as it is told of them afterwards.
 
-use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
 use evermesh_model::Snapshot;
 use evermesh_sockets::{Flow, Protocol, flows};
 
-use crate::bench::{Bench, PORT, VIP4, VIP6, inside, key, service_at, workload};
+use crate::{
+    bench::{Bench, PORT, VIP4, VIP6, inside, key, service_at, workload},
+    orphans::connected,
+};
 
 const LISTENED: u16 = 9090;
 
@@ -18,12 +21,6 @@ fn rows(bench: &Bench) -> Vec<Row> {
         (pod, protocol, through.map(|through| through.frontend), peer, sockets)
     };
     found.sockets.into_iter().map(row).collect()
-}
-
-fn udp(target: SocketAddr) -> UdpSocket {
-    let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
-    socket.connect(target).unwrap();
-    socket
 }
 
 #[test]
@@ -44,7 +41,7 @@ fn it_is_told_through_which_service_sockets_lead_and_past_all_of_them() {
         [VIP4, VIP6, "::ffff:10.96.0.10"].map(|ip| SocketAddr::new(ip.parse().unwrap(), PORT));
     let standing = inside(&bench, &bench.client, || {
         let tcp = [own4, vip4, vip4, mapped, vip6].map(|target| TcpStream::connect(target).unwrap());
-        (tcp, [own6, vip6].map(udp))
+        (tcp, [own6, vip6].map(connected))
     });
     let flow = |protocol, asked, peer, sockets| ("client".to_owned(), protocol, asked, peer, sockets);
     assert_eq!(

@@ -62,7 +62,7 @@ fn udp(target: SocketAddr) -> UdpSocket {
     socket
 }
 
-fn connected(target: SocketAddr) -> UdpSocket {
+pub fn connected(target: SocketAddr) -> UdpSocket {
     let socket = udp(target);
     socket.connect(target).unwrap();
     socket
