@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::Path,
 };
 
@@ -13,7 +13,7 @@ use crate::{
     Protocol, SocketsError,
     diag::{Diag, cookie_of, peer_of},
     namespace,
-    origins::{self, is_connected},
+    origins::{self, at, is_connected},
 };
 
 /// Where sockets of enrolled pods lead.
@@ -59,7 +59,7 @@ pub fn flows(pins: &PinDir) -> Result<Flows, SocketsError> {
     let origins = origins::standing(&Inventory::read(pins)?)?.into_iter().collect();
     let mut flows = Flows::default();
     for pod in listed {
-        match pod.and_then(|listed| listed) {
+        match pod.flatten() {
             Ok((cookie, sockets)) => flows.add(&pods[&cookie], &sockets, &origins),
             // So say all pods.
             Err(error @ SocketsError::Untold) => return Err(error),
@@ -83,7 +83,6 @@ impl Flows {
 impl Through {
     /// `None`: it speaks of another connection than the one to this peer, as after a `connect()` to elsewhere.
     fn of(origin: &Origin, peer: SocketAddr) -> Option<Self> {
-        let at = |address, port| SocketAddr::new(IpAddr::from(address), u16::from_be(port));
         let leads_there = is_connected(origin) && at(origin.backend, origin.backend_port) == peer;
         leads_there.then(|| Self {
             frontend: at(origin.frontend, origin.frontend_port),
@@ -102,8 +101,8 @@ fn list(path: &Path) -> Result<Vec<(Protocol, SocketId)>, SocketsError> {
     let diag = Diag::open().map_err(failed)?;
     // Listed first: who listens when a connection comes, does so before.
     let listeners = diag.listening().map_err(failed)?;
-    let (tcp, udp) = (diag.connected(Protocol::Tcp), diag.connected(Protocol::Udp));
-    let (tcp, udp) = (tcp.map_err(failed)?, udp.map_err(failed)?);
+    let tcp = diag.connected(Protocol::Tcp).map_err(failed)?;
+    let udp = diag.connected(Protocol::Udp).map_err(failed)?;
     let tcp = without_accepted(tcp, &listeners).map(|socket| (Protocol::Tcp, socket));
     Ok(tcp.chain(udp.into_iter().map(|socket| (Protocol::Udp, socket))).collect())
 }
@@ -117,37 +116,19 @@ fn without_accepted(sockets: Vec<SocketId>, listeners: &[SocketId]) -> impl Iter
 
 #[cfg(test)]
 mod tests {
-    use evermesh_abi::{Address, ORIGIN_CONNECTED, ORIGIN_REVISION};
-
     use super::*;
+    use crate::samples;
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
     }
 
-    fn socket(cookie: u8, port: u16, peer: &str) -> SocketId {
-        let peer = at(peer);
-        let any = if peer.is_ipv4() { SocketId::new_v4() } else { SocketId::new_v6() };
-        let mut bytes = [0; 8];
-        bytes[..4].copy_from_slice(&u32::from(cookie).to_ne_bytes());
-        let (destination_address, destination_port) = (peer.ip(), peer.port());
-        SocketId { source_port: port, destination_address, destination_port, cookie: bytes, ..any }
+    fn socket(cookie: u64, port: u16, peer: &str) -> SocketId {
+        SocketId { source_port: port, ..samples::socket(cookie, at(peer)) }
     }
 
     fn origin(frontend: &str, backend: &str) -> Origin {
-        let (frontend, backend) = (at(frontend), at(backend));
-        Origin {
-            revision: ORIGIN_REVISION,
-            flags: ORIGIN_CONNECTED,
-            frontend_port: frontend.port().to_be(),
-            backend_port: backend.port().to_be(),
-            frontend: Address::from(frontend.ip()),
-            backend: Address::from(backend.ip()),
-            service: 7,
-            endpoint: 9,
-            udp_origins: 0,
-            reserve: [0; 5],
-        }
+        samples::origin(7, at(frontend), at(backend))
     }
 
     fn seen(

@@ -19,6 +19,8 @@ mod namespace;
 mod origins;
 mod orphans;
 mod pass;
+#[cfg(test)]
+mod samples;
 
 pub use diag::Protocol;
 pub use error::SocketsError;

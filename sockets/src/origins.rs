@@ -1,6 +1,9 @@
-use std::io;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
-use evermesh_abi::{ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
+use evermesh_abi::{Address, ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
 use evermesh_pins::{Inventory, Table};
 
 use crate::SocketsError;
@@ -18,6 +21,11 @@ pub fn standing(inventory: &Inventory) -> Result<Vec<(u64, Origin)>, SocketsErro
 /// Of a socket that was connected, in words that this release knows.
 pub fn is_connected(origin: &Origin) -> bool {
     origin.revision == ORIGIN_REVISION && origin.flags == ORIGIN_CONNECTED
+}
+
+/// The port is in network byte order, as maps have it.
+pub fn at(address: Address, port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::from(address), u16::from_be(port))
 }
 
 /// To read that table.

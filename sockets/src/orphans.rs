@@ -1,14 +1,11 @@
-use std::{
-    collections::HashMap,
-    net::{IpAddr, SocketAddr},
-};
+use std::{collections::HashMap, net::SocketAddr};
 
 use evermesh_abi::{Address, Endpoint, Origin};
 use netlink_packet_sock_diag::inet::SocketId;
 
 use crate::{
     diag::{cookie_of, peer_of},
-    origins::is_connected,
+    origins::{at, is_connected},
 };
 
 /// Sockets that are connected through a service to somebody who is no member of it any more. Draining members are members.
@@ -67,7 +64,7 @@ impl Member {
     }
 
     fn at(&self) -> SocketAddr {
-        SocketAddr::new(IpAddr::from(self.address), u16::from_be(self.port))
+        at(self.address, self.port)
     }
 }
 

@@ -1,9 +1,10 @@
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use evermesh_abi::{ORIGIN_CONNECTED, ORIGIN_REVISION};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
+use crate::samples;
 
 const SERVICE: u32 = 7;
 
@@ -12,18 +13,7 @@ fn backend(host: u8) -> IpAddr {
 }
 
 fn origin(service: u32, backend: IpAddr, port: u16) -> Origin {
-    Origin {
-        revision: ORIGIN_REVISION,
-        flags: ORIGIN_CONNECTED,
-        frontend_port: 80u16.to_be(),
-        backend_port: port.to_be(),
-        frontend: Address::from(IpAddr::from([10, 96, 0, 10])),
-        backend: Address::from(backend),
-        service,
-        endpoint: 1,
-        udp_origins: 0,
-        reserve: [0; 5],
-    }
+    samples::origin(service, SocketAddr::from(([10, 96, 0, 10], 80)), SocketAddr::new(backend, port))
 }
 
 fn endpoint(service: u32, address: IpAddr, port: u16) -> Endpoint {
@@ -31,11 +21,7 @@ fn endpoint(service: u32, address: IpAddr, port: u16) -> Endpoint {
 }
 
 fn socket(cookie: u64, peer: IpAddr, port: u16) -> SocketId {
-    let any = if peer.is_ipv4() { SocketId::new_v4() } else { SocketId::new_v6() };
-    let words = [cookie & u64::from(u32::MAX), cookie >> 32];
-    let bytes = words.map(|word| u32::try_from(word).unwrap().to_ne_bytes()).concat();
-    let cookie = bytes.try_into().unwrap();
-    SocketId { source_port: 4000, destination_port: port, destination_address: peer, cookie, ..any }
+    samples::socket(cookie, SocketAddr::new(peer, port))
 }
 
 fn orphans(origin: Origin, endpoints: &[Endpoint]) -> Orphans {
