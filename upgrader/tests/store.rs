@@ -168,12 +168,14 @@ fn programs_that_do_not_run_here_are_refused_and_leave_nothing() {
         content[18..20].copy_from_slice(&0xf7_u16.to_le_bytes());
         content
     };
-    let bad: [(&[u8], &str); 5] = [
+    let outside_its_group = b"#!/usr/bin/perl\nsetpgrp(0, getpgrp(getppid)); sleep 1000\n";
+    let bad: [(&[u8], &str); 6] = [
         (&of_another_machine, "cannot be started: Exec format error (os error 8)"),
         (b"#!/no/such/loader\n", "cannot be started: No such file or directory (os error 2)"),
         (b"#!/bin/sh\nexit 3\n", "ends with exit status: 3"),
         (b"#!/bin/sh\nsleep 1000 >/dev/null &\n", "says nothing"),
         (b"#!/bin/sh\nsleep 1000\n", "does not end within 5 s"),
+        (outside_its_group, "does not end within 5 s"),
     ];
     for (content, expected) in bad {
         let disk = Disk::new();

@@ -65,17 +65,27 @@ fn wrong(program: &str, path: &Path, what: String) -> ReleaseError {
 /// How the program ends that is given these arguments, and what it says.
 fn asked(program: &str, path: &Path, arguments: &[&OsStr]) -> Result<(ExitStatus, String), ReleaseError> {
     let wrong = |what: String| wrong(program, path, what);
+    let cannot_wait = |error: io::Error| wrong(format!("cannot be waited for: {error}"));
     let mut child = spawn(path, arguments).map_err(|error| wrong(format!("cannot be started: {error}")))?;
     let ended = ends(&child);
-    let group = Pid::from_raw(child.id().cast_signed());
-    // It is not waited for yet, so the id of its group is its own.
-    let _gone = killpg(group, Signal::SIGKILL);
-    let status = child.wait().map_err(|error| wrong(format!("cannot be waited for: {error}")))?;
+    kill(&mut child);
+    let too_long = |killed: &str| wrong(format!("does not end within {} s{killed}", WITHIN.as_secs()));
+    if !ends(&child).map_err(cannot_wait)? {
+        return Err(too_long(", and cannot be killed"));
+    }
+    let status = child.wait().map_err(cannot_wait)?;
     match ended {
         Ok(true) => Ok((status, said(&mut child))),
-        Ok(false) => Err(wrong(format!("does not end within {} s", WITHIN.as_secs()))),
-        Err(error) => Err(wrong(format!("cannot be waited for: {error}"))),
+        Ok(false) => Err(too_long("")),
+        Err(error) => Err(cannot_wait(error)),
     }
+}
+
+/// With all of its group, which it may have left. It is not waited for yet, so both ids are its own.
+fn kill(child: &mut Child) {
+    let group = Pid::from_raw(child.id().cast_signed());
+    let _gone = killpg(group, Signal::SIGKILL);
+    let _ended = child.kill();
 }
 
 fn spawn(path: &Path, arguments: &[&OsStr]) -> io::Result<Child> {
