@@ -111,15 +111,12 @@ fn is_in(list: &str, name: &str) -> bool {
 
 /// Runs it, and that is done to one of its calls. What it said.
 pub fn disturbed(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Output {
-    met(disturbed_if_met(plane, call, fault, command), call, fault)
+    let output = disturbed_if_met(plane, call, fault, command);
+    output.unwrap_or_else(|made| panic!("no {fault} of {call:?}, but {made} of its name"))
 }
 
-fn met(output: Option<Output>, call: &Call, fault: &str) -> Output {
-    output.unwrap_or_else(|| panic!("no {fault} of {call:?}"))
-}
-
-/// The same as [`disturbed`], where it makes that many of these calls. Nothing: it does not this time, and nothing was done to it.
-fn disturbed_if_met(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Option<Output> {
+/// The same as [`disturbed`], where it makes that many of these calls; else how many it makes, to which nothing was done.
+fn disturbed_if_met(plane: &Plane, call: &Call, fault: &str, command: &Command) -> Result<Output, usize> {
     let injected = call.inject(fault);
     let inject = ["-e", &injected];
     let options = match fault.starts_with("signal") {
@@ -127,9 +124,9 @@ fn disturbed_if_met(plane: &Plane, call: &Call, fault: &str, command: &Command) 
         false => [&inject[..], unhindered(plane)].concat(),
     };
     let (trace, output) = traced(plane, &call.name, &options, command);
-    let text = fs::read_to_string(trace).unwrap();
+    let text = fs::read_to_string(&trace).unwrap();
     let done = ["(INJECTED)", "+++ killed by SIGKILL +++"];
-    done.iter().any(|words| text.contains(words)).then_some(output)
+    if done.iter().any(|words| text.contains(words)) { Ok(output) } else { Err(listed(&trace).len()) }
 }
 
 /// Of several runs that nothing disturbs, the one with the fewest calls. After each `settle` makes all as it was.
@@ -142,7 +139,8 @@ pub fn fewest_calls(plane: &Plane, command: impl Fn() -> Command, settle: impl F
     runs.min_by_key(Vec::len).unwrap()
 }
 
-/// Runs it until it makes that many of these calls, and that is done to one of them. After each run `settle` makes all as it was.
+/// Runs it until that is done to one of its calls: where it makes fewer of that name than it did, to the last that it makes. After each
+/// run `settle` makes all as it was.
 pub fn disturbed_when_met(
     plane: &Plane,
     call: &Call,
@@ -150,12 +148,13 @@ pub fn disturbed_when_met(
     command: impl Fn() -> Command,
     settle: impl Fn(),
 ) {
+    let mut call = call.clone();
     let output = (0..RUNS).find_map(|_| {
-        let output = disturbed_if_met(plane, call, fault, &command());
+        let output = disturbed_if_met(plane, &call, fault, &command());
         settle();
-        output
+        output.map_err(|made| call.number = made).ok()
     });
-    goes_on_or_tells(&met(output, call, fault), fault, call);
+    goes_on_or_tells(&output.unwrap_or_else(|| panic!("no {fault} of {call:?}")), fault, &call);
 }
 
 /// Runs it to its end, and it gets none of the threads that it asks for. How many these were.
