@@ -25,7 +25,8 @@ pub use data_plane::{
 };
 pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{
-    Census, Lowered, LoweredEndpoint, LoweredPort, MemberChange, Weighing, lower, lower_all, lower_members,
+    Census, Edges, Lowered, LoweredEndpoint, LoweredPort, MemberChange, Weighing, lower, lower_all,
+    lower_members,
 };
 pub use object::{Misfit, Object, Part};
 pub use size::TableSizes;

@@ -1,4 +1,4 @@
-use std::{borrow::Borrow, cmp::Ordering, sync::Arc};
+use std::{borrow::Borrow, cmp::Ordering, ops::Bound, sync::Arc};
 
 use imbl::OrdSet;
 
@@ -11,6 +11,14 @@ pub(crate) struct Members(OrdSet<Member>);
 impl Members {
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Workload>> {
         self.0.iter().map(|member| &member.0)
+    }
+
+    /// Those between these two uids.
+    pub fn within<'a>(
+        &'a self,
+        part: (Bound<&WorkloadUid>, Bound<&WorkloadUid>),
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Workload>> + use<'a> {
+        self.0.range::<_, WorkloadUid>(part).map(|member| &member.0)
     }
 
     /// In the place of whoever has the same uid.

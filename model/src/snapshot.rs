@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Bound, sync::Arc};
 
 use imbl::OrdMap;
 
@@ -130,6 +130,15 @@ impl Snapshot {
     /// is not (yet) in the snapshot may have members too.
     pub fn members(&self, key: &ServiceKey) -> impl Iterator<Item = &Arc<Workload>> {
         self.members.get(key).into_iter().flat_map(Members::iter)
+    }
+
+    /// Those of a service's [`members`](Self::members) that are between these two, in the order of their uids.
+    pub fn members_within<'a>(
+        &'a self,
+        key: &ServiceKey,
+        part: (Bound<&WorkloadUid>, Bound<&WorkloadUid>),
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Workload>> + use<'a> {
+        self.members.get(key).map(|members| members.within(part)).into_iter().flatten()
     }
 
     /// All services, by name, each with its [`members`](Self::members).

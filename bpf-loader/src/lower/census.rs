@@ -24,11 +24,16 @@ impl Class {
         Self {
             revision: number(named.unwrap_or(split.len())),
             rank: number(rank),
-            draining: workload.health == Health::Draining || workload.capacity == 0,
+            draining: drains(workload),
             healthy: workload.health == Health::Healthy,
             capacity: workload.capacity,
         }
     }
+}
+
+/// Whether it takes no new flows, whoever else is there.
+pub(super) fn drains(workload: &Workload) -> bool {
+    workload.health == Health::Draining || workload.capacity == 0
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a place in a list that somebody wrote")]
@@ -43,6 +48,10 @@ pub struct Census(Box<[(Class, u32)]>);
 impl Census {
     pub(super) fn iter(&self) -> impl Iterator<Item = (Class, u32)> {
         self.0.iter().copied()
+    }
+
+    pub(super) fn count(&self, class: &Class) -> u32 {
+        self.0.binary_search_by_key(class, |(class, _)| *class).map_or(0, |at| self.0[at].1)
     }
 
     pub(super) fn classes(&self) -> usize {

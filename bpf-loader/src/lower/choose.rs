@@ -20,16 +20,6 @@ pub(super) enum Chosen {
     Keeping,
 }
 
-impl Chosen {
-    /// Of one where all of the class have as many.
-    pub fn slots(self) -> u32 {
-        match self {
-            Self::Flows(part) => part.slots,
-            Self::Keeping => 0,
-        }
-    }
-}
-
 impl Choice {
     /// What the class is given.
     pub fn of(&self, class: &Class) -> Option<Chosen> {

@@ -1,15 +1,16 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use evermesh_model::{
     Algorithm, Balancing, Health, HealthPolicy, Mode, Passes, Place, Port, Replaced, Service, Workload,
 };
 
 use super::{
-    Candidate, Family, LoweredEndpoint, algorithm, candidate,
-    census::{Census, Class},
+    Candidate, Family, LoweredEndpoint, Within, algorithm, candidate,
+    census::{Census, Class, drains},
     choose::{Choice, choose},
-    classed, endpoint, meta, vips_of,
-    weights::Part,
+    classed, endpoint, meta,
+    rounding::{Counted, Edges, shifted},
+    vips_of,
 };
 
 /// What changes in one service port when workloads behind it do.
@@ -23,6 +24,8 @@ pub struct MemberChange {
     pub gone: Vec<LoweredEndpoint>,
     /// Endpoints that come, or are given other slots.
     pub wanted: Vec<LoweredEndpoint>,
+    /// Where endpoints take turns and some have more than one slot: how many have each number of slots before the change.
+    pub turns: BTreeMap<u32, u32>,
     /// Whether its flows may be left alone where it has no endpoints, which depends on workloads that have none here.
     pub may_pass: bool,
     /// How those weigh who stand behind it from now on.
@@ -37,34 +40,45 @@ pub enum Weighing {
     Unknown,
     /// Everyone who is given flows has a capacity of 1, which one slot each does not tell, and none depends on others.
     One,
-    /// The candidates by their classes.
-    Counted(Census),
+    /// The candidates by their classes, and where those end that have a slot more than others.
+    Counted(Census, Edges),
     /// There are hardly fewer classes than endpoints.
     Various,
 }
 
 impl Weighing {
+    /// So many candidates are counted before anybody needs to know.
+    const MANY: usize = 64;
     /// More classes are not worth to be looked through.
     const MOST_CLASSES: usize = 64;
 
-    fn counted(census: Census) -> Self {
-        if census.classes() > Self::MOST_CLASSES { Self::Various } else { Self::Counted(census) }
+    fn counted(census: Census, edges: Edges) -> Self {
+        if census.classes() > Self::MOST_CLASSES { Self::Various } else { Self::Counted(census, edges) }
     }
 
-    /// Of all candidates of a service port, as they are balanced.
-    pub(super) fn of(balancing: &Balancing, census: Census, choice: &Choice) -> Self {
+    /// Of all candidates of a service port, in the order of their uids, as they are balanced.
+    pub(super) fn of(
+        balancing: &Balancing,
+        census: Census,
+        choice: &Choice,
+        candidates: &[(Candidate<'_>, Class)],
+    ) -> Self {
         let weigh_one = || choice.flows().all(|(class, _)| class.capacity == 1);
-        if is_plain(balancing) && weigh_one() { Self::One } else { Self::counted(census) }
+        if candidates.len() < Self::MANY && is_plain(balancing) && weigh_one() {
+            return Self::One;
+        }
+        let uids = candidates.iter().map(|(candidate, class)| (&candidate.workload.uid, *class));
+        Self::counted(census, Edges::of(choice, uids))
     }
 }
 
 /// Lowers the change of a service of which only these workloads differ. `weighing` is what is known of its ports, and `members`
-/// are those behind it now. `None`: others are concerned, so the service must be lowered as a whole.
-pub fn lower_members<'a, 'w, M: Iterator<Item = &'a Arc<Workload>>>(
+/// are those behind it now, `within` two uids. `None`: many others are concerned, so the service must be lowered as a whole.
+pub fn lower_members<'a, 'w, M: DoubleEndedIterator<Item = &'a Arc<Workload>>>(
     service: &Service,
-    members: impl Fn() -> M,
+    members: impl Fn(Within<'_>) -> M,
     place: &Place,
-    replaced: &[Replaced],
+    replaced: &'a [Replaced],
     weighing: impl Fn(u64) -> &'w Weighing,
 ) -> Option<Vec<MemberChange>> {
     let Balancing { algorithm, mode, .. } = service.balancing;
@@ -83,7 +97,9 @@ pub fn lower_members<'a, 'w, M: Iterator<Item = &'a Arc<Workload>>>(
                 Weighing::Unknown | Weighing::Various => return None,
                 Weighing::One if each_by_itself => behind.one_by_one(replaced),
                 Weighing::One => behind.by_class(replaced, None, &members)?,
-                Weighing::Counted(census) => behind.by_class(replaced, Some(census), &members)?,
+                Weighing::Counted(census, edges) => {
+                    behind.by_class(replaced, Some((census, edges)), &members)?
+                }
             });
         }
     }
@@ -103,7 +119,7 @@ fn is_plain(balancing: &Balancing) -> bool {
 }
 
 fn weighs_one(workload: &Workload) -> bool {
-    workload.capacity == 1 && workload.health != Health::Draining
+    workload.capacity == 1 || drains(workload)
 }
 
 /// A service port, behind which something changes.
@@ -115,53 +131,72 @@ struct Behind<'a> {
 }
 
 impl Behind<'_> {
+    /// More places in a round are not worth to be looked at for a few endpoints.
+    const MOST_TURNS: u32 = 64;
+
     /// None of which changes anything for the others.
     fn one_by_one(&self, replaced: &[Replaced]) -> MemberChange {
         let all = self.service.balancing.health_policy == HealthPolicy::AllowAll;
         let one = |workload: &Arc<Workload>| {
             let own = workload.services.get(&self.service.key)?;
             let candidate = candidate(workload, Some(own), self.port.0, self.port.1, self.family)?;
-            (all || workload.health == Health::Healthy).then(|| endpoint(&candidate, 1))
+            match drains(workload) {
+                true => Some(endpoint(&candidate, 0)),
+                false => (all || workload.health == Health::Healthy).then(|| endpoint(&candidate, 1)),
+            }
         };
         let ends = replaced
             .iter()
             .map(|Replaced { before, after }| [before, after].map(|end| end.as_ref().and_then(one)));
-        MemberChange { may_pass: self.port.1.passes != Passes::Never, ..self.change(ends, Weighing::One) }
+        MemberChange {
+            may_pass: self.port.1.passes != Passes::Never,
+            weighing: Weighing::One,
+            ..self.change(ends)
+        }
     }
 
-    /// Given how many of each class there were, or else how many there are by now. `None`: somebody of a class that stays is
-    /// given something else than before, or not the same as others of its class.
-    fn by_class<'a, M: Iterator<Item = &'a Arc<Workload>>>(
+    /// Given how many of each class there were, and where those end that had more, or else how many there are by now. `None`: too many
+    /// of those who stay are given something else than before.
+    fn by_class<'a, M: DoubleEndedIterator<Item = &'a Arc<Workload>>>(
         &self,
-        replaced: &[Replaced],
-        counted: Option<&Census>,
-        members: impl Fn() -> M,
+        replaced: &'a [Replaced],
+        counted: Option<(&Census, &Edges)>,
+        members: impl Fn(Within<'_>) -> M,
     ) -> Option<MemberChange> {
         let ends: Vec<Ends<'_>> = replaced.iter().map(|one| self.ends(one)).collect();
-        let [left, come] = [0, 1].map(|end| ends.iter().filter_map(move |ends| Some(ends[end]?.1)));
-        let found;
-        let (before, after) = match counted {
-            Some(census) => (census, census.with(left.clone(), come)),
+        let [left, come] = [0, 1].map(|end| ends.iter().filter_map(|ends| ends[end]).collect::<Vec<_>>());
+        let [gone, new] = [&left, &come].map(|ends| ends.iter().map(|(_, class)| *class));
+        let (found, no_edges);
+        let (before, edges, after) = match counted {
+            Some((census, edges)) => (census, edges, census.with(gone, new)),
             None => {
-                let after: Census = members().filter_map(|one| Some(self.classed(one)?.1)).collect();
-                found = after.with(come, left.clone());
-                (&found, after)
+                let all = members((Bound::Unbounded, Bound::Unbounded));
+                let after: Census = all.filter_map(|one| Some(self.classed(one)?.1)).collect();
+                (found, no_edges) = (after.with(new, gone), Edges::default());
+                (&found, &no_edges, after)
             }
         };
         let [was, is] = [before, &after].map(|census| choose(&self.service.balancing, census));
-        let stays =
-            |(class, count): &(Class, u32)| *count as usize > left.clone().filter(|it| it == class).count();
-        let as_before = before.iter().filter(stays).all(|(class, _)| was.of(&class) == is.of(&class));
-        if !as_before || ![&was, &is].into_iter().all(|choice| self.can_be_exchanged(choice)) {
+        if ![&was, &is].into_iter().all(|choice| self.can_be_exchanged(choice)) {
             return None;
         }
+        let turns = self.turns([(before, &was), (&after, &is)])?;
+        let within = |class: Class, part: Within<'_>| {
+            let classed = members(part).filter_map(|one| self.classed(one));
+            classed.filter(move |(_, other)| *other == class).map(|(candidate, _)| candidate)
+        };
+        let shifted = shifted(edges, [(before, &was), (&after, &is)], [&left, &come], within)?;
+        let slots = |(candidate, class): &(Candidate<'a>, Class), choice: &Choice, edges: &Edges| {
+            let slots = edges.slots(choice.of(class)?, class, &candidate.workload.uid);
+            Some(endpoint(candidate, slots))
+        };
         let ends = ends.iter().map(|[from, to]| {
-            [(from, &was), (to, &is)].map(|(end, choice)| {
-                let (candidate, class) = end.as_ref()?;
-                Some(endpoint(candidate, choice.of(class)?.slots()))
-            })
+            let from = from.as_ref().and_then(|from| slots(from, &was, edges));
+            [from, to.as_ref().and_then(|to| slots(to, &is, &shifted.edges))]
         });
-        Some(self.change(ends, Weighing::counted(after)))
+        let mut change = self.change(ends);
+        change.wanted.extend(shifted.others.iter().map(|(candidate, slots)| endpoint(candidate, *slots)));
+        Some(MemberChange { turns, weighing: Weighing::counted(after, shifted.edges), ..change })
     }
 
     fn ends<'a>(&self, Replaced { before, after }: &'a Replaced) -> Ends<'a> {
@@ -175,27 +210,43 @@ impl Behind<'_> {
         classed(member, self.service, self.place, self.port, self.family)
     }
 
-    /// Whether all of a class have as many slots, which may be anywhere; and somebody has one, where flows may be left alone if
-    /// nobody has.
+    /// Whether somebody has a slot, where flows may be left alone if nobody has.
     fn can_be_exchanged(&self, choice: &Choice) -> bool {
-        let in_order = self.service.balancing.algorithm == Algorithm::RoundRobin;
-        let anywhere = |part: Part| part.more == 0 && (!in_order || part.slots <= 1);
         let may_pass = self.port.1.passes != Passes::Never && self.port.1.target_port == 0;
-        choice.flows().all(|(_, part)| anywhere(part)) && (!may_pass || choice.flows().next().is_some())
+        !may_pass || choice.flows().next().is_some()
     }
 
-    fn change(
-        &self,
-        ends: impl Iterator<Item = [Option<LoweredEndpoint>; 2]>,
-        weighing: Weighing,
-    ) -> MemberChange {
+    /// How many had each number of slots, where it matters which ones. `None`: there are too many numbers, or nobody was
+    /// there.
+    fn turns(&self, counted: [Counted<'_>; 2]) -> Option<BTreeMap<u32, u32>> {
+        let [was, is] = counted.map(|(census, choice)| {
+            let mut turns = BTreeMap::new();
+            for (class, part) in choice.flows() {
+                let all = census.count(class);
+                for (slots, endpoints) in [(part.slots, all - part.more), (part.slots + 1, part.more)] {
+                    *turns.entry(slots).or_default() += endpoints;
+                }
+            }
+            turns.retain(|slots, endpoints| *slots > 0 && *endpoints > 0);
+            turns
+        });
+        let in_order = self.service.balancing.algorithm == Algorithm::RoundRobin;
+        let numbers = || was.keys().chain(is.keys());
+        if !in_order || numbers().all(|slots| *slots == 1) {
+            return Some(BTreeMap::new());
+        }
+        (!was.is_empty() && numbers().sum::<u32>() <= Self::MOST_TURNS).then_some(was)
+    }
+
+    fn change(&self, ends: impl Iterator<Item = [Option<LoweredEndpoint>; 2]>) -> MemberChange {
         let mut change = MemberChange {
             digest: meta(&self.service.key, self.port.0, self.family).digest,
             algorithm: algorithm(self.service.balancing.algorithm),
             gone: Vec::new(),
             wanted: Vec::new(),
+            turns: BTreeMap::new(),
             may_pass: false,
-            weighing,
+            weighing: Weighing::Unknown,
         };
         for [from, to] in ends.filter(|[from, to]| from != to) {
             change.gone.extend(from.filter(|from| to.is_none_or(|to| to.identity() != from.identity())));

@@ -3,9 +3,10 @@
 mod census;
 mod choose;
 mod members;
+mod rounding;
 mod weights;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, ops::Bound, sync::Arc};
 
 use evermesh_abi::{
     ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, Address, FrontendKey,
@@ -13,10 +14,15 @@ use evermesh_abi::{
 };
 use evermesh_model::{
     Algorithm, Digest, Mode, Passes, Place, Port, Protocol, Service, ServiceKey, Snapshot, Workload,
+    WorkloadUid,
 };
 
 pub use census::Census;
 pub use members::{MemberChange, Weighing, lower_members};
+pub use rounding::Edges;
+
+/// Of a service's workloads, in the order of their uids, those between two.
+pub type Within<'a> = (Bound<&'a WorkloadUid>, Bound<&'a WorkloadUid>);
 
 use census::Class;
 use choose::choose;
@@ -110,7 +116,7 @@ pub fn lower<'a>(
             let census = candidates.iter().map(|(_, class)| *class).collect();
             let mut choice = choose(&service.balancing, &census);
             let left_alone = service.leaves_alone(number, members.iter().copied());
-            let weighing = Weighing::of(&service.balancing, census, &choice);
+            let weighing = Weighing::of(&service.balancing, census, &choice, &candidates);
             let given = |(candidate, class): &(_, _)| Some(endpoint(candidate, choice.next(class)?));
             LoweredPort {
                 meta: meta(&service.key, number, family),

@@ -3,9 +3,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use evermesh_abi::{Address, FrontendKey, FrontendValue, ServiceMeta, ServiceWord};
 use evermesh_model::ServiceKey;
 use evermesh_pins::Table;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::{Store, id_pool::IdPool, records::Records, services::Services, slot_pool::SlotPool};
+use super::{
+    Store, id_pool::IdPool, plan::slots_of, records::Records, services::Services, slot_pool::SlotPool,
+};
 use crate::{
     TableSizes,
     lower::{Lowered, MemberChange, Weighing},
@@ -51,9 +54,8 @@ pub struct ServiceState {
     pub broken: bool,
     /// How its endpoints weigh.
     pub weighing: Weighing,
-    /// Ids by workload, made when a service of many endpoints is changed one by one.
-    #[expect(clippy::box_collection, reason = "few have one, and it would take a third of all")]
-    pub index: Option<Box<HashMap<u64, u32>>>,
+    /// Ids by their workloads' digests, made when a service of many endpoints is changed one by one. Few have one.
+    pub index: Option<Box<HashTable<u32>>>,
 }
 
 impl ServiceState {
@@ -162,10 +164,16 @@ impl State {
         self.services.get(digest).map_or(&Weighing::Unknown, |service| &service.weighing)
     }
 
-    /// Whether some endpoints of a service port are left, where none could mean that flows are left alone.
+    /// Whether some endpoints of a service port are left, where none could mean that flows are left alone; and as many slots as is
+    /// thought, where endpoints take turns.
     pub fn may_change(&self, change: &MemberChange) -> bool {
-        let keeps_some = |service: &ServiceState| service.slots.len() > change.gone.len();
-        !change.may_pass || self.services.get(change.digest).is_some_and(keeps_some)
+        let service = self.services.get(change.digest);
+        let draining = change.wanted.iter().filter(|one| one.slots == 0);
+        let leaving = change.gone.len() + draining.count();
+        let keeps_some = |service: &ServiceState| service.slots.len() > leaving;
+        let has_turns = |service: &ServiceState| service.slots.len() == slots_of(&change.turns);
+        (!change.may_pass || service.is_some_and(keeps_some))
+            && (change.turns.is_empty() || service.is_some_and(has_turns))
     }
 
     /// Takes what waits for a barrier. After one, hand it to [`Self::reuse`].

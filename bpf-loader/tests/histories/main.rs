@@ -399,6 +399,32 @@ fn a_maglev_table_is_taken_over_at_once() {
     }
 }
 
+/// Whoever takes turns and weighs more than others was laid out anew with all of them.
+#[test]
+fn a_weight_among_those_that_take_turns_changes_a_few_slots() {
+    let weigh = |weights: &dyn Fn(u32) -> u32| {
+        let mesh = balanced(Algorithm::RoundRobin, 0..100);
+        let workloads = (0..)
+            .zip(mesh.workloads())
+            .map(|(n, it)| Workload { capacity: weights(n), ..Workload::clone(it) });
+        Snapshot::new(mesh.services().map(|it| Service::clone(it)), workloads, []).unwrap()
+    };
+    let sizes = TableSizes { services: 64, endpoints: 1024, ..TableSizes::DEFAULT };
+    let (mut state, mut image) = (State::empty(sizes), MemoryTables::new(sizes));
+    let mut before = weigh(&|n| 1 + n % 3);
+    store_all(&mut image, &tables::plan(&mut state, everything(&before)).unwrap(), &before).unwrap();
+    for weight in [4, 1, 2, 5] {
+        let after = weigh(&|n| if n == 50 { weight } else { 1 + n % 3 });
+        let change = difference(&state, &before, &after);
+        let stores = tables::plan(&mut state, change).unwrap();
+        assert!(stores.len() < 30, "{weight}: {}", stores.len());
+        store_all(&mut image, &stores, &after).unwrap();
+        assert_eq!(tables::check(&lowered(&after), &image), Ok(()));
+        assert_eq!(tables::plan(&mut tables::adopt(&image), everything(&after)).unwrap(), []);
+        before = after;
+    }
+}
+
 #[test]
 fn who_drains_loses_its_slot_and_keeps_its_record() {
     let before = endpoints(0..5);

@@ -49,9 +49,7 @@ struct Vacated {
 impl Vacated {
     fn of(slots: &[u32], targets: &[Target]) -> Self {
         let mut vacated = Self { of_leavers: Vec::new(), others: Vec::new(), found: vec![0; targets.len()] };
-        let (Some((first, _)), Some((last, _))) = (targets.first(), targets.last()) else { return vacated };
-        for (at, id) in slots.iter().enumerate().filter(|(_, id)| (first..=last).contains(id)) {
-            let Ok(which) = targets.binary_search_by_key(id, |target| target.0) else { continue };
+        for (at, which) in of_targets(slots, targets) {
             match (targets[which].1, &mut vacated.found[which]) {
                 (0, _) => vacated.of_leavers.push(at),
                 (target, found) if *found == target => vacated.others.push(at),
@@ -60,6 +58,16 @@ impl Vacated {
         }
         vacated
     }
+}
+
+/// The positions of targets, which are in the order of their ids: each with the place of its target among them. Slots are many and targets
+/// are few, so most are told by a glance.
+pub(super) fn of_targets(slots: &[u32], targets: &[Target]) -> impl Iterator<Item = (usize, usize)> {
+    const GLANCES: usize = 4096;
+    let mut maybe = [false; GLANCES];
+    targets.iter().for_each(|(id, _)| maybe[*id as usize % GLANCES] = true);
+    let at_a_glance = slots.iter().enumerate().filter(move |(_, id)| maybe[**id as usize % GLANCES]);
+    at_a_glance.filter_map(|(at, id)| Some((at, targets.binary_search_by_key(id, |target| target.0).ok()?)))
 }
 
 /// The ids that are to be stored: of those that have no slot yet, and of those that have too few.

@@ -1,8 +1,10 @@
-//! Which endpoint stands in which slot. Pure, and the same for the same endpoints on every node and after every restart.
+//! Which endpoint stands in which slot. Pure, and the same for the same endpoints on every node and after every restart, but for the order in
+//! a run of those that [take turns](super::turns).
 
 use evermesh_abi::ALGORITHM_MAGLEV;
 
-use super::maglev;
+use super::{maglev, turns};
+use turns::Turns;
 
 /// An endpoint that is to have slots.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,20 @@ pub(in super::super) fn slots(algorithm: u8, endpoints: &[Weighted]) -> Vec<u32>
         ALGORITHM_MAGLEV => maglev::table(endpoints),
         _ => interleaved(endpoints),
     }
+}
+
+/// Whether slots are as good as those that are laid out for endpoints of so many `turns`.
+pub(super) fn are_as_good(algorithm: u8, slots: &[u32], laid_out: &[u32], turns: &Turns) -> bool {
+    let sorted = |slots: &[u32]| {
+        let mut sorted = slots.to_vec();
+        sorted.sort_unstable();
+        sorted
+    };
+    let in_each_run = || {
+        let mut runs = turns::runs(turns).into_values();
+        runs.all(|run| sorted(&slots[run.clone()]) == sorted(&laid_out[run]))
+    };
+    slots == laid_out || (algorithm != ALGORITHM_MAGLEV && slots.len() == laid_out.len() && in_each_run())
 }
 
 /// Everyone's slots lie evenly apart, so that taking them in turns is fair over short stretches too: copy `k` of `n`
@@ -52,5 +68,18 @@ mod tests {
     #[test]
     fn heavier_endpoints_come_in_between() {
         assert_eq!(slots(ALGORITHM_ROUND_ROBIN, &weighted(&[4, 1, 2])), [1, 3, 1, 2, 1, 3, 1]);
+    }
+
+    #[test]
+    fn turns_may_be_in_any_order_but_where_they_belong_elsewhere() {
+        let laid_out = slots(ALGORITHM_ROUND_ROBIN, &weighted(&[2, 2, 1]));
+        assert_eq!(laid_out, [1, 2, 3, 1, 2]);
+        let turns = Turns::from([(1, 1), (2, 2)]);
+        let as_good = |slots: &[u32], algorithm| are_as_good(algorithm, slots, &laid_out, &turns);
+        assert!(as_good(&[2, 1, 3, 1, 2], ALGORITHM_ROUND_ROBIN));
+        assert!(!as_good(&[1, 1, 3, 2, 2], ALGORITHM_ROUND_ROBIN));
+        assert!(!as_good(&[1, 2, 1, 3, 2], ALGORITHM_ROUND_ROBIN));
+        assert!(!as_good(&[1, 2, 3, 1], ALGORITHM_ROUND_ROBIN));
+        assert!(!as_good(&[2, 1, 3, 1, 2], ALGORITHM_MAGLEV));
     }
 }

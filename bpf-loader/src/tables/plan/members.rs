@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, iter::repeat_n};
 
 use evermesh_abi::{ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_ROUND_ROBIN, Endpoint, ServiceWord};
 use evermesh_pins::Table;
+use hashbrown::{HashTable, hash_table::OccupiedEntry};
 
 use super::{
-    super::{State, Store, slot_pool::SlotPool, state::ServiceState},
+    super::{State, Store, records::Records, slot_pool::SlotPool, state::ServiceState},
     Full, Plan,
     exchange::{Target, exchange},
     layout::{self, Weighted},
+    turns::{Rearranged, Turns, rearrange},
 };
 use crate::lower::{Identity, LoweredEndpoint, LoweredPort, MemberChange};
 
@@ -51,20 +53,24 @@ pub(super) fn change(
     change: MemberChange,
 ) -> Result<(), Full> {
     if service.slots.len() + service.idle.len() >= MANY && service.index.is_none() {
-        let workload = |id: &u32| Some((state.endpoints.get(*id)?.workload, *id));
-        let members = service.slots.iter().chain(&service.idle);
-        service.index = Some(Box::new(members.filter_map(workload).collect()));
+        service.index = Some(Box::new(index(&state.endpoints, service)));
     }
     let gone: Vec<u32> = change.gone.iter().filter_map(|one| known(state, service, one)).collect();
     let (mut standing, added) = kept_and_added(&change.wanted, |one| known(state, service, one));
-    for one in &change.gone {
-        service.index.as_mut().and_then(|index| index.remove(&one.workload));
+    for id in &gone {
+        let found =
+            service.index.as_mut().map(|index| index.find_entry(digest(&state.endpoints, id), |it| it == id));
+        found.and_then(Result::ok).map(OccupiedEntry::remove);
     }
     let new = new_endpoints(plan, state, service, &added)?;
     service.lay_idle(&standing, &gone);
     standing.extend(gone.iter().map(|id| (*id, 0)));
     service.weighing = change.weighing;
-    Layout { algorithm: change.algorithm, plan, state, service }.exchange(standing, &new)?;
+    let mut layout = Layout { algorithm: change.algorithm, plan, state, service };
+    match change.turns.is_empty() {
+        true => layout.exchange(standing, &new)?,
+        false => layout.take_turns(&change.turns, standing, &new)?,
+    }
     for id in gone {
         plan.retire_endpoint(state, id);
     }
@@ -74,6 +80,20 @@ pub(super) fn change(
 /// From so many endpoints on, looking at each costs more than an index.
 const MANY: usize = 64;
 
+/// Of a member's workload.
+fn digest(endpoints: &Records, id: &u32) -> u64 {
+    endpoints.get(*id).map_or(0, |record| record.workload)
+}
+
+fn index(endpoints: &Records, service: &ServiceState) -> HashTable<u32> {
+    let mut index = HashTable::with_capacity(service.slots.len() + service.idle.len());
+    for id in service.slots.iter().chain(&service.idle) {
+        let digest_of = |id: &u32| digest(endpoints, id);
+        index.entry(digest_of(id), |other| other == id, digest_of).or_insert(*id);
+    }
+    index
+}
+
 /// The id of this endpoint, if it is a member.
 fn known(state: &State, service: &ServiceState, one: &LoweredEndpoint) -> Option<u32> {
     let is_it = |id: &u32| {
@@ -81,7 +101,7 @@ fn known(state: &State, service: &ServiceState, one: &LoweredEndpoint) -> Option
         record.is_some_and(|record| identity(record) == one.identity())
     };
     match &service.index {
-        Some(index) => index.get(&one.workload).copied().filter(is_it),
+        Some(index) => index.find(one.workload, is_it).copied(),
         None => service.slots.iter().chain(&service.idle).copied().find(is_it),
     }
 }
@@ -164,15 +184,40 @@ impl Layout<'_> {
         Ok(())
     }
 
+    /// Like [`exchange`](Self::exchange), where endpoints take turns, and there are so many of each number of slots.
+    fn take_turns(&mut self, turns: &Turns, standing: Vec<Target>, new: &[Target]) -> Result<(), Full> {
+        let Rearranged { beyond, stores } = rearrange(&mut self.service.slots, turns, standing, new);
+        let (offset, old) = (self.service.word.offset(), self.service.word.count());
+        let len = count(self.service.slots.len());
+        let in_place =
+            stores.filter(|_| !self.service.broken && (1..=SlotPool::capacity(old)).contains(&len));
+        let Some(stores) = in_place else {
+            let slots = std::mem::take(&mut self.service.slots);
+            return self.lay_out(slots);
+        };
+        let store = |(at, endpoint)| Store::Slot { slot: offset + count(at), endpoint };
+        self.plan.stores.extend(beyond.into_iter().map(store));
+        self.set_word(offset, len.max(old));
+        self.plan.stores.extend(stores.into_iter().map(store));
+        self.set_word(offset, len);
+        if len < old {
+            retire_tail(self.state, offset, old, len);
+        }
+        Ok(())
+    }
+
     /// Where each endpoint has slots of its own.
     fn in_order(&mut self, members: impl Iterator<Item = Target>) -> Result<(), Full> {
         let identity = |id: u32| self.state.endpoints.get(id).map(identity);
         let taking = members.filter(|(_, slots)| *slots > 0);
         let mut sorted: Vec<_> = taking.filter_map(|(id, slots)| Some((identity(id)?, id, slots))).collect();
         sorted.sort_unstable();
+        let mut turns = Turns::new();
+        sorted.iter().for_each(|(.., slots)| *turns.entry(*slots).or_default() += 1);
         let weighted = |((workload, ..), id, slots): (Identity, u32, u32)| Weighted { id, workload, slots };
         let slots = layout::slots(self.algorithm, &sorted.into_iter().map(weighted).collect::<Vec<_>>());
-        match self.service.slots == slots && !self.service.broken {
+        let stands = layout::are_as_good(self.algorithm, &self.service.slots, &slots, &turns);
+        match stands && !self.service.broken {
             true => {
                 let word = self.service.word;
                 self.set_word(word.offset(), word.count());
@@ -228,7 +273,7 @@ fn new_endpoint(
     let record = Endpoint { address, port, flags: 0, service: service.id, workload };
     state.endpoints.insert(id, record);
     if let Some(index) = &mut service.index {
-        index.insert(workload, id);
+        index.insert_unique(workload, id, |id| digest(&state.endpoints, id));
     }
     plan.stores.push(Store::Endpoint { id, record });
     Ok(id)

@@ -20,9 +20,11 @@ mod exchange;
 mod layout;
 mod maglev;
 mod members;
+mod turns;
 
 use ahead::made_ahead;
 pub(super) use layout::{Weighted, slots};
+pub(super) use turns::slots_of;
 
 /// What the tables should hold from now on.
 pub enum Change<'a> {
@@ -52,7 +54,7 @@ impl<'a> Change<'a> {
             let replaced = delta.members.get(&key);
             let changes = service.zip(replaced).and_then(|(service, replaced)| {
                 let weighing = |digest| state.weighing(digest);
-                lower_members(service, || after.members(&key), place, replaced, weighing)
+                lower_members(service, |part| after.members_within(&key, part), place, replaced, weighing)
             });
             match changes.filter(|all| all.iter().all(|one| state.may_change(one))) {
                 Some(changes) => members.extend(changes),
