@@ -88,7 +88,7 @@ impl Mesh {
             Part::Policy(policy) => Some(policy.clone()),
             _ => None,
         };
-        let all = self.known.of(Kind::Authorization).values();
+        let all = self.known.of(Kind::Authorization).iter().map(|(_, known)| known);
         let mut policies: Vec<_> = all.filter_map(|known| policy(&known.part)).collect();
         policies.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
         policies

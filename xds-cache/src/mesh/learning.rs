@@ -21,7 +21,7 @@ impl Mesh {
         touched: &mut Touched,
     ) {
         let hash = resource.resource.as_ref().map(fingerprint);
-        let known = self.known.of(kind).get_key_value(resource.name.as_str());
+        let known = self.known.of(kind).get_named(&resource.name);
         if let Some((name, known)) = known.filter(|(_, known)| Some(known.hash) == hash) {
             let (name, known) = (Name { kind, name: name.clone() }, known.clone());
             self.refused.forgive(&name);
@@ -48,7 +48,7 @@ impl Mesh {
         let Heard { name, known } = heard;
         match known {
             Ok(known) => {
-                match self.known.of(name.kind).contains_key(&name.name) {
+                match self.known.of(name.kind).get(&name.name).is_some() {
                     true => self.forget(&name, touched),
                     false => self.refused.forgive(&name),
                 }

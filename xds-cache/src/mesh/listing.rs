@@ -48,7 +48,7 @@ impl Mesh {
     /// The names of all resources that are in force, in order.
     pub fn names(&self) -> Vec<Name> {
         let of = |kind| {
-            let mut names: Vec<_> = self.known.of(kind).keys().cloned().collect();
+            let mut names: Vec<_> = self.known.of(kind).names().cloned().collect();
             names.sort_unstable();
             names.into_iter().map(move |name| Name { kind, name })
         };

@@ -190,8 +190,10 @@ impl Mesh {
     fn gone(&self, kind: Kind, given: &[Resource], removed: Vec<String>, everything: bool) -> Vec<Name> {
         let known = self.known.of(kind);
         let mut gone: Vec<SmolStr> = match everything {
-            true => known.keys().cloned().collect(),
-            false => removed.into_iter().map(Into::into).filter(|name| known.contains_key(name)).collect(),
+            true => known.names().cloned().collect(),
+            false => {
+                removed.into_iter().map(SmolStr::from).filter(|name| known.get(name).is_some()).collect()
+            }
         };
         if !gone.is_empty() {
             let given: BTreeSet<&str> = given.iter().map(|resource| resource.name.as_str()).collect();
