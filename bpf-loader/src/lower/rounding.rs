@@ -114,6 +114,7 @@ struct Shift<'a> {
 /// More members that are given something else are not worth to be looked for one by one.
 const MOST: u32 = 64;
 
+/// Looks for the edge of a class from where it was, and meets those on the way who have a slot more or less than before.
 fn shift<'a, M: DoubleEndedIterator<Item = Candidate<'a>>>(
     edge: Option<&WorkloadUid>,
     [was, is]: [Given; 2],
