@@ -25,7 +25,7 @@ pub use data_plane::{
 };
 pub use evermesh_pins::layout::ObjectError as LayoutError;
 pub use lower::{
-    Census, Edges, Lowered, LoweredEndpoint, LoweredPort, MemberChange, Weighing, lower, lower_all,
+    Census, Edges, Lowered, LoweredEndpoint, LoweredPort, MemberChange, Turns, Weighing, lower, lower_all,
     lower_members,
 };
 pub use object::{Misfit, Object, Part};

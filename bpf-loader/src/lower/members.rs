@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+use std::{ops::Bound, sync::Arc};
 
 use evermesh_model::{
     Algorithm, Balancing, Health, HealthPolicy, Mode, Passes, Place, Port, Replaced, Service, Workload,
@@ -10,7 +10,9 @@ use super::{
     choose::{Choice, choose},
     classed, endpoint, meta,
     rounding::{Counted, Edges, shifted},
+    turns::Turns,
     vips_of,
+    weights::Part,
 };
 
 /// What changes in one service port when workloads behind it do.
@@ -25,7 +27,7 @@ pub struct MemberChange {
     /// Endpoints that come, or are given other slots.
     pub wanted: Vec<LoweredEndpoint>,
     /// Where endpoints take turns and some have more than one slot: how many have each number of slots before the change.
-    pub turns: BTreeMap<u32, u32>,
+    pub turns: Turns,
     /// Whether its flows may be left alone where it has no endpoints, which depends on workloads that have none here.
     pub may_pass: bool,
     /// How those weigh who stand behind it from now on.
@@ -218,22 +220,17 @@ impl Behind<'_> {
 
     /// How many had each number of slots, where it matters which ones. `None`: there are too many numbers, or nobody was
     /// there.
-    fn turns(&self, counted: [Counted<'_>; 2]) -> Option<BTreeMap<u32, u32>> {
+    fn turns(&self, counted: [Counted<'_>; 2]) -> Option<Turns> {
         let [was, is] = counted.map(|(census, choice)| {
-            let mut turns = BTreeMap::new();
-            for (class, part) in choice.flows() {
-                let all = census.count(class);
-                for (slots, endpoints) in [(part.slots, all - part.more), (part.slots + 1, part.more)] {
-                    *turns.entry(slots).or_default() += endpoints;
-                }
-            }
-            turns.retain(|slots, endpoints| *slots > 0 && *endpoints > 0);
-            turns
+            let of_class = |(class, part): (&Class, Part)| {
+                [(part.slots, census.count(class) - part.more), (part.slots + 1, part.more)]
+            };
+            choice.flows().flat_map(of_class).collect::<Turns>()
         });
         let in_order = self.service.balancing.algorithm == Algorithm::RoundRobin;
-        let numbers = || was.keys().chain(is.keys());
-        if !in_order || numbers().all(|slots| *slots == 1) {
-            return Some(BTreeMap::new());
+        let numbers = || was.iter().chain(is.iter()).map(|(slots, _)| slots);
+        if !in_order || numbers().all(|slots| slots == 1) {
+            return Some(Turns::default());
         }
         (!was.is_empty() && numbers().sum::<u32>() <= Self::MOST_TURNS).then_some(was)
     }
@@ -244,7 +241,7 @@ impl Behind<'_> {
             algorithm: algorithm(self.service.balancing.algorithm),
             gone: Vec::new(),
             wanted: Vec::new(),
-            turns: BTreeMap::new(),
+            turns: Turns::default(),
             may_pass: false,
             weighing: Weighing::Unknown,
         };

@@ -4,6 +4,7 @@ mod census;
 mod choose;
 mod members;
 mod rounding;
+mod turns;
 mod weights;
 
 use std::{collections::BTreeMap, net::IpAddr, ops::Bound, sync::Arc};
@@ -20,6 +21,7 @@ use evermesh_model::{
 pub use census::Census;
 pub use members::{MemberChange, Weighing, lower_members};
 pub use rounding::Edges;
+pub use turns::Turns;
 
 /// Of a service's workloads, in the order of their uids, those between two.
 pub type Within<'a> = (Bound<&'a WorkloadUid>, Bound<&'a WorkloadUid>);

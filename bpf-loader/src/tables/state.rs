@@ -6,9 +6,7 @@ use evermesh_pins::Table;
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-use super::{
-    Store, id_pool::IdPool, plan::slots_of, records::Records, services::Services, slot_pool::SlotPool,
-};
+use super::{Store, id_pool::IdPool, records::Records, services::Services, slot_pool::SlotPool};
 use crate::{
     TableSizes,
     lower::{Lowered, MemberChange, Weighing},
@@ -171,7 +169,7 @@ impl State {
         let draining = change.wanted.iter().filter(|one| one.slots == 0);
         let leaving = change.gone.len() + draining.count();
         let keeps_some = |service: &ServiceState| service.slots.len() > leaving;
-        let has_turns = |service: &ServiceState| service.slots.len() == slots_of(&change.turns);
+        let has_turns = |service: &ServiceState| service.slots.len() == change.turns.slots();
         (!change.may_pass || service.is_some_and(keeps_some))
             && (change.turns.is_empty() || service.is_some_and(has_turns))
     }

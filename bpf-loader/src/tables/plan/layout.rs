@@ -4,7 +4,7 @@
 use evermesh_abi::ALGORITHM_MAGLEV;
 
 use super::{maglev, turns};
-use turns::Turns;
+use crate::lower::Turns;
 
 /// An endpoint that is to have slots.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ mod tests {
     fn turns_may_be_in_any_order_but_where_they_belong_elsewhere() {
         let laid_out = slots(ALGORITHM_ROUND_ROBIN, &weighted(&[2, 2, 1]));
         assert_eq!(laid_out, [1, 2, 3, 1, 2]);
-        let turns = Turns::from([(1, 1), (2, 2)]);
+        let turns = Turns::from_iter([(1, 1), (2, 2)]);
         let as_good = |slots: &[u32], algorithm| are_as_good(algorithm, slots, &laid_out, &turns);
         assert!(as_good(&[2, 1, 3, 1, 2], ALGORITHM_ROUND_ROBIN));
         assert!(!as_good(&[1, 1, 3, 2, 2], ALGORITHM_ROUND_ROBIN));

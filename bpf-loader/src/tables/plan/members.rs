@@ -11,9 +11,9 @@ use super::{
     Full, Plan,
     exchange::{Target, exchange},
     layout::{self, Weighted},
-    turns::{Rearranged, Turns, rearrange},
+    turns::{Rearranged, rearrange},
 };
-use crate::lower::{Identity, LoweredEndpoint, LoweredPort, MemberChange};
+use crate::lower::{Identity, LoweredEndpoint, LoweredPort, MemberChange, Turns};
 
 /// Leads the service's slots to what is wanted. Where any endpoint may have any slot, those that differ change hands; anything else
 /// is laid out elsewhere and taken over by the one store of the service's word.
@@ -212,8 +212,7 @@ impl Layout<'_> {
         let taking = members.filter(|(_, slots)| *slots > 0);
         let mut sorted: Vec<_> = taking.filter_map(|(id, slots)| Some((identity(id)?, id, slots))).collect();
         sorted.sort_unstable();
-        let mut turns = Turns::new();
-        sorted.iter().for_each(|(.., slots)| *turns.entry(*slots).or_default() += 1);
+        let turns = sorted.iter().map(|(.., slots)| (*slots, 1)).collect();
         let weighted = |((workload, ..), id, slots): (Identity, u32, u32)| Weighted { id, workload, slots };
         let slots = layout::slots(self.algorithm, &sorted.into_iter().map(weighted).collect::<Vec<_>>());
         let stands = layout::are_as_good(self.algorithm, &self.service.slots, &slots, &turns);

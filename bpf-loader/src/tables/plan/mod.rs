@@ -24,7 +24,6 @@ mod turns;
 
 use ahead::made_ahead;
 pub(super) use layout::{Weighted, slots};
-pub(super) use turns::slots_of;
 
 /// What the tables should hold from now on.
 pub enum Change<'a> {

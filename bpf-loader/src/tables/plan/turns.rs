@@ -10,9 +10,7 @@ use std::{
 };
 
 use super::exchange::{Target, of_targets};
-
-/// How many endpoints there are with each number of slots.
-pub(in super::super) type Turns = BTreeMap<u32, u32>;
+use crate::lower::Turns;
 
 /// A part of a round, in lowest terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +45,10 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// How many slots they have.
-pub(in super::super) fn slots_of(turns: &Turns) -> usize {
-    turns.iter().map(|(slots, endpoints)| *slots as usize * *endpoints as usize).sum()
-}
-
 /// Which slots each run takes.
 pub(super) fn runs(turns: &Turns) -> BTreeMap<Beat, Range<usize>> {
     let mut lengths = BTreeMap::new();
-    for (&slots, &endpoints) in turns.iter().filter(|(_, endpoints)| **endpoints > 0) {
+    for (slots, endpoints) in turns.iter() {
         beats(slots).for_each(|beat| *lengths.entry(beat).or_default() += endpoints as usize);
     }
     let mut end = 0;
@@ -97,7 +90,7 @@ pub(super) fn rearrange(
     new.iter().for_each(|&(id, to)| changes.add(&mut after, id, &[], to));
     let moves = changes.moves(slots, [&runs(turns), &runs(&after)]);
     let rearranged = Order { slots, changes: &changes, moves: &moves }.find();
-    let length = slots_of(&after);
+    let length = after.slots();
     slots.resize(length.max(slots.len()), 0);
     moves.iter().for_each(|&(at, id)| slots[at] = id);
     slots.truncate(length);
@@ -123,8 +116,8 @@ impl Changes {
         if from == to {
             return;
         }
-        turns.entry(from).and_modify(|endpoints| *endpoints = endpoints.saturating_sub(1));
-        *turns.entry(to).or_default() += 1;
+        turns.remove(from);
+        turns.add(to, 1);
         let [was, is] = [from, to].map(|slots| beats(slots).collect::<BTreeSet<_>>());
         for (beat, at) in was.iter().zip(at).filter(|(beat, _)| !is.contains(beat)) {
             self.gone.entry(*beat).or_default().push(*at);
@@ -243,9 +236,7 @@ mod tests {
     }
 
     fn turns(weights: &BTreeMap<u32, u32>) -> Turns {
-        let mut turns = Turns::new();
-        weights.values().for_each(|slots| *turns.entry(*slots).or_default() += 1);
-        turns
+        weights.values().map(|slots| (*slots, 1)).collect()
     }
 
     fn set(slots: &[u32]) -> BTreeSet<u32> {
