@@ -31,6 +31,7 @@ pub use digest::Digest;
 pub use here::Here;
 pub use invalid::InvalidSnapshot;
 pub use last_applied::LastApplied;
+pub use members::Within;
 pub use memberships::Memberships;
 pub use names::Names;
 pub use place::{Locality, Place};

@@ -4,6 +4,9 @@ use imbl::OrdSet;
 
 use crate::{Workload, WorkloadUid};
 
+/// Of workloads in the order of their uids, those between two.
+pub type Within<'a> = (Bound<&'a WorkloadUid>, Bound<&'a WorkloadUid>);
+
 /// The workloads that stand behind one service, in the order of their uids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Members(OrdSet<Member>);
@@ -16,7 +19,7 @@ impl Members {
     /// Those between these two uids.
     pub fn within<'a>(
         &'a self,
-        part: (Bound<&WorkloadUid>, Bound<&WorkloadUid>),
+        part: Within<'_>,
     ) -> impl DoubleEndedIterator<Item = &'a Arc<Workload>> + use<'a> {
         self.0.range::<_, WorkloadUid>(part).map(|member| &member.0)
     }

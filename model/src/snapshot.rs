@@ -1,10 +1,10 @@
-use std::{collections::HashMap, ops::Bound, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use imbl::OrdMap;
 
 use crate::{
     InvalidSnapshot, Policy, Service, ServiceKey, VirtualIp, Workload, WorkloadUid, check,
-    members::{Member, Members},
+    members::{Member, Members, Within},
 };
 
 /// One immutable, validated state of the whole mesh.
@@ -136,7 +136,7 @@ impl Snapshot {
     pub fn members_within<'a>(
         &'a self,
         key: &ServiceKey,
-        part: (Bound<&WorkloadUid>, Bound<&WorkloadUid>),
+        part: Within<'_>,
     ) -> impl DoubleEndedIterator<Item = &'a Arc<Workload>> + use<'a> {
         self.members.get(key).map(|members| members.within(part)).into_iter().flatten()
     }

@@ -1,11 +1,12 @@
 use std::{ops::Bound, sync::Arc};
 
 use evermesh_model::{
-    Algorithm, Balancing, Health, HealthPolicy, Mode, Passes, Place, Port, Replaced, Service, Workload,
+    Algorithm, Balancing, Health, HealthPolicy, Mode, Passes, Place, Port, Replaced, Service, Within,
+    Workload,
 };
 
 use super::{
-    Candidate, Family, LoweredEndpoint, Within, algorithm, candidate,
+    Candidate, Family, LoweredEndpoint, algorithm, candidate,
     census::{Census, Class, drains},
     choose::{Choice, choose},
     classed, endpoint, meta,
@@ -179,7 +180,7 @@ impl Behind<'_> {
             }
         };
         let [was, is] = [before, &after].map(|census| choose(&self.service.balancing, census));
-        if ![&was, &is].into_iter().all(|choice| self.can_be_exchanged(choice)) {
+        if ![&was, &is].into_iter().all(|choice| self.leads_somewhere(choice)) {
             return None;
         }
         let turns = self.turns([(before, &was), (&after, &is)])?;
@@ -197,7 +198,7 @@ impl Behind<'_> {
             [from, to.as_ref().and_then(|to| slots(to, &is, &shifted.edges))]
         });
         let mut change = self.change(ends);
-        change.wanted.extend(shifted.others.iter().map(|(candidate, slots)| endpoint(candidate, *slots)));
+        change.wanted.extend(shifted.others.iter().filter_map(|one| slots(one, &is, &shifted.edges)));
         Some(MemberChange { turns, weighing: Weighing::counted(after, shifted.edges), ..change })
     }
 
@@ -213,7 +214,7 @@ impl Behind<'_> {
     }
 
     /// Whether somebody has a slot, where flows may be left alone if nobody has.
-    fn can_be_exchanged(&self, choice: &Choice) -> bool {
+    fn leads_somewhere(&self, choice: &Choice) -> bool {
         let may_pass = self.port.1.passes != Passes::Never && self.port.1.target_port == 0;
         !may_pass || choice.flows().next().is_some()
     }

@@ -7,7 +7,7 @@ mod rounding;
 mod turns;
 mod weights;
 
-use std::{collections::BTreeMap, net::IpAddr, ops::Bound, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use evermesh_abi::{
     ALGORITHM_MAGLEV, ALGORITHM_NONE, ALGORITHM_RANDOM, ALGORITHM_ROUND_ROBIN, Address, FrontendKey,
@@ -15,16 +15,12 @@ use evermesh_abi::{
 };
 use evermesh_model::{
     Algorithm, Digest, Mode, Passes, Place, Port, Protocol, Service, ServiceKey, Snapshot, Workload,
-    WorkloadUid,
 };
 
 pub use census::Census;
 pub use members::{MemberChange, Weighing, lower_members};
 pub use rounding::Edges;
 pub use turns::Turns;
-
-/// Of a service's workloads, in the order of their uids, those between two.
-pub type Within<'a> = (Bound<&'a WorkloadUid>, Bound<&'a WorkloadUid>);
 
 use census::Class;
 use choose::choose;

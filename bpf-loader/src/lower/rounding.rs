@@ -2,10 +2,10 @@
 
 use std::ops::Bound;
 
-use evermesh_model::WorkloadUid;
+use evermesh_model::{Within, WorkloadUid};
 
 use super::{
-    Candidate, Within,
+    Candidate,
     census::{Census, Class},
     choose::{Choice, Chosen},
     weights::Part,
@@ -49,8 +49,8 @@ pub(super) type Counted<'a> = (&'a Census, &'a Choice);
 
 /// What becomes of the others when some come and go.
 pub(super) struct Shifted<'a> {
-    /// Who of them is given a slot more or less, and how many it has then.
-    pub others: Vec<(Candidate<'a>, u32)>,
+    /// Who of them is given a slot more or less.
+    pub others: Vec<(Candidate<'a>, Class)>,
     /// Where the edges are then.
     pub edges: Edges,
 }
@@ -77,8 +77,7 @@ pub(super) fn shifted<'a, M: DoubleEndedIterator<Item = Candidate<'a>>>(
         };
         let shift = shift(edges.of_class(&class), [had, given], &moved, |part| within(class, part))?;
         let others = shift.members.into_iter().filter(|one| !moved.come.contains(&&one.workload.uid));
-        let more = |one: &Candidate<'_>| shift.edge.as_ref().is_some_and(|edge| one.workload.uid <= *edge);
-        all_others.extend(others.map(|one| (one, given.0.slots + u32::from(more(&one)))));
+        all_others.extend(others.map(|one| (one, class)));
         edges_after.extend(shift.edge.map(|edge| (class, edge)));
     }
     Some(Shifted { others: all_others, edges: Edges(edges_after.into()) })

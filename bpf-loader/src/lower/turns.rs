@@ -14,7 +14,9 @@ impl Turns {
 
     /// One endpoint less of those.
     pub(crate) fn remove(&mut self, slots: u32) {
-        self.0.entry(slots).and_modify(|endpoints| *endpoints = endpoints.saturating_sub(1));
+        if let Some(endpoints) = self.0.get_mut(&slots) {
+            *endpoints -= 1;
+        }
         self.0.retain(|_, endpoints| *endpoints > 0);
     }
 
