@@ -3,12 +3,15 @@
 /// How many slots an endpoint is to have.
 pub(super) type Target = (u32, u32);
 
+/// A position, and the id that it is to have.
+pub(super) type Move = (usize, u32);
+
 /// What leads a service's slots to the targets, in place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Exchange {
     /// Positions and ids, in order. What they say beyond the last slot counts when the number of slots says that it is there,
     /// and so does what is left away.
-    pub stores: Vec<(usize, u32)>,
+    pub stores: Vec<Move>,
     /// Whether whoever goes does so by the one store by which whoever comes does, if anybody does.
     pub at_once: bool,
 }
@@ -22,7 +25,10 @@ pub(super) fn exchange(slots: &mut Vec<u32>, mut standing: Vec<Target>, new: &[T
         (distinct(of_leavers.iter().map(|at| slots[*at])), distinct(comers.iter().copied()));
     let mut exchange = Exchange { stores: Vec::new(), at_once: leaving <= 1 && coming <= 1 };
     if leaving == 1 && coming == 1 {
-        exchange.stand_in(slots, &of_leavers);
+        match stand_in(slots, &of_leavers) {
+            Some(stores) => stores.into_iter().for_each(|(at, id)| exchange.store(slots, at, id)),
+            None => exchange.at_once = false,
+        }
     }
     let vacated = [of_leavers, others].concat();
     let wanted = [comers, growing].concat();
@@ -70,6 +76,18 @@ pub(super) fn of_targets(slots: &[u32], targets: &[Target]) -> impl Iterator<Ite
     at_a_glance.filter_map(|(at, id)| Some((at, targets.binary_search_by_key(id, |target| target.0).ok()?)))
 }
 
+/// Somebody who stays takes all but one of the slots of the one that leaves, until they are given away. `None`: nobody stays.
+pub(super) fn stand_in(slots: &[u32], of_leaver: &[usize]) -> Option<Vec<Move>> {
+    let [one, more @ ..] = of_leaver else { return Some(Vec::new()) };
+    let stays = slots.iter().copied().find(|id| id != &slots[*one]);
+    more.iter().map(|&at| Some((at, stays?))).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "there are at most u32::MAX slots")]
+pub(super) fn count(slots: usize) -> u32 {
+    slots as u32
+}
+
 /// The ids that are to be stored: of those that have no slot yet, and of those that have too few.
 fn fill(standing: &[Target], found: &[u32], new: &[Target]) -> [Vec<u32>; 2] {
     let mut fill = [Vec::new(), Vec::new()];
@@ -93,15 +111,6 @@ impl Exchange {
         self.stores.push((at, id));
     }
 
-    /// Somebody who stays takes all but one of the slots of the one that leaves, until they are given away.
-    fn stand_in(&mut self, slots: &mut [u32], of_leaver: &[usize]) {
-        let Some((one, more)) = of_leaver.split_first().filter(|(_, more)| !more.is_empty()) else { return };
-        match slots.iter().copied().find(|id| *id != slots[*one]) {
-            Some(stays) => more.iter().for_each(|&at| self.store(slots, at, stays)),
-            None => self.at_once = false,
-        }
-    }
-
     /// Puts the last ones into what is left vacated before them; whether there are any.
     fn close(&mut self, slots: &mut Vec<u32>, mut vacated: Vec<usize>) -> bool {
         vacated.sort_unstable();
@@ -115,6 +124,17 @@ impl Exchange {
         slots.truncate(keep);
         !holes.is_empty()
     }
+}
+
+/// Whether whom each of these sets has is whom the slots have before, or after.
+#[cfg(test)]
+pub(super) fn is_old_or_new(
+    reached: &[std::collections::BTreeSet<u32>],
+    before: &[u32],
+    after: &[u32],
+) -> bool {
+    let [from, to] = [before, after].map(|slots| slots.iter().copied().collect());
+    reached.iter().all(|set| *set == from || *set == to)
 }
 
 #[cfg(test)]
@@ -179,9 +199,8 @@ mod tests {
             wanted.extend(standing.iter().chain(&new).copied());
             wanted.retain(|_, target| *target > 0);
             prop_assert_eq!(counts(&after), wanted);
-            let [from, to] = [&before, &after].map(|slots| slots.iter().copied().collect::<BTreeSet<_>>());
             let reached = reached(&before, &exchange, &after);
-            prop_assert!(!exchange.at_once || reached.iter().all(|set| *set == from || *set == to), "{reached:?}");
+            prop_assert!(!exchange.at_once || is_old_or_new(&reached, &before, &after), "{reached:?}");
         }
     }
 }

@@ -24,30 +24,30 @@ pub(in super::super) fn slots(algorithm: u8, endpoints: &[Weighted]) -> Vec<u32>
     }
 }
 
-/// Whether slots are as good as those that are laid out for endpoints of so many `turns`.
-pub(super) fn are_as_good(algorithm: u8, slots: &[u32], laid_out: &[u32], turns: &Turns) -> bool {
+/// Whether slots are as good as those that are laid out for these endpoints.
+pub(super) fn are_as_good(algorithm: u8, slots: &[u32], laid_out: &[u32], endpoints: &[Weighted]) -> bool {
     let sorted = |slots: &[u32]| {
         let mut sorted = slots.to_vec();
         sorted.sort_unstable();
         sorted
     };
     let in_each_run = || {
-        let mut runs = turns::runs(turns).into_values();
+        let turns: Turns = endpoints.iter().map(|endpoint| (endpoint.slots, 1)).collect();
+        let mut runs = turns::runs(&turns).into_values();
         runs.all(|run| sorted(&slots[run.clone()]) == sorted(&laid_out[run]))
     };
     slots == laid_out || (algorithm != ALGORITHM_MAGLEV && slots.len() == laid_out.len() && in_each_run())
 }
 
-/// Everyone's slots lie evenly apart, so that taking them in turns is fair over short stretches too: copy `k` of `n`
-/// belongs at the part (2k + 1) / 2n of the whole.
+/// Everyone's slots lie evenly apart, so that taking them in turns is fair over short stretches too.
 fn interleaved(endpoints: &[Weighted]) -> Vec<u32> {
     let copies = |endpoint: &Weighted| {
-        let (id, slots) = (endpoint.id, endpoint.slots);
-        (0..slots).map(move |copy| (u64::from(2 * copy + 1), u64::from(slots), id))
+        let id = endpoint.id;
+        turns::beats(endpoint.slots).map(move |beat| (beat, id))
     };
     let mut places: Vec<_> = endpoints.iter().flat_map(copies).collect();
-    places.sort_by(|(a, of_a, _), (b, of_b, _)| (a * of_b).cmp(&(b * of_a)));
-    places.into_iter().map(|(.., id)| id).collect()
+    places.sort_by_key(|(beat, _)| *beat);
+    places.into_iter().map(|(_, id)| id).collect()
 }
 
 #[cfg(test)]
@@ -72,10 +72,10 @@ mod tests {
 
     #[test]
     fn turns_may_be_in_any_order_but_where_they_belong_elsewhere() {
-        let laid_out = slots(ALGORITHM_ROUND_ROBIN, &weighted(&[2, 2, 1]));
+        let endpoints = weighted(&[2, 2, 1]);
+        let laid_out = slots(ALGORITHM_ROUND_ROBIN, &endpoints);
         assert_eq!(laid_out, [1, 2, 3, 1, 2]);
-        let turns = Turns::from_iter([(1, 1), (2, 2)]);
-        let as_good = |slots: &[u32], algorithm| are_as_good(algorithm, slots, &laid_out, &turns);
+        let as_good = |slots: &[u32], algorithm| are_as_good(algorithm, slots, &laid_out, &endpoints);
         assert!(as_good(&[2, 1, 3, 1, 2], ALGORITHM_ROUND_ROBIN));
         assert!(!as_good(&[1, 1, 3, 2, 2], ALGORITHM_ROUND_ROBIN));
         assert!(!as_good(&[1, 2, 1, 3, 2], ALGORITHM_ROUND_ROBIN));

@@ -9,7 +9,7 @@ use hashbrown::{HashTable, hash_table::OccupiedEntry};
 use super::{
     super::{State, Store, records::Records, slot_pool::SlotPool, state::ServiceState},
     Full, Plan,
-    exchange::{Target, exchange},
+    exchange::{Move, Target, count, exchange},
     layout::{self, Weighted},
     turns::{Rearranged, rearrange},
 };
@@ -167,43 +167,50 @@ impl Layout<'_> {
             return self.lay_out(slots);
         }
         let exchange = exchange(&mut self.service.slots, standing, new);
-        let (offset, old) = (self.service.word.offset(), self.service.word.count());
         let len = count(self.service.slots.len());
-        let in_place = exchange.at_once && exchange.stores.len() < MANY && !self.service.broken;
-        if !in_place || len > SlotPool::capacity(old) {
+        if !exchange.at_once || exchange.stores.len() >= MANY || !self.has_room_for(len) {
             let slots = std::mem::take(&mut self.service.slots);
             return self.lay_out(slots);
         }
-        let stores = exchange.stores.iter();
-        let stores = stores.map(|&(at, endpoint)| Store::Slot { slot: offset + count(at), endpoint });
-        self.plan.stores.extend(stores);
-        self.set_word(offset, len);
-        if len < old {
-            retire_tail(self.state, offset, old, len);
-        }
+        self.store(exchange.stores);
+        self.set_count(len);
         Ok(())
     }
 
     /// Like [`exchange`](Self::exchange), where endpoints take turns, and there are so many of each number of slots.
     fn take_turns(&mut self, turns: &Turns, standing: Vec<Target>, new: &[Target]) -> Result<(), Full> {
         let Rearranged { beyond, stores } = rearrange(&mut self.service.slots, turns, standing, new);
-        let (offset, old) = (self.service.word.offset(), self.service.word.count());
         let len = count(self.service.slots.len());
-        let in_place =
-            stores.filter(|_| !self.service.broken && (1..=SlotPool::capacity(old)).contains(&len));
-        let Some(stores) = in_place else {
+        let Some(stores) = stores.filter(|_| self.has_room_for(len)) else {
             let slots = std::mem::take(&mut self.service.slots);
             return self.lay_out(slots);
         };
+        self.store(beyond);
+        self.set_count(len.max(self.service.word.count()));
+        self.store(stores);
+        self.set_count(len);
+        Ok(())
+    }
+
+    /// Whether so many slots may stand in the range that the service has.
+    fn has_room_for(&self, len: u32) -> bool {
+        !self.service.broken && len <= SlotPool::capacity(self.service.word.count())
+    }
+
+    /// In the range that the service has.
+    fn store(&mut self, moves: Vec<Move>) {
+        let offset = self.service.word.offset();
         let store = |(at, endpoint)| Store::Slot { slot: offset + count(at), endpoint };
-        self.plan.stores.extend(beyond.into_iter().map(store));
-        self.set_word(offset, len.max(old));
-        self.plan.stores.extend(stores.into_iter().map(store));
+        self.plan.stores.extend(moves.into_iter().map(store));
+    }
+
+    /// In the range that the service has, of which the rest is given up.
+    fn set_count(&mut self, len: u32) {
+        let (offset, old) = (self.service.word.offset(), self.service.word.count());
         self.set_word(offset, len);
         if len < old {
             retire_tail(self.state, offset, old, len);
         }
-        Ok(())
     }
 
     /// Where each endpoint has slots of its own.
@@ -212,10 +219,10 @@ impl Layout<'_> {
         let taking = members.filter(|(_, slots)| *slots > 0);
         let mut sorted: Vec<_> = taking.filter_map(|(id, slots)| Some((identity(id)?, id, slots))).collect();
         sorted.sort_unstable();
-        let turns = sorted.iter().map(|(.., slots)| (*slots, 1)).collect();
         let weighted = |((workload, ..), id, slots): (Identity, u32, u32)| Weighted { id, workload, slots };
-        let slots = layout::slots(self.algorithm, &sorted.into_iter().map(weighted).collect::<Vec<_>>());
-        let stands = layout::are_as_good(self.algorithm, &self.service.slots, &slots, &turns);
+        let weighted: Vec<_> = sorted.into_iter().map(weighted).collect();
+        let slots = layout::slots(self.algorithm, &weighted);
+        let stands = layout::are_as_good(self.algorithm, &self.service.slots, &slots, &weighted);
         match stands && !self.service.broken {
             true => {
                 let word = self.service.word;
@@ -291,9 +298,4 @@ fn retire_tail(state: &mut State, offset: u32, old: u32, new: u32) {
         state.retired.slots.push((offset + length, length));
         length *= 2;
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "there are at most u32::MAX slots")]
-fn count(slots: usize) -> u32 {
-    slots as u32
 }
