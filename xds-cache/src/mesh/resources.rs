@@ -18,6 +18,12 @@ struct Key {
     name: SmolStr,
 }
 
+impl Key {
+    fn new(name: SmolStr) -> Self {
+        Self { hash: Sought::new(&name).hash, name }
+    }
+}
+
 /// A name that is looked for.
 struct Sought<'a> {
     hash: u64,
@@ -57,7 +63,7 @@ impl ByName {
     }
 
     pub fn insert(&mut self, name: SmolStr, known: Arc<Known>) {
-        self.0.insert(Key { hash: xxh3_64(name.as_bytes()), name }, known);
+        self.0.insert(Key::new(name), known);
     }
 
     pub fn remove(&mut self, name: &str) -> Option<Arc<Known>> {
