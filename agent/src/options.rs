@@ -33,8 +33,8 @@ pub struct Options {
     /// Name of this node: services that prefer places take its place from the workloads on it [default: the host name]
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
-    /// How long this agent may be silent before traffic to services is left alone, in milliseconds; 0: for ever
-    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = lease)]
+    /// How long this agent may be silent before traffic to services is left alone, in milliseconds, 5000 or more; 0: for ever
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = Options::lease)]
     pub lease_ms: u64,
     /// For how long, at the least, it is looked how flows fare before other programs or tables follow, which are judged by that
     #[arg(long, value_name = "MS", default_value_t = 500, value_parser = value_parser!(u64).range(0..=10_000))]
@@ -65,19 +65,19 @@ pub struct Options {
     pub accept_loss: Vec<Table>,
 }
 
-/// A lease that is shorter than a few heartbeats would end by itself.
-fn lease(text: &str) -> Result<u64, String> {
-    let shortest = 5 * u64::try_from(HEARTBEAT_EVERY.as_millis()).unwrap_or(u64::MAX);
-    match text.parse() {
-        Ok(lease) if lease == 0 || lease >= shortest => Ok(lease),
-        Ok(_) => {
-            Err(format!("write 0, or {shortest} or more: the heartbeat comes every {HEARTBEAT_EVERY:?}"))
-        }
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 impl Options {
+    /// Parses a lease. One that is shorter than a few heartbeats would end by itself.
+    pub fn lease(text: &str) -> Result<u64, String> {
+        let shortest = 5 * u64::try_from(HEARTBEAT_EVERY.as_millis()).unwrap_or(u64::MAX);
+        match text.parse() {
+            Ok(lease) if lease == 0 || lease >= shortest => Ok(lease),
+            Ok(_) => {
+                Err(format!("write 0, or {shortest} or more: the heartbeat comes every {HEARTBEAT_EVERY:?}"))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// This node's name; empty where it has none.
     pub fn node(&self) -> String {
         let host = || nix::unistd::gethostname().ok()?.into_string().ok();

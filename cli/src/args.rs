@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
-use evermesh_agent::Unsupported;
+use evermesh_agent::{Options, Unsupported};
 use evermesh_handover::RunDir;
 use evermesh_pins::{PinDir, Table};
 use evermesh_xds_cache::client::Address;
@@ -196,8 +196,8 @@ pub struct ThisNode {
     /// Name of this node: services that prefer places take its place from the workloads on it [default: the host name]
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
-    /// How long the agent may be silent before traffic to services is left alone, in milliseconds; 0: for ever
-    #[arg(long, value_name = "MS")]
+    /// How long the agent may be silent before traffic to services is left alone, in milliseconds, 5000 or more; 0: for ever
+    #[arg(long, value_name = "MS", value_parser = Options::lease)]
     pub lease_ms: Option<u64>,
 }
 
@@ -352,6 +352,13 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_is_none_or_outlasts_some_heartbeats() {
+        let parses =
+            |ms: &str| Arguments::try_parse_from(["evermesh", "run", "--config=m", "--lease-ms", ms]).is_ok();
+        assert_eq!(["0", "1", "4999", "5000"].map(parses), [true, false, false, true]);
+    }
+
+    #[test]
     fn misuse_is_told_with_what_was_expected() {
         let misuse = |line: &str| {
             let error = Arguments::try_parse_from(line.split(' ')).unwrap_err();
@@ -369,5 +376,6 @@ mod tests {
             "watchdog_of_no_time",
             misuse("evermesh run --config m.yaml --watchdog-ms 0")
         );
+        insta::assert_snapshot!("lease_of_a_moment", misuse("evermesh run --config m.yaml --lease-ms 4999"));
     }
 }
