@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 120_000, value_parser = milliseconds())]
     pub takeover_timeout_ms: u64,
 
-    /// How long the agent of a takeover must have been ready before the old supervisor ends.
+    /// How long the agent of a takeover must have been ready; at the first sign of life after that the old supervisor ends.
     #[arg(long, value_name = "MS", default_value_t = 3_000, value_parser = milliseconds())]
     pub takeover_gate_ms: u64,
 

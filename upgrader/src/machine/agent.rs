@@ -188,7 +188,31 @@ impl Machine {
         if let Phase::Running { heard_at, .. } = &mut self.phase {
             *heard_at = now;
         }
-        self.prove(now)
+        self.prove()
+    }
+
+    /// A sign of life behind the gate proves a candidate, and a supervisor that takes over. All that the agent had said by the last
+    /// tick was heard by then: what is heard later from before the end of the gate proves nothing.
+    fn prove(&mut self) -> Vec<Action> {
+        match self.gate_end() {
+            Some(end) if self.ticked_at >= end => self.commit_candidate().unwrap_or(vec![Action::Commit]),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Until when the present agent must be ready before it can prove itself; none: it need not.
+    fn gate_end(&self) -> Option<Instant> {
+        let Phase::Running { ready_at, .. } = self.phase else { return None };
+        let gate = match self.takeover_until {
+            _ if self.candidate_runs() => self.settings.trial_gate,
+            Some(_) => self.settings.takeover_gate,
+            None => return None,
+        };
+        Some(ready_at + gate)
+    }
+
+    pub(super) fn gate_deadline(&self) -> Option<Instant> {
+        self.gate_end().filter(|end| self.ticked_at < *end)
     }
 
     fn agent_stops(&mut self, now: Instant) {

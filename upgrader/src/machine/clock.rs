@@ -15,17 +15,14 @@ impl Machine {
         if self.is_due(now) {
             actions.extend(self.due(overslept, now));
         }
-        actions.extend(self.commit_takeover(now));
         actions.extend(self.resume_trial(now));
         actions
     }
 
-    /// A ready agent proves itself at the end of the gate; one that is not ready has failed at the end of its time.
+    /// An agent that is not ready by then has failed.
     pub(super) fn takeover_deadline(&self) -> Option<Instant> {
-        let until = self.takeover_until?;
         match self.phase {
-            Phase::Running { ready_at, .. } => Some(ready_at + self.settings.takeover_gate),
-            Phase::Starting { .. } | Phase::Backoff { .. } if !self.predecessor_gone => Some(until),
+            Phase::Starting { .. } | Phase::Backoff { .. } if !self.predecessor_gone => self.takeover_until,
             _ => None,
         }
     }
@@ -58,22 +55,9 @@ impl Machine {
     }
 
     fn give_up_takeover(&mut self, now: Instant) -> Vec<Action> {
-        match self.phase {
-            Phase::Starting { .. } | Phase::Backoff { .. } if self.takeover_is_due(now) => {
-                self.stop(Exit::RolledBack, now)
-            }
+        match self.takeover_deadline() {
+            Some(deadline) if deadline <= now => self.stop(Exit::RolledBack, now),
             _ => Vec::new(),
         }
-    }
-
-    fn commit_takeover(&self, now: Instant) -> Vec<Action> {
-        match self.phase {
-            Phase::Running { .. } if self.takeover_is_due(now) => vec![Action::Commit],
-            _ => Vec::new(),
-        }
-    }
-
-    fn takeover_is_due(&self, now: Instant) -> bool {
-        self.takeover_deadline().is_some_and(|deadline| deadline <= now)
     }
 }

@@ -136,8 +136,12 @@ impl Machine {
 
     /// When the next [`Event::Tick`] is due; none: only when something else happens.
     pub fn deadline(&self) -> Option<Instant> {
-        let deadlines =
-            [self.phase.deadline(self.silence_max), self.takeover_deadline(), self.trial_deadline()];
+        let deadlines = [
+            self.phase.deadline(self.silence_max),
+            self.gate_deadline(),
+            self.takeover_deadline(),
+            self.trial_deadline(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 

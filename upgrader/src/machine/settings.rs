@@ -17,7 +17,7 @@ pub struct Settings {
     pub backoff_max: Duration,
     /// How long an agent must have been ready for its next restart to count as the first one again.
     pub ran_well: Duration,
-    /// How long the agent of a takeover must have been ready before the old supervisor is told to end.
+    /// How long the agent of a takeover must have been ready; at the first sign of life after that the old supervisor is told to end.
     pub takeover_gate: Duration,
     /// How long the agent of a takeover may take to become ready before everything is given back.
     pub takeover_timeout: Duration,
@@ -54,10 +54,10 @@ impl Settings {
         self.start_timeout + self.gate.time
     }
 
-    /// How long the old supervisor must wait for a word: until this side has given up by itself, with a margin
-    /// for a slow machine.
+    /// How long the old supervisor must wait for a word: until this side has given up by itself, also if its agent hangs when it was
+    /// ready, with a margin for a slow machine.
     pub fn commit_within(&self) -> Duration {
         const MARGIN: Duration = Duration::from_secs(5);
-        self.takeover_timeout + self.takeover_gate + self.stop_timeout + MARGIN
+        self.takeover_timeout + self.takeover_gate + self.watchdog + self.stop_timeout + MARGIN
     }
 }

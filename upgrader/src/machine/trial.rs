@@ -182,16 +182,11 @@ impl Machine {
         actions
     }
 
-    /// The candidate's agent is alive: behind the gate that proves it.
-    pub(super) fn prove(&mut self, now: Instant) -> Vec<Action> {
-        let Phase::Running { ready_at, .. } = self.phase else { return Vec::new() };
-        match &mut self.trial {
-            Some(trial) if trial.is_under_way() && now >= ready_at + self.settings.trial_gate => {
-                trial.step = Step::Committing;
-                vec![Action::Record(Record::Commit)]
-            }
-            _ => Vec::new(),
-        }
+    /// The present agent has proven itself; none: it is not a candidate's.
+    pub(super) fn commit_candidate(&mut self) -> Option<Vec<Action>> {
+        let trial = self.trial.as_mut().filter(|trial| trial.is_under_way())?;
+        trial.step = Step::Committing;
+        Some(vec![Action::Record(Record::Commit)])
     }
 
     /// The present agent is the candidate's, which has not proven itself.

@@ -11,6 +11,8 @@ use super::super::{Event, Peer};
 #[derive(Clone, Debug)]
 pub enum Happening {
     TimePasses(Duration),
+    /// The agent says that it is alive, and the supervisor does not run for so long.
+    Oversleeps(Duration),
     AgentSays(Notice),
     AgentEnds(i32),
     SpawnsFail(bool),
@@ -61,9 +63,10 @@ fn evidence(passes: bool) -> Evidence {
 
 fn happenings() -> impl Strategy<Value = Happening> {
     let statuses = prop_oneof![Just(0), Just(1 << 8), Just(78 << 8), Just(9), Just(11)];
-    let times = prop_oneof![0u64..300, 0u64..20_000, 0u64..400_000];
+    let times = || prop_oneof![0u64..300, 0u64..20_000, 0u64..400_000].prop_map(Duration::from_millis);
     prop_oneof![
-        6 => times.prop_map(|ms| Happening::TimePasses(Duration::from_millis(ms))),
+        6 => times().prop_map(Happening::TimePasses),
+        1 => times().prop_map(Happening::Oversleeps),
         8 => notices().prop_map(Happening::AgentSays),
         4 => statuses.prop_map(Happening::AgentEnds),
         1 => any::<bool>().prop_map(Happening::SpawnsFail),

@@ -58,6 +58,14 @@ pub struct Agent {
     alive_at: Option<Instant>,
 }
 
+impl Agent {
+    fn has_proven_itself(&self, gate: Duration) {
+        let end = self.ready_at.expect("not ready") + gate;
+        let alive = self.alive_at.is_some_and(|at| at >= end);
+        assert!(alive, "committed without a sign of life after the gate");
+    }
+}
+
 impl World {
     pub fn new(takeover: bool) -> Self {
         let (settings, now) = (Settings::default(), Instant::now());
@@ -87,6 +95,7 @@ impl World {
     pub fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::TimePasses(time) => self.pass(time),
+            Happening::Oversleeps(time) => self.oversleep(time),
             Happening::AgentSays(notice) => self.agent_says(notice),
             Happening::AgentEnds(status) if self.agent.is_some() => self.agent_ends(status),
             Happening::AgentEnds(_) => {}
@@ -148,6 +157,16 @@ impl World {
             self.tick();
         }
         panic!("the supervisor ticks without end: {:?}", self.machine);
+    }
+
+    /// What the agent has said is heard late.
+    fn oversleep(&mut self, time: Duration) {
+        let said_at = self.now;
+        self.now += time;
+        if let Some(agent) = &mut self.agent {
+            (agent.alive_at, agent.heard_at) = (Some(said_at), self.now);
+        }
+        self.step(Event::Notice(Notice::Alive));
     }
 
     fn agent_says(&mut self, notice: Notice) {
@@ -238,7 +257,8 @@ impl World {
             Action::TakeSeat => self.take_seat(),
             Action::KillPeer(peer) => assert_eq!(Some(peer), self.yielded_to),
             Action::Commit => {
-                assert!(self.agent.as_ref().is_some_and(|agent| agent.ready), "commit without a ready agent");
+                let agent = self.agent.as_ref().expect("a commit without an agent");
+                agent.has_proven_itself(Settings::default().takeover_gate);
                 assert!(self.predecessor_waits, "nobody waits for a commit");
                 let refused = self.agent_leaks.then_some(Event::NotTakenOver);
                 self.predecessor_waits = refused.is_some() && !self.predecessor_gone;
@@ -278,12 +298,8 @@ impl World {
         }
         if record == Record::Commit {
             let agent = self.agent.as_ref().expect("nothing is to be committed");
-            let gate = agent.ready_at.expect("not ready") + Settings::default().trial_gate;
             assert_eq!(agent.which, Which::Candidate);
-            assert!(
-                agent.alive_at.is_some_and(|at| at >= gate),
-                "committed without a sign of life after the gate"
-            );
+            agent.has_proven_itself(Settings::default().trial_gate);
         }
         let commits = record == Record::Commit;
         if let Some(event) = self.releases.record(record, 0) {

@@ -105,6 +105,12 @@ impl Scene {
         (passed, self.tick())
     }
 
+    /// The present agent, which is ready, was so for the time of its gate.
+    fn past_its_gate(mut self) -> Self {
+        assert_eq!(self.tick_at_deadline(), (Settings::default().takeover_gate, vec![]));
+        self
+    }
+
     fn word(&self) -> Word {
         self.machine.phase().word()
     }

@@ -140,25 +140,45 @@ fn a_new_supervisor_that_leaves_while_the_committed_release_steps_down_has_that_
 }
 
 #[test]
-fn a_new_supervisor_commits_when_its_agent_was_ready_for_the_time_of_the_gate() {
+fn a_new_supervisor_commits_at_the_first_sign_of_life_after_the_gate() {
     let mut scene = Scene::after_takeover().started();
-    let (time, actions) = scene.tick_at_deadline();
-    assert_eq!((time, actions), (Settings::default().takeover_gate, vec![Action::Commit]));
+    assert_eq!(scene.notice(Notice::Alive), []);
+    assert_eq!(scene.tick_at_deadline(), (Settings::default().takeover_gate, vec![]));
+    assert_eq!(scene.notice(Notice::Alive), [Action::Commit]);
     assert_eq!(scene.step(Event::TakenOver), []);
     scene.exit(1);
     assert_eq!(scene.step(Event::Terminate), [Action::ReleaseSeat, Action::End(STOPPED)]);
 }
 
 #[test]
-fn a_new_supervisor_whose_release_is_no_good_gives_back_although_its_agent_is_ready() {
+fn a_new_supervisor_whose_agent_hangs_when_it_was_ready_does_not_commit() {
     let mut scene = Scene::after_takeover().started();
     scene.tick_at_deadline();
+    let left = Settings::default().watchdog - Settings::default().takeover_gate;
+    assert_eq!(scene.tick_at_deadline(), (left, vec![Action::Signal(Signal::SIGKILL)]));
+    assert_eq!(scene.step(Event::Exited(ExitStatus::from_raw(9))), []);
+    assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
+}
+
+#[test]
+fn a_new_supervisor_that_overslept_does_not_commit_by_what_it_hears_from_before() {
+    let mut scene = Scene::after_takeover().started();
+    scene.now += Duration::from_secs(3600);
+    assert_eq!((scene.notice(Notice::Alive), scene.tick()), (vec![], vec![]));
+    assert_eq!(scene.notice(Notice::Alive), [Action::Commit]);
+}
+
+#[test]
+fn a_new_supervisor_whose_release_is_no_good_gives_back_although_its_agent_is_ready() {
+    let mut scene = Scene::after_takeover().started().past_its_gate();
+    scene.notice(Notice::Alive);
     assert_eq!(scene.step(Event::NotTakenOver), [Action::Signal(Signal::SIGTERM)]);
     assert_eq!(scene.exit(0), [Action::ReleaseSeat, Action::Rollback, Action::End(Exit::RolledBack)]);
 
     let mut scene = Scene::after_takeover().started();
     scene.step(Event::Heard(Heard::Gone));
-    scene.tick_at_deadline();
+    let mut scene = scene.past_its_gate();
+    assert_eq!(scene.notice(Notice::Alive), [Action::Commit]);
     assert_eq!(scene.step(Event::NotTakenOver), []);
     scene.exit(1);
     assert_eq!(scene.step(Event::Terminate), [Action::ReleaseSeat, Action::End(STOPPED)]);
