@@ -40,11 +40,11 @@ impl Tables {
     }
 }
 
-/// The generation that traffic obeys.
+/// The generation that traffic obeys, on trial or not; where nothing is attached, the one that is live.
 pub fn live<'a>(pins: &PinDir, inventory: &'a Inventory) -> Result<(u32, &'a GenerationPins), Failure> {
     let nothing = || Failure::NothingLive { path: pins.root().to_owned() };
-    let number = inventory.live.ok_or_else(nothing)?;
-    let generation = inventory.generations.get(&number).ok_or_else(nothing)?;
+    let named = || inventory.live.and_then(|number| Some((number, inventory.generations.get(&number)?)));
+    let (number, generation) = inventory.obeyed().last().or_else(named).ok_or_else(nothing)?;
     match Table::OF_GENERATION.into_iter().find(|table| !generation.tables.contains_key(table)) {
         Some(missing) => Err(Failure::MissingTable { path: pins.table(number, missing) }),
         None => Ok((number, generation)),

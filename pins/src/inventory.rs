@@ -120,6 +120,16 @@ impl Inventory {
         self.frozen.is_empty() && self.links.is_empty() && self.generations.is_empty() && self.live.is_none()
     }
 
+    /// The generations whose programs links attach, by number: traffic obeys their tables. One, but while links are switched. `live`
+    /// names another one while that is on trial.
+    pub fn obeyed(&self) -> impl Iterator<Item = (u32, &GenerationPins)> {
+        let attached = |(hook, link): (&Hook, &LinkPin), generation: &GenerationPins| {
+            link.hooks() && generation.programs_of(*hook).any(|pin| pin.info.id == link.info.program_id)
+        };
+        let generations = self.generations.iter().map(|(&number, pins)| (number, pins));
+        generations.filter(move |(_, pins)| self.links.iter().any(|link| attached(link, pins)))
+    }
+
     fn read_link(&mut self, name: &str, path: PathBuf) -> Result<(), InventoryError> {
         let Some(hook) = Hook::by_name(name) else {
             self.oddities.push(Finding::foreign(path));

@@ -1,7 +1,7 @@
 use std::{io, path::Path};
 
 use evermesh_abi::Endpoint;
-use evermesh_pins::{Enrolment, Inventory, PinDir, Table, layout::Ways, sys::ReadMapping};
+use evermesh_pins::{Enrolment, GenerationPins, Inventory, PinDir, Table, layout::Ways, sys::ReadMapping};
 
 use crate::{Orphans, Protocol, SocketsError, diag::Diag, namespace, origins};
 
@@ -33,8 +33,16 @@ pub fn destroy_orphans(pins: &PinDir) -> Pass {
 }
 
 fn try_to_destroy_orphans(pins: &PinDir) -> Result<Pass, SocketsError> {
-    let inventory = Inventory::read(pins)?;
-    let orphans = orphans(&inventory)?;
+    let origins = origins::standing(&Inventory::read(pins)?)?;
+    if origins.is_empty() {
+        return Ok(Pass::default());
+    }
+    let members = members(&Inventory::read(pins)?)?;
+    if members.is_empty() {
+        return Ok(Pass::default());
+    }
+    let records = members.iter().flat_map(|records| (0..records.len()).filter_map(|id| records.get(id)));
+    let orphans = Orphans::among(origins, records);
     if orphans.is_empty() {
         return Ok(Pass::default());
     }
@@ -43,19 +51,14 @@ fn try_to_destroy_orphans(pins: &PinDir) -> Result<Pass, SocketsError> {
     Ok(passes.into_iter().map(|pass| pass.unwrap_or_else(Pass::from)).fold(Pass::default(), Pass::and))
 }
 
-fn orphans(inventory: &Inventory) -> Result<Orphans, SocketsError> {
-    let live = inventory.live.and_then(|number| inventory.generations.get(&number));
-    let Some(endpoints) = live.and_then(|generation| generation.tables.get(&Table::Endpoints)) else {
-        return Ok(Orphans::default());
+/// Who stands behind services, by the tables that traffic obeys. Opened after the origins were read: another generation may have
+/// taken over meanwhile, and leads sockets by tables of its own. None: nobody can tell.
+fn members(inventory: &Inventory) -> Result<Vec<ReadMapping<Endpoint>>, SocketsError> {
+    let tables = |(_, generation): (u32, &GenerationPins)| {
+        let pin = generation.tables.get(&Table::Endpoints)?;
+        Some(Ways::to(generation).read(Table::Endpoints, pin).map_err(origins::failed(Table::Endpoints)))
     };
-    let found = origins::standing(inventory)?;
-    if found.is_empty() {
-        return Ok(Orphans::default());
-    }
-    let ways = live.map(Ways::to).unwrap_or_default();
-    let records: ReadMapping<Endpoint> =
-        ways.read(Table::Endpoints, endpoints).map_err(origins::failed(Table::Endpoints))?;
-    Ok(Orphans::among(found, (0..records.len()).filter_map(|id| records.get(id))))
+    inventory.obeyed().map(tables).collect::<Option<Result<_, _>>>().unwrap_or(Ok(Vec::new()))
 }
 
 /// In the network namespace that the calling thread is in, and that was found at `path`.

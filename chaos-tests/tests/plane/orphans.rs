@@ -19,7 +19,10 @@ use nix::{
     sched::{CloneFlags, unshare},
 };
 
-use crate::bench::{Bench, NODE, PORT, TARGET, VIP4, VIP6, inside, key};
+use crate::{
+    bench::{Bench, NODE, PORT, TARGET, VIP4, VIP6, inside, key},
+    trial::on_trial_with,
+};
 
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(2));
 const NAME_LEN: usize = 16;
@@ -120,6 +123,28 @@ fn connected_udp_is_told_that_its_endpoint_is_gone_and_moves() {
             assert_eq!(socket.peer_addr().unwrap(), target);
             assert_eq!(destroyed(&bench), 0, "{target}");
         }
+    });
+}
+
+/// `live` names the generation before it, whose tables know neither who comes during the trial nor who goes: sockets of the one were
+/// destroyed, and those of the other stayed.
+#[test]
+fn while_a_generation_is_on_trial_sockets_are_judged_by_its_own_tables() {
+    let bench = Bench::new();
+    let mut plane = on_trial_with(&bench, 1);
+    bench.enrol(&bench.client);
+    plane.apply(&bench.mesh(2)).unwrap();
+    inside(&bench, &bench.client, || {
+        let sockets = by_server(everywhere()[0]);
+        assert_eq!(destroyed(&bench), 0);
+        for (server, own) in &sockets {
+            own.iter().for_each(|socket| assert_eq!(ask(socket), *server));
+        }
+        plane.apply(&without(&bench, "web-1")).unwrap();
+        assert_eq!(destroyed(&bench), sockets["web-1"].len());
+        plane.roll_back("as a test wants it").unwrap();
+        assert_eq!(destroyed(&bench), 0);
+        sockets["web-2"].iter().for_each(|socket| assert_eq!(ask(socket), "web-2"));
     });
 }
 

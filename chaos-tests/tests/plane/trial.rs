@@ -29,8 +29,13 @@ fn other(bench: &Bench) -> Config {
 
 /// A generation of two members that is on trial.
 fn on_trial(bench: &Bench) -> DataPlane {
-    drop(bench.start(Some(&bench.mesh(2))));
-    let (plane, started) = DataPlane::start(other(bench), Some(&bench.mesh(2))).unwrap();
+    on_trial_with(bench, 2)
+}
+
+/// A generation of so many members that is on trial.
+pub fn on_trial_with(bench: &Bench, members: usize) -> DataPlane {
+    drop(bench.start(Some(&bench.mesh(members))));
+    let (plane, started) = DataPlane::start(other(bench), Some(&bench.mesh(members))).unwrap();
     assert!(started.on_trial(), "{started:?}");
     plane
 }
