@@ -66,6 +66,35 @@ fn a_full_disk_is_told_and_made_up_for_when_there_is_room() {
     assert_eq!(kept(&disk), 1_110);
 }
 
+/// What was said last is in the kernel and nowhere else.
+#[test]
+fn a_database_on_a_full_disk_is_passed_over_by_a_start_until_it_has_caught_up() {
+    let disk = Disk::new(32 << 20);
+    let mut opened = cache::open(disk.path(), Conversion::default());
+    Kind::ALL.into_iter().for_each(|kind| opened.keeper.remember_all(kind, &opened.mesh));
+    keep(&mut opened, 0..100);
+    assert!(opened.keeper.wait(PATIENCE));
+    disk.fill_but(64 << 10);
+    keep(&mut opened, 100..1_100);
+    await_failure(&opened);
+    drop(opened);
+    disk.make_room();
+    let mut opened = cache::open(disk.path(), Conversion::default());
+    assert!(!opened.whole.is_all());
+    assert!(opened.notes.iter().any(|note| note.contains("passed over")), "{:?}", opened.notes);
+    keep(&mut opened, 100..1_100);
+    assert!(opened.keeper.wait(PATIENCE), "{:?}", opened.keeper.failure());
+    drop(opened);
+    let mut opened = cache::open(disk.path(), Conversion::default());
+    assert!(!opened.whole.is_all(), "nobody has said everything");
+    Kind::ALL.into_iter().for_each(|kind| opened.keeper.remember_all(kind, &opened.mesh));
+    opened.keeper.keep();
+    drop(opened);
+    let opened = cache::open(disk.path(), Conversion::default());
+    assert!(opened.whole.is_all() && opened.notes.is_empty(), "{:?}", opened.notes);
+    assert_eq!(opened.mesh.count(Kind::Address), 1_100);
+}
+
 #[test]
 fn a_read_only_disk_is_told_and_made_up_for_when_it_can_be_written() {
     let disk = Disk::new(32 << 20);

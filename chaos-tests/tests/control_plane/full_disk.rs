@@ -59,6 +59,28 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
     });
 }
 
+/// Nothing of what was said since is on the disk, and the database that is there is whole.
+#[test]
+fn who_has_left_while_the_disk_was_full_stays_away_from_an_agent_that_starts_alone() {
+    let sandbox = Sandbox::new().unwrap();
+    sandbox.limit_state_dir(DISK).unwrap();
+    let istiod = Istiod::start(Config::default()).unwrap();
+    let address = format!("http://{}", istiod.address());
+    with_sandbox(sandbox, istiod, &address, &[], |rig| {
+        await_told(rig, "what it says on disk", |link| link.unkept.is_none() && link.acks >= 2);
+        let filler = Filler::in_directory(&rig.sandbox.state_dir());
+        fill_up(rig, &filler);
+        rig.istiod.remove(&uid(&rig.stage.web[0]));
+        rig.await_members(&[1, 2]);
+        rig.istiod.stop();
+        rig.mesh.kill_both().unwrap();
+        filler.make_room().unwrap();
+        rig.mesh.restart().unwrap();
+        rig.await_members(&[1, 2]);
+        assert_eq!(rig.writes(), 0, "what stands is the newest");
+    });
+}
+
 /// The agent says so as soon as something has no room; until then the database has some left.
 fn fill_up(rig: &Rig<'_>, filler: &Filler) {
     filler.fill().unwrap();

@@ -8,7 +8,7 @@ use evermesh_chaos_tests::{
 };
 use evermesh_proto::workload::{Service, Workload};
 
-use crate::rig::{PATIENCE, Rig, with_rig};
+use crate::rig::{PATIENCE, Rig, uid, with_rig, workload};
 
 /// For `web`, and not for the crowd.
 const ROOM: [&str; 2] = ["--max-endpoints", "64"];
@@ -27,6 +27,24 @@ fn pods_leave_and_come_while_there_is_no_room_for_others_and_after_a_crash() {
         });
         println!("{report}");
         assert_eq!((report.verdict(), report.events.len()), (Verdict::Clean, 5), "{report}");
+    });
+}
+
+/// What traffic obeys is neither what was said nor what was applied whole before.
+#[test]
+fn who_has_left_a_full_table_stays_away_from_an_agent_that_starts_alone() {
+    with_rig(Config::default(), &ROOM, |rig| {
+        a_crowd_comes(rig);
+        rig.istiod.remove(&uid(&rig.stage.web[0]));
+        rig.await_members(&[1, 2]);
+        rig.istiod.stop();
+        rig.mesh.kill_both().unwrap();
+        rig.mesh.restart().unwrap();
+        rig.await_members(&[1, 2]);
+        assert_eq!(rig.writes(), 0, "what stands is the newest");
+        rig.istiod.start_again().unwrap();
+        rig.istiod.put(workload(&rig.stage.web[0]));
+        the_crowd_leaves(rig);
     });
 }
 

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::{
     entry::{self, Value},
+    lag::Lag,
     usable,
 };
 use crate::{Conversion, Kind, Known, Mesh, Name, Whole};
@@ -54,21 +55,27 @@ struct State {
     ended: bool,
     /// Why it could not be written last.
     failure: Option<String>,
-    /// Which kinds the database knows completely.
+    /// Which kinds the database knows completely, or would if it were not behind.
     holds: Whole,
+    /// Traffic may obey a part of what is not applied.
+    behind: bool,
 }
 
 impl Keeper {
     pub(super) fn new(
         directory: PathBuf,
         database: Option<Database>,
+        lag: Lag,
         holds: Whole,
         synced_unix_ms: Option<u64>,
         conversion: Conversion,
     ) -> Self {
         let desk = Arc::new(Desk::default());
         desk.lock().holds = holds;
-        let work = Work { directory, database, conversion, desk: desk.clone() };
+        if lag.is_behind() {
+            desk.lock().begins_anew();
+        }
+        let work = Work { directory, database, lag, conversion, desk: desk.clone() };
         let spawned = thread::Builder::new().name("keeper".into()).spawn(|| work.run());
         if let Err(error) = &spawned {
             desk.lock().failure = Some(format!("no thread for it: {error}"));
@@ -131,16 +138,28 @@ impl Keeper {
 
     /// What was remembered is applied: it is kept from now on.
     pub fn keep(&mut self) {
-        if self.staged.is_empty() && self.staged_kinds == Whole::default() {
+        let mut state = self.desk.lock();
+        if self.staged.is_empty() && self.staged_kinds == Whole::default() && !state.behind {
             return;
         }
-        let mut state = self.desk.lock();
         let staged = mem::take(&mut self.staged_kinds);
         Kind::ALL.into_iter().filter(|kind| staged.contains(*kind)).for_each(|kind| state.holds.insert(kind));
-        let holds = entry::whole(state.holds);
+        state.behind = false;
+        let whole = state.whole();
         state.pending.extend(mem::take(&mut self.staged));
-        state.pending.extend([holds]);
+        state.pending.extend([whole]);
         self.desk.changed.notify_all();
+    }
+
+    /// What was remembered is not applied, but traffic may obey a part of it: what stands in the kernel is newer than the
+    /// database, which says so until all of it is applied.
+    pub fn fall_behind(&mut self) {
+        let mut state = self.desk.lock();
+        if !mem::replace(&mut state.behind, true) {
+            let whole = state.whole();
+            state.pending.extend([whole]);
+            self.desk.changed.notify_all();
+        }
     }
 
     /// What is kept is known to be what the control plane says.
@@ -200,8 +219,14 @@ impl State {
         let left = self.pending.split_off(&first_left);
         let mut part = mem::replace(&mut self.pending, left);
         part.extend([entry::whole(Whole::default())]);
-        self.pending.extend([entry::whole(self.holds)]);
+        let whole = self.whole();
+        self.pending.extend([whole]);
         part
+    }
+
+    /// What the database says when all is written.
+    fn whole(&self) -> entry::Change {
+        entry::whole(if self.behind { Whole::default() } else { self.holds })
     }
 
     /// A database that is new holds nothing, whatever it is to be told.
@@ -214,14 +239,18 @@ impl State {
 struct Work {
     directory: PathBuf,
     database: Option<Database>,
+    lag: Lag,
     conversion: Conversion,
     desk: Arc<Desk>,
 }
 
 impl Work {
     fn run(mut self) {
+        // A disk that does not even take that is tried again with what is to be written: here and below.
+        let _unsaid = self.lag.prepare();
         while let Some(batch) = self.next() {
             let written = self.write(batch.clone());
+            let _unsaid = self.lag.set(written.is_err());
             let mut state = self.desk.lock();
             state.busy = false;
             match written {
@@ -318,6 +347,15 @@ mod tests {
                 assert_eq!(written[&entry::whole(whole).0], says(whole), "{count}");
             }
             assert_eq!(written, wanted, "{count}");
+        }
+    }
+
+    #[test]
+    fn while_traffic_obeys_what_is_not_applied_the_rest_of_a_change_makes_nothing_whole() {
+        let mut state = State { holds: all(), pending: changes(2 * PART), behind: true, ..State::default() };
+        while !state.pending.is_empty() {
+            let (key, nothing) = entry::whole(Whole::default());
+            assert_eq!(state.next_part()[&key], nothing);
         }
     }
 

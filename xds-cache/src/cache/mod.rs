@@ -2,6 +2,7 @@
 
 mod entry;
 mod keeper;
+mod lag;
 mod reading;
 mod recall;
 
@@ -11,6 +12,7 @@ use evermesh_state::local::{Database, DatabaseError};
 
 use crate::{Conversion, Mesh, Rejected, Whole};
 pub use keeper::Keeper;
+use lag::Lag;
 pub use reading::{Kept, ReadError, read};
 use recall::{Recalled, recall};
 
@@ -43,12 +45,20 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
         }
     };
     let is_new = recalled.conversion.as_ref() != Some(&conversion);
-    let Recalled { mesh, whole, synced_unix_ms, rejected, unreadable, .. } = recalled;
+    let Recalled { mesh, mut whole, synced_unix_ms, rejected, unreadable, .. } = recalled;
+    let lag = Lag::beside(&directory);
+    if lag.is_behind() && whole.is_all() {
+        notes.push(format!(
+            "the database {} could not be written last: it is passed over",
+            directory.display()
+        ));
+        whole = Whole::default();
+    }
     notes.extend(rejected.iter().map(no_longer_understood));
     if unreadable > 0 {
         notes.push(format!("{unreadable} entries of the database {} could not be read", directory.display()));
     }
-    let keeper = Keeper::new(directory, database, whole, synced_unix_ms, conversion.clone());
+    let keeper = Keeper::new(directory, database, lag, whole, synced_unix_ms, conversion.clone());
     if is_new {
         keeper.keep_conversion(&conversion);
     }
@@ -151,6 +161,27 @@ mod tests {
         opened.keeper.remember(&taken.changed);
         drop(opened);
         assert_eq!(open(dir.path(), Conversion::default()).mesh.snapshot().workload_count(), 2);
+    }
+
+    #[test]
+    fn a_database_whose_mesh_was_not_applied_is_not_whole_until_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut opened = keep(dir.path(), all());
+        let taken = opened.mesh.take(said(vec![of_workload(workload("w3", [10, 0, 0, 3], &["web"]))]));
+        opened.keeper.remember(&taken.changed);
+        opened.keeper.fall_behind();
+        drop(opened);
+        let again = open(dir.path(), Conversion::default());
+        assert_eq!((again.mesh.snapshot().workload_count(), again.whole), (2, Whole::default()));
+        drop(again);
+        let mut caught_up = keep(dir.path(), all());
+        caught_up.keeper.fall_behind();
+        let gone = Said { removed: vec!["w1".into()], ..said(vec![]) };
+        caught_up.keeper.remember(&caught_up.mesh.take(gone).changed);
+        caught_up.keeper.keep();
+        drop(caught_up);
+        let last = open(dir.path(), Conversion::default());
+        assert_eq!((last.mesh.snapshot().workload_count(), last.whole.is_all()), (1, true));
     }
 
     #[test]

@@ -204,7 +204,9 @@ impl Client {
 
     fn still_synced(&mut self) {
         let now = self.links.synced();
-        self.keeper.synced(now);
+        if !self.behind {
+            self.keeper.synced(now);
+        }
     }
 
     fn show(&mut self, change: impl FnOnce(&mut Links)) {

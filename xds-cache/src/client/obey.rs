@@ -91,7 +91,7 @@ impl Client {
         Ok(())
     }
 
-    /// Has the mesh applied; what was applied is kept.
+    /// Has the mesh applied; what was applied is kept. Of what was not, traffic may obey a part.
     async fn offer(&mut self) -> Result<Result<(), String>, Ended> {
         let (done, told) = oneshot::channel();
         let offer = Offer {
@@ -104,8 +104,9 @@ impl Client {
         self.ports.offers.send(offer).await.map_err(|_| Ended)?;
         let applied = told.await.map_err(|_| Ended)?;
         self.behind = applied.is_err();
-        if applied.is_ok() {
-            self.keeper.keep();
+        match applied {
+            Ok(()) => self.keeper.keep(),
+            Err(_) => self.keeper.fall_behind(),
         }
         Ok(applied)
     }
