@@ -123,6 +123,34 @@ fn releases_of_the_same_layouts_and_those_that_say_none_are_tried_as_ever() {
     assert_eq!(rig.played(), ["later", "same", "silent"]);
 }
 
+/// The committed release does not know the maps that stand then.
+#[test]
+fn after_a_try_that_was_given_back_the_candidate_goes_on_over_its_own_maps_or_makes_place_for_another_one() {
+    for other_comes in [false, true] {
+        let rig = Rig::new("");
+        let committed = rig.release_with_layouts("committed", [2, 1], DONE);
+        let mut supervisor = rig.launch(&committed, &["--trial-gate-ms", "60000"]);
+        rig.until_running(&supervisor);
+        let candidate = rig.release_with_layouts("candidate", [3, 2], DONE);
+        let (to, trial) = rig.upgrade(&candidate, 1);
+        until("its being written down", || rig.ledger().outgoing.map(drop));
+        supervisor.signal(Signal::SIGTERM);
+        assert_eq!(supervisor.ended(), Some(0));
+        fs::write(rig.path("committed-down"), "exit 1").unwrap();
+
+        let other = rig.release_with_layouts("other", [2, 2], DONE);
+        let (next, to, trial, played) = match other_comes {
+            false => (committed, to, trial, vec!["candidate"]),
+            true => (other.clone(), digest(&other), trial + 1, vec!["candidate-down", "other"]),
+        };
+        let supervisor = rig.launch(&next, &[]);
+        assert!(rig.until_trial_ended(trial).0.committed);
+        rig.until_runs(&supervisor, &to);
+        let played = [vec!["committed", "committed-down", "candidate"], played].concat();
+        assert_eq!((rig.played(), rig.overlaps()), (played.into_iter().map(str::to_owned).collect(), 0));
+    }
+}
+
 const TAKES_OVER: [&str; 3] = ["--takeover", "--takeover-gate-ms", "50"];
 
 #[test]

@@ -29,7 +29,7 @@ impl Keeper {
         let kept = self.kept.as_mut().ok()?;
         let ran_last = match follower {
             Follower::Committed => kept.outgoing()?,
-            Follower::Candidate | Follower::Newcomer { .. } => kept.ordinary,
+            Follower::Candidate | Follower::Newcomer { .. } => kept.outgoing().unwrap_or(kept.ordinary),
         };
         let accept_loss = kept.accept_loss_of(follower).to_vec();
         let follower = kept.digest_of(follower).inspect_err(|why| info!("{why}: {IN_VAIN}")).ok()?;
