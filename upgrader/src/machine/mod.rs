@@ -102,7 +102,7 @@ impl Machine {
 
     /// A supervisor to which an old one has yielded.
     pub fn after_takeover(settings: Settings, now: Instant) -> Self {
-        Self { takeover_until: Some(now + settings.takeover_timeout), ..Self::new(settings, now) }
+        Self { takeover_until: Some(now + settings.take_over_within()), ..Self::new(settings, now) }
     }
 
     /// The same, and another release may have run after the committed one was last ready.

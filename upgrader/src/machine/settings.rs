@@ -19,7 +19,7 @@ pub struct Settings {
     pub ran_well: Duration,
     /// How long the agent of a takeover must have been ready; at the first sign of life after that the old supervisor is told to end.
     pub takeover_gate: Duration,
-    /// How long the agent of a takeover may take to become ready before everything is given back.
+    /// How long the agent of a takeover may take to become ready before everything is given back, the gate's time apart.
     pub takeover_timeout: Duration,
     /// By what a generation on trial is judged.
     pub gate: Gate,
@@ -54,10 +54,42 @@ impl Settings {
         self.start_timeout + self.gate.time
     }
 
+    /// How long the agent of a takeover may take to become ready, which it is when its generation stays.
+    pub fn take_over_within(&self) -> Duration {
+        self.takeover_timeout + self.gate.time
+    }
+
+    /// How long an old supervisor may take to yield: to stop its agent and to have its release step down, by the times of this one.
+    /// Its own may be longer: hence the margin.
+    pub fn yield_within(&self) -> Duration {
+        const MARGIN: Duration = Duration::from_mins(1);
+        self.stop_timeout + self.step_down_within() + MARGIN
+    }
+
     /// How long the old supervisor must wait for a word: until this side has given up by itself, also if its agent hangs when it was
     /// ready, with a margin for a slow machine.
     pub fn commit_within(&self) -> Duration {
         const MARGIN: Duration = Duration::from_secs(5);
-        self.takeover_timeout + self.takeover_gate + self.watchdog + self.stop_timeout + MARGIN
+        self.take_over_within() + self.takeover_gate + self.watchdog + self.stop_timeout + MARGIN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_longer_gate_makes_everything_longer_that_a_generation_has_to_pass_it_in() {
+        let all = |settings: Settings| {
+            [
+                settings.step_down_within(),
+                settings.take_over_within(),
+                settings.yield_within(),
+                settings.commit_within(),
+            ]
+        };
+        let (short, longer) = (Settings::default(), Duration::from_secs(117));
+        let gate = Gate { time: short.gate.time + longer, ..short.gate };
+        assert_eq!(all(Settings { gate, ..short }), all(short).map(|time| time + longer));
     }
 }

@@ -19,8 +19,6 @@ use crate::{
 
 /// How long the agent of a dead supervisor may take to end. It is killed, but ends only when the disk has answered what it waits for.
 const LINGER_MAX: Duration = Duration::from_secs(30);
-/// How long an old supervisor may take to yield, which includes stopping its agent and stepping down.
-const YIELD_WITHIN: Duration = Duration::from_secs(120);
 
 /// Runs a supervisor until it ends. To be called from the main thread of a process that has no other.
 pub fn run(options: &Options) -> Result<Exit, SupervisorError> {
@@ -50,9 +48,10 @@ fn machine(settings: Settings, takes_over: bool, beginning: Beginning) -> Machin
 }
 
 fn ask(options: &Options, run_dir: &RunDir, keeper: &Keeper) -> Result<Option<Predecessor>, SupervisorError> {
-    let (release, within) = (keeper.would_run().map(Into::into), options.settings().commit_within());
-    let asked = Client::connect(run_dir, YIELD_WITHIN)
-        .and_then(|old| old.ask(env!("CARGO_PKG_VERSION"), release, options.accept_loss.clone(), within));
+    let (release, settings) = (keeper.would_run().map(Into::into), options.settings());
+    let (accept_loss, within) = (options.accept_loss.clone(), settings.commit_within());
+    let asked = Client::connect(run_dir, settings.yield_within())
+        .and_then(|old| old.ask(env!("CARGO_PKG_VERSION"), release, accept_loss, within));
     match asked {
         Ok(predecessor) => Ok(Some(predecessor)),
         Err(ClientError::NotRunning { .. }) => {

@@ -187,7 +187,7 @@ fn a_new_supervisor_whose_release_is_no_good_gives_back_although_its_agent_is_re
 #[test]
 fn a_new_supervisor_whose_agent_does_not_become_ready_gives_back() {
     let mut scene = Scene::after_takeover();
-    let until = scene.now + Settings::default().takeover_timeout;
+    let until = scene.now + Settings::default().take_over_within();
     while scene.now < until {
         let (_, actions) = scene.tick_at_deadline();
         if actions == [Action::Signal(Signal::SIGKILL)] {
@@ -195,6 +195,18 @@ fn a_new_supervisor_whose_agent_does_not_become_ready_gives_back() {
         }
     }
     assert_eq!(scene.exit(0), [Action::ReleaseSeat, Action::Rollback, Action::End(Exit::RolledBack)]);
+}
+
+#[test]
+fn a_new_supervisor_whose_generation_takes_as_long_as_its_gate_is_waited_for() {
+    let now = Instant::now();
+    let mut settings = Settings::default();
+    settings.gate.time = settings.takeover_timeout;
+    let mut scene = Scene { machine: Machine::after_takeover(settings, now), now };
+    scene.tick();
+    scene.now += settings.gate.time;
+    assert_eq!((scene.tick(), scene.notice(Notice::Ready)), (vec![], vec![]));
+    assert_eq!(scene.word(), Word::Running);
 }
 
 #[test]
@@ -220,6 +232,6 @@ fn a_new_supervisor_stays_when_the_old_one_is_gone() {
     scene.tick();
     assert_eq!(scene.step(Event::Heard(Heard::Gone)), []);
     scene.exit(1);
-    scene.now += Settings::default().takeover_timeout;
+    scene.now += Settings::default().take_over_within();
     assert_eq!(scene.tick(), [Action::Spawn(Which::Committed)]);
 }
