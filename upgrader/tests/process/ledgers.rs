@@ -1,6 +1,6 @@
 //! Supervisors that are killed in the middle of a trial, and ledgers and releases that are damaged.
 
-use std::fs;
+use std::{fs, path::Path, time::Duration};
 
 use evermesh_handover::message::State;
 use evermesh_upgrader::release::{AGENT, Digest, Ledger, LedgerFile, Outcome};
@@ -93,6 +93,32 @@ fn a_damaged_ledger_is_set_aside_and_made_anew() {
     assert_eq!((rig.ledger().committed, rig.ledger().previous), (digest(&a), Some(to)));
     let names = fs::read_dir(rig.store().dir()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| name.to_string_lossy().contains("ledger.json.damaged-")).count(), 1);
+}
+
+/// A file that the process has open.
+fn has_open(process: u32, path: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|it| it == path)
+}
+
+#[test]
+fn a_start_that_waits_for_somebody_who_stages_keeps_what_is_tried_by_then() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
+    let c = rig.release("c", "await go\nsay READY=1\nlive");
+    let supervisor = rig.launch(&a, &[]);
+    rig.until_running(&supervisor);
+    let to = rig.stage(&c);
+    let held = rig.store().lock(Duration::ZERO).unwrap();
+    let mut waiting = rig.launch(&b, &["--takeover"]);
+    until("its waiting", || has_open(waiting.pid(), &rig.store().dir().join("lock")).then_some(()));
+    let trial = rig.client().upgrade(&to.to_string(), 1).unwrap();
+    drop(held);
+    assert_eq!(waiting.ended(), Some(75), "a release is tried");
+    assert!(rig.store().place(&to).exists());
+    fs::write(rig.path("go"), "").unwrap();
+    assert!(rig.until_trial_ended(trial).0.committed);
+    rig.until_runs(&supervisor, &to);
 }
 
 fn damaged(rig: &Rig, release: &Digest) {

@@ -122,6 +122,8 @@ impl Kept {
     /// A release that was launched and held is not kept: it may be launched again.
     fn stage_own(&self, stamps: &mut Stamps) -> Result<(), ReleaseError> {
         let own = self.own.digest;
+        // The lock first: who holds it may be about to have a release tried, and the ledger names that only then.
+        let held = self.store.lock(STAGING_WITHIN);
         let staged = || self.store.staged().iter().map(|release| release.digest).collect();
         let (mut keep, wanted): (Vec<Digest>, bool) = match self.file.read() {
             Ok(Some(ledger)) => {
@@ -130,7 +132,7 @@ impl Kept {
             _ => (staged(), true),
         };
         keep.extend(wanted.then_some(own));
-        let held = match self.store.lock(STAGING_WITHIN) {
+        let held = match held {
             // Whoever stages something now sweeps by himself.
             Err(ReleaseError::Busy { .. }) if !wanted || self.verify(&own).is_ok() => return Ok(()),
             held => held?,
