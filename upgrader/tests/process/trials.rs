@@ -1,13 +1,22 @@
 //! Releases that a running supervisor is asked to try.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Instant};
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use evermesh_handover::{
     ClientError,
     message::{Phase, State},
 };
 use evermesh_upgrader::release::{AGENT, Outcome};
-use nix::sys::signal::Signal;
+use nix::{
+    sys::{signal::Signal, stat::Mode},
+    unistd::mkfifo,
+};
 
 use crate::{
     releases::{digest, releases},
@@ -162,6 +171,28 @@ fn what_cannot_be_tried_is_refused_and_nothing_moves() {
     let mut new = rig.launch(&a, &["--takeover"]);
     assert_eq!(new.ended(), Some(75));
     assert!(new.words().contains("a release is being tried"), "{}", new.words());
+}
+
+/// Reading a release takes as long as its disk does; here it takes as long as somebody holds a pipe open.
+#[test]
+fn an_agent_that_lives_while_a_release_is_looked_at_for_long_is_not_taken_for_hung() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", GOOD));
+    let watchdog = Duration::from_secs(3);
+    let supervisor = rig.launch(&a, &["--watchdog-ms", "3000"]);
+    let before = rig.until_running(&supervisor);
+    let to = rig.stage(&b);
+    let program = rig.store().place(&to).join("evermesh");
+    fs::remove_file(&program).unwrap();
+    mkfifo(&program, Mode::S_IRWXU).unwrap();
+    let mut client = rig.client();
+    let asked = thread::spawn(move || client.upgrade(&to.to_string(), 1));
+    let being_read = OpenOptions::new().write(true).open(&program).unwrap();
+    thread::sleep(watchdog * 3 / 2);
+    drop(being_read);
+    assert!(asked.join().unwrap().unwrap_err().to_string().contains("is damaged"));
+    let after = rig.client().state().unwrap();
+    assert_eq!((after.agent_pid, &after.restarts), (before.agent_pid, &before.restarts));
 }
 
 #[test]

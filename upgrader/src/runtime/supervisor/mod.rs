@@ -83,7 +83,7 @@ impl Supervisor {
     }
 
     /// Takes in all that has happened. What an agent said counts before its end does, and both count before its
-    /// deadline does.
+    /// deadline does, also what it said while a request took its time.
     fn take_in(&mut self) -> Result<(), SupervisorError> {
         let agent_has_ended = self.agent.as_ref().is_some_and(Agent::has_ended);
         self.take_in_notices();
@@ -95,6 +95,7 @@ impl Supervisor {
         }
         self.take_in_requests();
         self.listen_to_predecessor();
+        self.take_in_notices();
         self.handle(Event::Tick);
         Ok(())
     }
