@@ -95,6 +95,7 @@ fn a_database_on_a_full_disk_is_passed_over_by_a_start_until_it_has_caught_up() 
     assert_eq!(opened.mesh.count(Kind::Address), 1_100);
 }
 
+/// What an agent could not read at its start is not what it knows: whatever of it has gone meanwhile, nobody says that again.
 #[test]
 fn a_read_only_disk_is_told_and_made_up_for_when_it_can_be_written() {
     let disk = Disk::new(32 << 20);
@@ -102,13 +103,20 @@ fn a_read_only_disk_is_told_and_made_up_for_when_it_can_be_written() {
     keep(&mut opened, 0..100);
     drop(opened);
     disk.set_read_only(true);
-    let mut opened = cache::open(disk.path(), Conversion::default());
+    let opened = cache::open(disk.path(), Conversion::default());
     assert!(opened.notes.iter().any(|note| note.contains("Read-only")), "{:?}", opened.notes);
+    drop(opened);
+    disk.set_read_only(false);
+    assert_eq!(kept(&disk), 100, "nothing newer is known");
+    disk.set_read_only(true);
+    let mut opened = cache::open(disk.path(), Conversion::default());
+    Kind::ALL.into_iter().for_each(|kind| opened.keeper.remember_all(kind, &opened.mesh));
     keep(&mut opened, 100..110);
     let failure = await_failure(&opened);
     assert!(failure.contains("Read-only"), "{failure}");
     disk.set_read_only(false);
     assert!(opened.keeper.wait(PATIENCE), "{:?}", opened.keeper.failure());
     drop(opened);
-    assert_eq!(kept(&disk), 110);
+    let opened = cache::open(disk.path(), Conversion::default());
+    assert_eq!((opened.mesh.count(Kind::Address), opened.whole.is_all()), (10, true));
 }

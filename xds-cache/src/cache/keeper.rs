@@ -70,12 +70,13 @@ impl Keeper {
         synced_unix_ms: Option<u64>,
         conversion: Conversion,
     ) -> Self {
+        let is_strange = database.is_none();
         let desk = Arc::new(Desk::default());
         desk.lock().holds = holds;
-        if lag.is_behind() {
+        if lag.is_behind() && !is_strange {
             desk.lock().begins_anew();
         }
-        let work = Work { directory, database, lag, conversion, desk: desk.clone() };
+        let work = Work { directory, database, is_strange, lag, conversion, desk: desk.clone() };
         let spawned = thread::Builder::new().name("keeper".into()).spawn(|| work.run());
         if let Err(error) = &spawned {
             desk.lock().failure = Some(format!("no thread for it: {error}"));
@@ -239,6 +240,8 @@ impl State {
 struct Work {
     directory: PathBuf,
     database: Option<Database>,
+    /// The mesh did not begin with what the database holds.
+    is_strange: bool,
     lag: Lag,
     conversion: Conversion,
     desk: Arc<Desk>,
@@ -301,18 +304,30 @@ impl Work {
         Ok(())
     }
 
-    fn open(&self, batch: &mut Batch) -> Result<Database, DatabaseError> {
+    fn open(&mut self, batch: &mut Batch) -> Result<Database, DatabaseError> {
         let open = || {
-            let mut entries = 0;
-            Ok((Database::open_each(&self.directory, |_, _| entries += 1)?, entries))
+            let mut keys = Vec::new();
+            Ok((Database::open_each(&self.directory, |key, _| keys.push(key.to_vec()))?, keys))
         };
-        let (database, entries) = usable(&self.directory, open, |note| warn!("{note}"))?;
-        if entries == 0 {
+        let (mut database, keys) = usable(&self.directory, open, |note| warn!("{note}"))?;
+        if self.is_strange {
+            // Nobody would ever say that it is gone. What is to be written is all that is known.
+            empty(&mut database, &keys)?;
+            self.is_strange = false;
+            batch.extend([entry::conversion(&self.conversion)]);
+        } else if keys.is_empty() {
             self.desk.lock().begins_anew();
             batch.extend([entry::whole(Whole::default()), entry::conversion(&self.conversion)]);
         }
         Ok(database)
     }
+}
+
+/// In parts, of which the first says that the rest is not whole.
+fn empty(database: &mut Database, keys: &[Vec<u8>]) -> Result<(), DatabaseError> {
+    let (whole, _) = entry::whole(Whole::default());
+    let gone = |part: &[Vec<u8>]| part.iter().chain([&whole]).map(|key| (key.clone(), None)).collect();
+    keys.chunks(PART).try_for_each(|part| database.write(gone(part)))
 }
 
 #[cfg(test)]

@@ -44,7 +44,8 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
             (None, Recalled::nothing(conversion.clone()))
         }
     };
-    let is_new = recalled.conversion.as_ref() != Some(&conversion);
+    // One that could not be opened is left as it is until more is known than it holds.
+    let is_new = database.is_some() && recalled.conversion.as_ref() != Some(&conversion);
     let Recalled { mesh, mut whole, synced_unix_ms, rejected, unreadable, .. } = recalled;
     let lag = Lag::beside(&directory);
     if lag.is_behind() && whole.is_all() {
