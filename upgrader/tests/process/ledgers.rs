@@ -95,6 +95,27 @@ fn a_damaged_ledger_is_set_aside_and_made_anew() {
     assert_eq!(names.filter(|name| name.to_string_lossy().contains("ledger.json.damaged-")).count(), 1);
 }
 
+/// Nobody is told for ever of a disk that was full once.
+#[test]
+fn what_could_not_be_written_is_told_until_it_is_written() {
+    let rig = Rig::new("");
+    let (a, b) = (rig.release("a", GOOD), rig.release("b", "await go\nexit 1"));
+    let supervisor = rig.launch(&a, &[]);
+    rig.until_running(&supervisor);
+    let (_, trial) = rig.upgrade(&b, 1);
+    rig.until_played("b", 1);
+    // In the way of what is written aside, until the next sweep.
+    let aside = LedgerFile::of(&rig.store()).path().with_added_extension("new");
+    fs::create_dir(&aside).unwrap();
+    fs::write(rig.path("go"), "").unwrap();
+    let noted = |state: &State| !releases(state).notes.is_empty();
+    let state = rig.until_state("a note", noted);
+    assert!(releases(&state).notes[0].contains("cannot write the ledger"), "{state:?}");
+    rig.until_state("no note any more", |state| !noted(state));
+    assert_eq!((rig.ledger().last().map(|last| last.trial), rig.ledger().candidate), (Some(trial), None));
+    rig.until_runs(&supervisor, &digest(&a));
+}
+
 /// A file that the process has open.
 fn has_open(process: u32, path: &Path) -> bool {
     let open = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();

@@ -283,12 +283,16 @@ fn a_later_release_that_does_not_step_down_keeps_the_committed_one_from_nothing_
         let rig = Rig::new("");
         let times = ["--start-timeout-ms", "3000", "--gate-ms", "200"];
         let (supervisor, trial) = later_tried(&rig, FALLS, steps_down, &times);
+        fs::write(rig.path("earlier"), "await go\nsay READY=1\nlive").unwrap();
         assert!(!rig.until_trial_ended(trial).0.committed);
-        let state = until_settled(&rig, &supervisor);
-        assert_eq!(rig.played(), ["earlier", "later", "later-down", "earlier"]);
+        let state = rig.until_state("a note", |state| !releases(state).notes.is_empty());
         let notes = releases(&state).notes.join("\n");
         assert!(notes.contains("the release that ran before did not step down"), "{notes}");
         assert!(notes.contains(expected), "{notes}");
+        fs::write(rig.path("go"), "").unwrap();
+        let state = until_settled(&rig, &supervisor);
+        assert_eq!(releases(&state).notes, [""; 0], "it has come to its end");
+        assert_eq!(rig.played(), ["earlier", "later", "later-down", "earlier"]);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    Kept,
+    Kept, Subject,
     pinned::{Places, remove},
 };
 use crate::release::Layouts;
@@ -46,7 +46,8 @@ impl Kept {
         for path in self.pinned.odd(&before.places).difference(&before.paths) {
             let done =
                 remove(path).map_or_else(|error| format!("not removed: {error}"), |()| "removed".into());
-            self.note(format!("{}: left by a release that was not committed, and {done}", path.display()));
+            let words = format!("{}: left by a release that was not committed, and {done}", path.display());
+            self.notes.put(Subject::Pin(path.clone()), words);
         }
     }
 }

@@ -1,20 +1,21 @@
 //! The releases that a supervisor keeps: which agent it starts, and what the ledger is told.
 
 mod leaks;
+mod notes;
 mod pinned;
 mod start;
 mod step_down;
 mod trial;
 
 use leaks::Odd;
+use notes::{Notes, Subject};
 use pinned::Pinned;
 pub use start::Beginning;
 pub use step_down::StepDown;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use evermesh_handover::message::Releases;
-use tracing::warn;
 
 use crate::{
     machine::Which,
@@ -46,7 +47,9 @@ struct Kept {
     ordinary: Digest,
     /// That of the agent that was started last.
     running: Option<Digest>,
-    notes: Vec<String>,
+    notes: Notes,
+    /// When to try again to write down what could not be.
+    write_again_at: Instant,
     pinned: Pinned,
     /// This supervisor takes over, and has not proven itself yet.
     takes_over: bool,
@@ -79,7 +82,7 @@ impl Keeper {
         let kept = self.kept.as_ref().ok()?;
         Some(Releases {
             running: kept.running.filter(|_| agent_runs).map(Into::into),
-            notes: kept.notes.clone(),
+            notes: kept.notes.words(),
             ..Releases::from(&kept.ledger)
         })
     }
@@ -98,10 +101,14 @@ impl Kept {
     fn ordinary_agent(&mut self) -> PathBuf {
         let (release, own) = (self.ordinary, self.own.digest);
         match self.verify(&release) {
-            Ok(()) => self.agent_of(release),
+            Ok(()) => {
+                self.notes.drop(&Subject::Committed);
+                self.agent_of(release)
+            }
             Err(reason) => {
                 if release != own {
-                    self.note(format!("the supervisor's own release runs: {reason}"));
+                    let words = format!("the supervisor's own release runs: {reason}");
+                    self.notes.put(Subject::Committed, words);
                 }
                 self.own_agent()
             }
@@ -135,13 +142,5 @@ impl Kept {
         let verified = self.store.verify(release, &mut stamps);
         stamps.save();
         verified.map(drop).map_err(|error| error.to_string())
-    }
-
-    /// For the log and for `status`.
-    fn note(&mut self, note: String) {
-        warn!("{note}");
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
     }
 }

@@ -1,8 +1,12 @@
-use std::{env, path::Path, time::Duration};
+use std::{
+    env,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use tracing::{info, warn};
 
-use super::{Keeper, Kept, Pinned};
+use super::{Keeper, Kept, Notes, Pinned, Subject};
 use crate::{
     Options, SupervisorError,
     release::{
@@ -106,7 +110,8 @@ impl Kept {
             launcher,
             ordinary: own.digest,
             running: None,
-            notes: Vec::new(),
+            notes: Notes::default(),
+            write_again_at: Instant::now(),
             pinned,
             takes_over: false,
             before_try: None,
@@ -114,7 +119,8 @@ impl Kept {
             own,
         };
         if let Err(error) = kept.stage_own(&mut stamps) {
-            kept.note(format!("this supervisor's own release is not kept on disk: {error}"));
+            let words = format!("this supervisor's own release is not kept on disk: {error}");
+            kept.notes.put(Subject::OwnRelease, words);
         }
         Ok(kept)
     }
@@ -149,7 +155,8 @@ impl Kept {
         let before = self.file.read().unwrap_or_else(|error| {
             let aside = self.file.set_aside().map(|path| format!("set aside as {}", path.display()));
             let aside = aside.unwrap_or_else(|error| error.to_string());
-            self.note(format!("{error}; {aside}, and made anew from what is staged"));
+            let words = format!("{error}; {aside}, and made anew from what is staged");
+            self.notes.put(Subject::DamagedLedger, words);
             None
         });
         self.ledger = before.clone().unwrap_or_else(|| self.rebuilt());
@@ -170,10 +177,8 @@ impl Kept {
         }
         self.leave_out_what_is_damaged();
         self.ordinary = self.ledger.committed;
-        if before.as_ref() != Some(&self.ledger)
-            && let Err(error) = self.file.write(&self.ledger)
-        {
-            self.note(error.to_string());
+        if before.as_ref() != Some(&self.ledger) {
+            self.write_down();
         }
     }
 
@@ -196,7 +201,8 @@ impl Kept {
         if committed != own
             && let Err(reason) = self.verify(&committed)
         {
-            self.note(format!("release {} cannot be run: {reason}", committed.short()));
+            let words = format!("release {} cannot be run: {reason}", committed.short());
+            self.notes.put(Subject::Replaced, words);
             self.ledger.replace(own, &reason, now);
         }
         let candidate = self.ledger.candidate.as_ref().map(|candidate| candidate.release);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tracing::{info, warn};
 
-use super::{Keeper, Kept};
+use super::{Keeper, Kept, Subject};
 use crate::{
     machine::{Event, Follower, Which},
     release::{Digest, Layouts, Ledger},
@@ -54,6 +54,7 @@ impl Kept {
     }
 
     pub(super) fn settle(&mut self) -> Option<Event> {
+        self.notes.drop(&Subject::StepDown);
         if self.ledger.outgoing.is_some() {
             self.remember(Ledger::settle);
             self.sweep();
@@ -77,7 +78,8 @@ impl Kept {
     /// What does not verify any more does not run.
     fn outgoing_agent(&mut self, outgoing: Digest) -> Option<PathBuf> {
         if let Err(reason) = self.verify(&outgoing) {
-            self.note(format!("release {} cannot step down: {reason}", outgoing.short()));
+            let words = format!("release {} cannot step down: {reason}", outgoing.short());
+            self.notes.put(Subject::StepDown, words);
             return None;
         }
         Some(self.agent_of(outgoing))

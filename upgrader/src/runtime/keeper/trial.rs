@@ -1,12 +1,15 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::{Keeper, Kept};
+use super::{Keeper, Kept, Subject};
 use crate::{
     machine::{Event, Peer, Record},
     release::{Digest, Ledger, LedgerError, unix_ms},
 };
+
+/// Long for a disk that takes its time to fail.
+const WRITE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 impl Keeper {
     /// Whether that release can be tried. When it can, the ledger says so already.
@@ -30,9 +33,20 @@ impl Keeper {
             Record::Unsettled(whose) => kept.unsettle(&whose),
             Record::Settled => kept.settle(),
             Record::NotSettled(reason) => {
-                kept.note(format!("{reason}; the committed release runs if it knows the maps that stand"));
+                let words = format!("{reason}; the committed release runs if it knows the maps that stand");
+                kept.notes.put(Subject::StepDown, words);
                 None
             }
+        }
+    }
+
+    /// What could not be written into the ledger is tried again after a while. To be called while the seat is held.
+    pub fn write_again(&mut self) {
+        if let Ok(kept) = &mut self.kept
+            && kept.notes.has(&Subject::Ledger)
+            && Instant::now() >= kept.write_again_at
+        {
+            kept.write_down();
         }
     }
 
@@ -54,10 +68,8 @@ impl Keeper {
 impl Kept {
     fn took_over(&mut self) {
         let (own, launcher) = (self.own.digest, self.launcher);
-        match self.change(|ledger| ledger.take_over(own, launcher, unix_ms())) {
-            Ok(()) => self.sweep(),
-            Err(error) => self.note(format!("{error}; the next start tries this release again")),
-        }
+        let _none = self.remember(|ledger| ledger.take_over(own, launcher, unix_ms()));
+        self.sweep();
     }
 
     fn consider(&mut self, release: &str, tries: u32, accept_loss: &[String]) -> Result<(u64, u32), String> {
@@ -119,10 +131,19 @@ impl Kept {
     /// What is known already without these words on disk: the next start takes an unfinished try for a failed one.
     pub(super) fn remember(&mut self, change: impl FnOnce(&mut Ledger)) -> Option<Event> {
         change(&mut self.ledger);
-        if let Err(error) = self.file.write(&self.ledger) {
-            self.note(error.to_string());
-        }
+        self.write_down();
         None
+    }
+
+    /// There may be room later.
+    pub(super) fn write_down(&mut self) {
+        match self.file.write(&self.ledger) {
+            Ok(()) => self.notes.drop(&Subject::Ledger),
+            Err(error) => {
+                self.notes.put(Subject::Ledger, error.to_string());
+                self.write_again_at = Instant::now() + WRITE_AGAIN_AFTER;
+            }
+        }
     }
 
     /// Nothing has changed if this fails.
@@ -131,6 +152,7 @@ impl Kept {
         let said = change(&mut next);
         self.file.write(&next)?;
         self.ledger = next;
+        self.notes.drop(&Subject::Ledger);
         Ok(said)
     }
 

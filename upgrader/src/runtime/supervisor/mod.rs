@@ -95,6 +95,9 @@ impl Supervisor {
         }
         self.take_in_requests();
         self.listen_to_predecessor();
+        if self.seat.is_some() {
+            self.keeper.write_again();
+        }
         self.take_in_notices();
         self.handle(Event::Tick);
         Ok(())
