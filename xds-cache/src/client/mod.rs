@@ -15,6 +15,9 @@ mod link;
 mod obey;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 use std::{convert::Infallible, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use evermesh_model::{SmolStr, Snapshot};
@@ -87,6 +90,8 @@ pub struct Ports {
 
 /// A control plane that accepts and says nothing is as good as none.
 const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// What says everything is large, and comes as fast as the network is. Who is gone meanwhile is noticed by pings.
+const RESPONSE_MAX: Duration = Duration::from_mins(5);
 /// A stream that is older is opened anew: one that is stuck in the middle of a response looks like a quiet one.
 const AGE_MAX: Duration = Duration::from_mins(30);
 
@@ -154,7 +159,7 @@ impl Client {
     async fn listen(&mut self, mut stream: Stream, backoff: &mut Backoff) -> Result<End, Ended> {
         info!(control_plane = %self.config.address, "connected to the control plane");
         self.show(Links::connected);
-        let deadline = Instant::now() + FIRST_ANSWER_MAX;
+        let mut deadline = Instant::now() + RESPONSE_MAX;
         let mut owed = Owed::new();
         loop {
             let synced = stream.session.is_synced();
@@ -180,7 +185,7 @@ impl Client {
                 }
             };
             let response = match response {
-                Err(_) => return Ok(End::Silent),
+                Err(_) => return Ok(End::Unfinished),
                 Ok(Err(status)) => return Ok(End::Status(Box::new(status))),
                 Ok(Ok(None)) => return Ok(End::Closed),
                 Ok(Ok(Some(response))) => response,
@@ -199,6 +204,7 @@ impl Client {
             }
             // Once for a response: the agent tells the supervisor and the disk.
             self.show(|_| ());
+            deadline = Instant::now() + RESPONSE_MAX;
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Stream {
     pub session: Session,
     pub responses: Streaming<DeltaDiscoveryResponse>,
     pub opened: Instant,
-    requests: mpsc::UnboundedSender<DeltaDiscoveryRequest>,
+    pub requests: mpsc::UnboundedSender<DeltaDiscoveryRequest>,
 }
 
 /// Why a stream is over, or was none.
@@ -36,6 +36,8 @@ pub(super) enum End {
     Closed,
     #[error("the control plane said nothing for 30 seconds")]
     Silent,
+    #[error("the control plane did not finish a response within 5 minutes")]
+    Unfinished,
     #[error("the stream was 30 minutes old")]
     Old,
     #[error(transparent)]

@@ -1,0 +1,100 @@
+//! A client at one stream, whose other end is held by the test. Time passes when nobody has anything to do.
+
+use evermesh_proto::discovery::{DeltaDiscoveryResponse, Resource};
+use tempfile::TempDir;
+use tokio::{join, time::sleep};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{
+    Status, Streaming,
+    codec::{Codec as _, EncodeBody, SingleMessageCompressionOverride},
+    codegen::http::StatusCode,
+};
+use tonic_prost::ProstCodec;
+
+use super::*;
+use crate::{Conversion, Kind, Session, cache};
+
+type Responses = mpsc::UnboundedSender<Result<DeltaDiscoveryResponse, Status>>;
+
+/// A client that knows nothing, and what it is connected to.
+struct Rig {
+    client: Client,
+    offers: mpsc::Receiver<Offer>,
+    links: watch::Receiver<Link>,
+    _state_dir: TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let state_dir = TempDir::new().unwrap();
+        let cache::Opened { mesh, whole, keeper, .. } = cache::open(state_dir.path(), Conversion::default());
+        let (offers, offered) = mpsc::channel(1);
+        let (links, linked) = watch::channel(Link::default());
+        let (_, answers) = mpsc::channel(1);
+        let (hostnames, meshes) = (watch::Sender::default(), watch::Sender::default());
+        let ports = Ports { offers, links, hostnames, answers, meshes };
+        let address = "http://127.0.0.1:1".parse().unwrap();
+        let config = Config { address, roots: Roots::System, token: None, node: Node::default() };
+        let client = Client::new(config, mesh, whole, keeper, ports);
+        Self { client, offers: offered, links: linked, _state_dir: state_dir }
+    }
+}
+
+fn stream() -> (Stream, Responses) {
+    let (responses, said) = mpsc::unbounded_channel();
+    let encoder = ProstCodec::<DeltaDiscoveryResponse, DeltaDiscoveryResponse>::default().encoder();
+    let (said, plain) = (UnboundedReceiverStream::new(said), SingleMessageCompressionOverride::default());
+    let body = EncodeBody::new_server(encoder, said, None, plain, None);
+    let responses_decoded =
+        Streaming::new_response(codec::Responses::default(), body, StatusCode::OK, None, None);
+    let (session, _) = Session::open(Node::default(), None);
+    let (requests, _) = mpsc::unbounded_channel();
+    (Stream { session, responses: responses_decoded, opened: Instant::now(), requests }, responses)
+}
+
+fn response(kind: Kind, resources: Vec<Resource>) -> Result<DeltaDiscoveryResponse, Status> {
+    let (type_url, nonce) = (kind.type_url().into(), "1".into());
+    Ok(DeltaDiscoveryResponse { type_url, nonce, resources, ..DeltaDiscoveryResponse::default() })
+}
+
+/// An agent that does with every mesh the same.
+async fn obey(offers: &mut mpsc::Receiver<Offer>, outcome: Result<(), String>) {
+    while let Some(offer) = offers.recv().await {
+        offer.done.send(outcome.clone()).unwrap();
+    }
+}
+
+impl Rig {
+    /// Has the client listen until the stream ends, under an agent that does so with every mesh.
+    async fn listen(&mut self, stream: Stream, backoff: &mut Backoff, outcome: Result<(), String>) -> End {
+        tokio::select! {
+            end = self.client.listen(stream, backoff) => end.unwrap_or_else(|Ended| panic!("it heard of an end")),
+            () = obey(&mut self.offers, outcome) => panic!("the client is gone"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_says_everything_may_take_minutes() {
+    let (mut rig, (stream, responses)) = (Rig::new(), stream());
+    let says = async move {
+        for kind in Kind::ALL {
+            sleep(Duration::from_mins(4)).await;
+            responses.send(response(kind, vec![])).unwrap();
+        }
+    };
+    let mut backoff = Backoff::default();
+    let (end, ()) = join!(rig.listen(stream, &mut backoff, Ok(())), says);
+    assert!(matches!(end, End::Closed), "{end}");
+    assert_eq!(rig.links.borrow().acks, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_that_is_never_finished_ends_the_stream() {
+    let (mut rig, (stream, responses)) = (Rig::new(), stream());
+    responses.send(response(Kind::Address, vec![])).unwrap();
+    let began = Instant::now();
+    let end = rig.listen(stream, &mut Backoff::default(), Ok(())).await;
+    assert!(matches!(end, End::Unfinished), "{end}");
+    assert!(began.elapsed() >= RESPONSE_MAX && began.elapsed() < RESPONSE_MAX * 2, "{:?}", began.elapsed());
+}
