@@ -33,12 +33,12 @@ pub struct Link {
 /// Whether a control plane is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// Not, and it is being tried.
+    /// Not, or it has not said everything yet; it is being tried.
     #[default]
     Connecting,
     /// Not, and it will be tried again.
     Lost,
-    /// It is.
+    /// It is, and has said everything.
     Connected,
 }
 
@@ -69,8 +69,13 @@ impl Links {
         }
     }
 
-    pub fn connected(&mut self) {
+    /// There is a stream, on which something is still to be said.
+    pub fn opened(&mut self) {
         self.link.reason = None;
+        self.enter(Phase::Connecting);
+    }
+
+    pub fn connected(&mut self) {
         self.enter(Phase::Connected);
     }
 

@@ -158,7 +158,7 @@ impl Client {
 
     async fn listen(&mut self, mut stream: Stream, backoff: &mut Backoff) -> Result<End, Ended> {
         info!(control_plane = %self.config.address, "connected to the control plane");
-        self.show(Links::connected);
+        self.show(Links::opened);
         let mut deadline = Instant::now() + RESPONSE_MAX;
         let mut owed = Owed::new();
         loop {
@@ -200,6 +200,7 @@ impl Client {
             }
             if stream.session.is_synced() {
                 backoff.connected(stream.opened);
+                self.links.connected();
                 self.still_synced();
             }
             // Once for a response: the agent tells the supervisor and the disk.

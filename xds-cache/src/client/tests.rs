@@ -98,3 +98,35 @@ async fn a_response_that_is_never_finished_ends_the_stream() {
     assert!(matches!(end, End::Unfinished), "{end}");
     assert!(began.elapsed() >= RESPONSE_MAX && began.elapsed() < RESPONSE_MAX * 2, "{:?}", began.elapsed());
 }
+
+/// What is known from the disk is not what the control plane says by now.
+#[tokio::test(start_paused = true)]
+async fn who_has_not_said_everything_is_not_called_connected() {
+    let (mut rig, (stream, responses)) = (Rig::new(), stream());
+    let mut links = rig.links.clone();
+    let says = async move {
+        let mut phases = vec![links.wait_for(|link| link.since_unix_ms > 0).await.unwrap().phase];
+        for kind in Kind::ALL {
+            links.mark_unchanged();
+            responses.send(response(kind, vec![])).unwrap();
+            links.changed().await.unwrap();
+            phases.push(links.borrow().phase);
+        }
+        phases
+    };
+    let mut backoff = Backoff::default();
+    let (_, phases) = join!(rig.listen(stream, &mut backoff, Ok(())), says);
+    assert_eq!(phases, [Phase::Connecting, Phase::Connecting, Phase::Connected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_fresh_only_if_what_was_said_is_obeyed() {
+    for (outcome, is_fresh) in [(Ok(()), true), (Err("full".to_owned()), false)] {
+        let (mut rig, (stream, responses)) = (Rig::new(), stream());
+        Kind::ALL.into_iter().for_each(|kind| responses.send(response(kind, vec![])).unwrap());
+        drop(responses);
+        rig.listen(stream, &mut Backoff::default(), outcome).await;
+        assert!(rig.links.borrow().synced_unix_ms.is_some());
+        assert_eq!(rig.client.keeper.synced_unix_ms().is_some(), is_fresh);
+    }
+}
