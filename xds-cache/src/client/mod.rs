@@ -193,6 +193,9 @@ impl Client {
             Milestone::Heard.pass();
             match stream.session.receive(response) {
                 Ok(received) => {
+                    if received.first {
+                        self.mesh.forgive(received.said.kind);
+                    }
                     let (said, receipt) = received.into_parts();
                     self.take(said, receipt, &mut owed, &mut stream).await?;
                 }

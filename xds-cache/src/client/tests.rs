@@ -12,7 +12,10 @@ use tonic::{
 use tonic_prost::ProstCodec;
 
 use super::*;
-use crate::{Conversion, Kind, Session, cache};
+use crate::{
+    Conversion, Kind, Session, cache,
+    samples::{garbage, of_service, service},
+};
 
 type Responses = mpsc::UnboundedSender<Result<DeltaDiscoveryResponse, Status>>;
 
@@ -41,13 +44,18 @@ impl Rig {
 }
 
 fn stream() -> (Stream, Responses) {
+    stream_to(None)
+}
+
+/// With `known`, the control plane does not say that again.
+fn stream_to(known: Option<&Mesh>) -> (Stream, Responses) {
     let (responses, said) = mpsc::unbounded_channel();
     let encoder = ProstCodec::<DeltaDiscoveryResponse, DeltaDiscoveryResponse>::default().encoder();
     let (said, plain) = (UnboundedReceiverStream::new(said), SingleMessageCompressionOverride::default());
     let body = EncodeBody::new_server(encoder, said, None, plain, None);
     let responses_decoded =
         Streaming::new_response(codec::Responses::default(), body, StatusCode::OK, None, None);
-    let (session, _) = Session::open(Node::default(), None);
+    let (session, _) = Session::open(Node::default(), known);
     let (requests, _) = mpsc::unbounded_channel();
     (Stream { session, responses: responses_decoded, opened: Instant::now(), requests }, responses)
 }
@@ -129,4 +137,27 @@ async fn what_is_kept_is_fresh_only_if_what_was_said_is_obeyed() {
         assert!(rig.links.borrow().synced_unix_ms.is_some());
         assert_eq!(rig.client.keeper.synced_unix_ms().is_some(), is_fresh);
     }
+}
+
+/// Nobody names it as gone: nothing is known under its name.
+#[tokio::test(start_paused = true)]
+async fn what_was_never_understood_and_went_while_nobody_listened_is_complained_of_no_more() {
+    let mut rig = Rig::new();
+    let (first, responses) = stream();
+    let web = || of_service(service("web", &[[10, 96, 0, 1]]));
+    let odd = [garbage(Kind::Address, "odd"), garbage(Kind::Address, "still odd")];
+    responses.send(response(Kind::Address, [vec![web()], odd.to_vec()].concat())).unwrap();
+    responses.send(response(Kind::Authorization, vec![])).unwrap();
+    drop(responses);
+    rig.listen(first, &mut Backoff::default(), Ok(())).await;
+    assert_eq!(rig.links.borrow().refused.len(), 2);
+
+    let (second, responses) = stream_to(Some(&rig.client.mesh));
+    responses.send(response(Kind::Address, odd[1..].to_vec())).unwrap();
+    responses.send(response(Kind::Address, vec![])).unwrap();
+    drop(responses);
+    rig.listen(second, &mut Backoff::default(), Ok(())).await;
+    let refused: Vec<_> = rig.links.borrow().refused.iter().map(|it| it.name.clone()).collect();
+    assert_eq!(refused, ["still odd"]);
+    assert_eq!(rig.client.mesh.count(Kind::Address), 1);
 }

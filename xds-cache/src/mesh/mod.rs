@@ -115,6 +115,11 @@ impl Mesh {
         &self.refused
     }
 
+    /// Nothing of this kind is complained of any more: what is still wrong is about to be said again.
+    pub fn forgive(&mut self, kind: Kind) {
+        self.refused.forgive_gone(kind, &[], true);
+    }
+
     /// Hostnames that stand for the addresses of workloads.
     pub fn hostnames(&self) -> impl Iterator<Item = &SmolStr> {
         self.hostnames.iter()

@@ -33,6 +33,8 @@ struct Subscription {
 pub struct Received {
     /// What it says.
     pub said: Said,
+    /// The first of its kind on its stream: what was wrong before and still is, is in it.
+    pub first: bool,
     nonce: String,
 }
 
@@ -71,9 +73,9 @@ impl Session {
         if nonce.is_empty() {
             return Err(Nonsense::Nonce(kind));
         }
-        let everything = !subscription.answered && !subscription.told;
-        subscription.answered = true;
-        Ok(Received { said: Said { kind, resources, removed: removed_resources, everything }, nonce })
+        let first = !std::mem::replace(&mut subscription.answered, true);
+        let everything = first && !subscription.told;
+        Ok(Received { said: Said { kind, resources, removed: removed_resources, everything }, first, nonce })
     }
 
     /// Whether every subscription has been answered.

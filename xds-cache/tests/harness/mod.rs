@@ -67,7 +67,12 @@ impl History {
         let Ok(response) = DeltaDiscoveryResponse::decode(bytes) else { return };
         // What makes no sense ends the stream, and the next one claims what is known.
         match self.session.receive(response) {
-            Ok(received) => self.take(received.into_parts().0),
+            Ok(received) => {
+                if received.first {
+                    self.mesh.forgive(received.said.kind);
+                }
+                self.take(received.into_parts().0);
+            }
             Err(_) => self.begin(true),
         }
     }
