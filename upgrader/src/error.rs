@@ -3,7 +3,7 @@ use std::{io, path::PathBuf, time::Duration};
 use evermesh_handover::{ClientError, notify::NotifySocketError};
 use nix::errno::Errno;
 
-use crate::Exit;
+use crate::{Exit, release::LedgerError};
 
 /// Why a supervisor could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,9 @@ pub enum SupervisorError {
         /// What it said.
         source: ClientError,
     },
+    /// The ledger cannot be read, so nobody knows which release is to run.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// Signals cannot be received.
     #[error("cannot receive signals: {source}")]
     Signals {
@@ -114,7 +117,8 @@ impl From<&SupervisorError> for Exit {
             E::CreateDirectory { .. } | E::WriteDirectory { .. } | E::ControlSocket { .. } => Self::Config,
             E::NotifySocket(_) | E::OwnPlace { .. } => Self::Config,
             E::AnotherRuns { .. } | E::AgentLingers { .. } | E::Takeover { .. } => Self::Busy,
-            E::Lock { .. } | E::Signals { .. } | E::Wait { .. } | E::Observe { .. } => Self::Failed,
+            E::Lock { .. } | E::Ledger(_) => Self::Failed,
+            E::Signals { .. } | E::Wait { .. } | E::Observe { .. } => Self::Failed,
         }
     }
 }

@@ -33,7 +33,10 @@ pub enum LedgerError {
         what: String,
     },
     /// It cannot be read.
-    #[error("cannot read the ledger of releases {path}: {source}")]
+    #[error(
+        "cannot read the ledger of releases {path}: {source}; try again when the disk answers, or move the file away to begin with the \
+         release that is started"
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -87,22 +90,25 @@ impl LedgerFile {
 
     /// Puts a damaged one out of the way, for whoever wants to know. Keeps the last four.
     pub fn set_aside(&self) -> Result<PathBuf, LedgerError> {
-        let aside = self.path.with_added_extension(format!("{DAMAGED}{}", unix_ms()));
+        let now = unix_ms();
+        let aside = self.path.with_added_extension(format!("{DAMAGED}{now}"));
         let renamed = fs::rename(&self.path, &aside)
-            .and_then(|()| self.forget_oldest())
+            .and_then(|()| self.forget_oldest_but(now))
             .and_then(|()| sync_parent(&aside));
         renamed.map_err(|source| LedgerError::Write { path: self.path.clone(), source })?;
         Ok(aside)
     }
 
-    fn forget_oldest(&self) -> io::Result<()> {
-        let times = self.times_of_damaged()?;
-        let surplus = times.len().saturating_sub(KEPT);
+    /// The clock may have been set back: the latest one need not have the latest time.
+    fn forget_oldest_but(&self, latest: u64) -> io::Result<()> {
+        let mut times = self.times_of_damaged()?;
+        times.retain(|time| *time != latest);
+        let surplus = times.len().saturating_sub(KEPT - 1);
         let place = |time| self.path.with_added_extension(format!("{DAMAGED}{time}"));
         times[..surplus].iter().try_for_each(|time| fs::remove_file(place(time)))
     }
 
-    /// Ascending: the last one is the newest.
+    /// Ascending.
     fn times_of_damaged(&self) -> io::Result<Vec<u64>> {
         let prefix = format!("{NAME}.{DAMAGED}");
         let entries: Vec<_> =
@@ -177,6 +183,21 @@ mod tests {
         let stands = |path: &PathBuf| path.exists();
         assert_eq!(earlier.each_ref().map(stands), [false, true, true, true]);
         assert!(aside.exists() && other.exists() && !file.path.exists());
+    }
+
+    #[test]
+    fn what_was_just_set_aside_is_kept_whatever_the_clock_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::of(dir.path());
+        store.make().unwrap();
+        let file = LedgerFile::of(&store);
+        let later = [1, 2, 3, 4].map(|time| u64::MAX - time);
+        for time in later {
+            fs::write(file.path().with_added_extension(format!("damaged-{time}")), "damaged").unwrap();
+        }
+        fs::write(file.path(), "damaged").unwrap();
+        let aside = file.set_aside().unwrap();
+        assert_eq!((aside.exists(), file.times_of_damaged().unwrap().len()), (true, KEPT));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn run(options: &Options) -> Result<Exit, SupervisorError> {
     let predecessor = if options.takeover { ask(options, &run_dir, &keeper)? } else { None };
     let seat = Seat::take(&run_dir, LINGER_MAX)?;
     forget_intent(options);
-    let beginning = keeper.sit(predecessor.is_some());
+    let beginning = keeper.sit(predecessor.is_some())?;
     let recipe = Recipe { args: options.agent_args.clone(), watchdog: options.settings().watchdog };
     let machine = machine(options.settings(), predecessor.is_some(), beginning);
     Supervisor::new(run_dir, recipe, keeper, machine, seat, predecessor, Signals::catch()?).run()
@@ -48,7 +48,7 @@ fn machine(settings: Settings, takes_over: bool, beginning: Beginning) -> Machin
 }
 
 fn ask(options: &Options, run_dir: &RunDir, keeper: &Keeper) -> Result<Option<Predecessor>, SupervisorError> {
-    let (release, settings) = (keeper.would_run().map(Into::into), options.settings());
+    let (release, settings) = (keeper.would_run()?.map(Into::into), options.settings());
     let (accept_loss, within) = (options.accept_loss.clone(), settings.commit_within());
     let asked = Client::connect(run_dir, settings.yield_within())
         .and_then(|old| old.ask(env!("CARGO_PKG_VERSION"), release, accept_loss, within));

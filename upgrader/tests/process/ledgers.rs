@@ -1,6 +1,6 @@
 //! Supervisors that are killed in the middle of a trial, and ledgers and releases that are damaged.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 use evermesh_handover::message::State;
 use evermesh_upgrader::release::{AGENT, Digest, Ledger, LedgerFile, Outcome};
@@ -93,6 +93,35 @@ fn a_damaged_ledger_is_set_aside_and_made_anew() {
     assert_eq!((rig.ledger().committed, rig.ledger().previous), (digest(&a), Some(to)));
     let names = fs::read_dir(rig.store().dir()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| name.to_string_lossy().contains("ledger.json.damaged-")).count(), 1);
+}
+
+/// It may be whole: nothing is set aside, and nobody is asked to yield.
+#[test]
+fn a_ledger_that_cannot_be_read_ends_a_start_and_is_left_alone() {
+    let rig = Rig::new("");
+    let (mut supervisor, a, to) = rig.upgraded();
+    let before = rig.until_runs(&supervisor, &to);
+    let (ledger, whole) = (rig.store().dir().join("ledger.json"), rig.path("whole"));
+    fs::rename(&ledger, &whole).unwrap();
+    symlink(&ledger, &ledger).unwrap();
+    let ended = |options: &[&str]| {
+        let mut start = rig.launch(&a, options);
+        assert_eq!(start.ended(), Some(1));
+        let words = start.words();
+        assert!(
+            words.contains(&format!("cannot read the ledger of releases {}", ledger.display())),
+            "{words}"
+        );
+        assert!(words.contains("try again when the disk answers"), "{words}");
+    };
+    ended(&["--takeover"]);
+    assert_eq!(rig.client().state().unwrap(), before);
+    supervisor.kill();
+    ended(&[]);
+    assert_eq!(rig.played(), ["a", "b"]);
+    fs::rename(&whole, &ledger).unwrap();
+    let supervisor = rig.launch(&a, &[]);
+    rig.until_runs(&supervisor, &to);
 }
 
 /// Nobody is told for ever of a disk that was full once.

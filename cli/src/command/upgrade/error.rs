@@ -93,7 +93,7 @@ pub enum UpgradeError {
     #[error("{0}; nothing was changed")]
     Pins(#[from] evermesh_pins::InventoryError),
     /// The ledger cannot be read.
-    #[error("{0}; a supervisor that starts makes it anew")]
+    #[error("{0}{}", next_of(.0))]
     Ledger(#[from] LedgerError),
     /// It was tried, and was no good.
     #[error("release {release} was tried and is not committed: {reason}; release {committed} runs")]
@@ -132,6 +132,14 @@ impl UpgradeError {
             Self::ToAndCommand | Self::NothingAsked => Exit::Usage,
             _ => Exit::Failure,
         }
+    }
+}
+
+/// What becomes of a ledger that is no good.
+fn next_of(error: &LedgerError) -> &'static str {
+    match error {
+        LedgerError::Damaged { .. } => "; a supervisor that starts makes it anew",
+        LedgerError::Read { .. } | LedgerError::Write { .. } => "",
     }
 }
 

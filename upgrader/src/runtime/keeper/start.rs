@@ -10,7 +10,8 @@ use super::{Keeper, Kept, Notes, Pinned, Subject};
 use crate::{
     Options, SupervisorError,
     release::{
-        AGENT, Digest, LAUNCHED_BY, Ledger, LedgerFile, ReleaseError, Source, Stamps, Store, stage, unix_ms,
+        AGENT, Digest, LAUNCHED_BY, Ledger, LedgerError, LedgerFile, ReleaseError, Source, Stamps, Store,
+        stage, unix_ms,
     },
 };
 
@@ -55,9 +56,9 @@ impl Keeper {
     }
 
     /// The seat is held: decides which release runs. `takes_over`: an old supervisor waits for this one's word.
-    pub fn sit(&mut self, takes_over: bool) -> Beginning {
-        let Ok(kept) = &mut self.kept else { return Beginning::default() };
-        kept.sit(takes_over, &self.accept_loss);
+    pub fn sit(&mut self, takes_over: bool) -> Result<Beginning, LedgerError> {
+        let Ok(kept) = &mut self.kept else { return Ok(Beginning::default()) };
+        kept.sit(takes_over, &self.accept_loss)?;
         kept.takes_over = takes_over;
         let outgoing = kept.ledger.outgoing.as_ref();
         // The old supervisor has written down what this one may leave.
@@ -70,13 +71,17 @@ impl Keeper {
             );
             Waiting { tries_left: candidate.tries_left, failed_before: candidate.reason.is_some() }
         });
-        Beginning { waiting, unsettled }
+        Ok(Beginning { waiting, unsettled })
     }
 
     /// The release whose agent runs if this supervisor takes over; none where no releases are kept.
-    pub fn would_run(&self) -> Option<Digest> {
-        let kept = self.kept.as_ref().ok()?;
-        Some(kept.after_takeover(kept.file.read().ok().flatten().as_ref()))
+    pub fn would_run(&self) -> Result<Option<Digest>, LedgerError> {
+        let Ok(kept) = &self.kept else { return Ok(None) };
+        let ledger = match kept.file.read() {
+            Err(LedgerError::Damaged { .. }) => None,
+            read => read?,
+        };
+        Ok(Some(kept.after_takeover(ledger.as_ref())))
     }
 
     /// The seat is held again: somebody else may have written into the ledger meanwhile.
@@ -151,14 +156,18 @@ impl Kept {
         Ok(())
     }
 
-    fn sit(&mut self, takes_over: bool, accept_loss: &[String]) {
-        let before = self.file.read().unwrap_or_else(|error| {
-            let aside = self.file.set_aside().map(|path| format!("set aside as {}", path.display()));
-            let aside = aside.unwrap_or_else(|error| error.to_string());
-            let words = format!("{error}; {aside}, and made anew from what is staged");
-            self.notes.put(Subject::DamagedLedger, words);
-            None
-        });
+    /// A ledger that cannot be read may be whole: whoever made it anew might run another release than the committed one.
+    fn sit(&mut self, takes_over: bool, accept_loss: &[String]) -> Result<(), LedgerError> {
+        let before = match self.file.read() {
+            Err(error @ LedgerError::Damaged { .. }) => {
+                let aside = self.file.set_aside().map(|path| format!("set aside as {}", path.display()));
+                let aside = aside.unwrap_or_else(|error| error.to_string());
+                let words = format!("{error}; {aside}, and made anew from what is staged");
+                self.notes.put(Subject::DamagedLedger, words);
+                None
+            }
+            read => read?,
+        };
         self.ledger = before.clone().unwrap_or_else(|| self.rebuilt());
         if takes_over {
             self.ordinary = self.after_takeover(before.as_ref());
@@ -166,7 +175,7 @@ impl Kept {
             if !accept_loss.is_empty() {
                 self.ledger.leaves(self.ordinary, accept_loss);
             }
-            return;
+            return Ok(());
         }
         let trials = self.ledger.trials;
         self.ledger.start(self.own.digest, self.launcher, unix_ms());
@@ -180,6 +189,7 @@ impl Kept {
         if before.as_ref() != Some(&self.ledger) {
             self.write_down();
         }
+        Ok(())
     }
 
     /// What runs after a takeover, by the ledger that is on disk.
