@@ -29,6 +29,8 @@ const ORPHANS_AFTER: Duration = Duration::from_millis(100);
 /// How often the data plane is told that the agent is alive.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
+type Events = mpsc::UnboundedSender<Result<Event, Gone>>;
+
 /// Does what takes time, elsewhere, and says when it is done.
 #[derive(Debug)]
 pub struct Hands {
@@ -39,46 +41,49 @@ pub struct Hands {
     pub pins: PinDir,
     pub plane: Plane,
     pub judge: Judge,
-    pub events: mpsc::UnboundedSender<Result<Event, Gone>>,
+    pub events: Events,
 }
 
 impl Hands {
     pub fn read(&self, unless: Option<[u8; 32]>) {
         let Some(config) = self.config.clone() else { return };
-        let events = self.events.clone();
-        spawn_blocking(move || {
+        let read = move || {
             let found = source::read(&config).and_then(|raw| match Some(raw.digest()) == unless {
                 true => Ok(Found::Same),
                 false => raw.parse().map(|loaded| Found::New(Box::new(loaded))),
             });
-            // Nobody listens any more when the agent ends: here and below.
-            let _unheard = events.send(Ok(Event::Read(found.map_err(|error| message::of(&error)))));
-        });
+            Event::Read(found.map_err(|error| message::of(&error)))
+        };
+        do_aside(&self.events, read, |panicked| Event::Read(Err(panicked)));
     }
 
     pub fn apply(&self, wanted: Arc<LastApplied>) {
         let (plane, events) = (self.plane.clone(), self.events.clone());
         tokio::spawn(async move {
+            // Nobody listens any more when the agent ends: here and below.
             let _unheard = events.send(plane.apply(wanted).await.map(Event::Applied));
         });
     }
 
     pub fn save(&self, applied: Arc<LastApplied>) {
-        let (record, events) = (self.record.clone(), self.events.clone());
-        spawn_blocking(move || {
+        let record = self.record.clone();
+        let save = move || {
             let written = record.write(&applied);
             heap::give_back();
-            let _unheard = events.send(Ok(Event::Saved(written)));
-        });
+            Event::Saved(written)
+        };
+        do_aside(&self.events, save, |panicked| Event::Saved(Err(panicked)));
     }
 
     pub fn recall(&self) {
-        let (record, events) = (self.record.clone(), self.events.clone());
-        spawn_blocking(move || {
+        let record = self.record.clone();
+        let recall = move || {
             let (found, note) = record.read();
             heap::give_back();
-            let _unheard = events.send(Ok(Event::Recalled(found.map(Box::new), note)));
-        });
+            Event::Recalled(found.map(Box::new), note)
+        };
+        let note = |panicked| Some(format!("what was applied last cannot be read: {panicked}"));
+        do_aside(&self.events, recall, move |panicked| Event::Recalled(None, note(panicked)));
     }
 
     /// What the tables hold by now is noted only if it is this.
@@ -164,6 +169,19 @@ impl Hands {
     }
 }
 
+/// Whoever waits for it is told of a panic too.
+fn do_aside(
+    events: &Events,
+    work: impl FnOnce() -> Event + Send + 'static,
+    panicked: impl FnOnce(String) -> Event + Send + 'static,
+) {
+    let events = events.clone();
+    tokio::spawn(async move {
+        let event = spawn_blocking(work).await.unwrap_or_else(|error| panicked(error.to_string()));
+        let _unheard = events.send(Ok(event));
+    });
+}
+
 async fn done(chore: Chore, plane: &Plane, pins: PinDir) -> Result<Event, Gone> {
     let result = match chore {
         Chore::Audit => {
@@ -192,5 +210,26 @@ async fn destroyed(pins: PinDir) -> Destroyed {
     match spawn_blocking(move || destroy_orphans(&pins)).await {
         Ok(Pass { destroyed, failed }) => Destroyed { sockets: destroyed, left: failed.map(left) },
         Err(panicked) => Destroyed { sockets: 0, left: Some(Left::Failed(panicked.to_string())) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_is_done_all_the_same() {
+        let (events, mut told) = mpsc::unbounded_channel();
+        do_aside(&events, || panic!("the disk bit"), |panicked| Event::Saved(Err(panicked)));
+        do_aside(&events, || Event::Saved(Ok(())), |panicked| Event::Saved(Err(panicked)));
+        drop(events);
+        let mut outcomes = Vec::new();
+        for _ in 0..2 {
+            let Some(Ok(Event::Saved(outcome))) = told.recv().await else { panic!("it was not told") };
+            outcomes.push(outcome);
+        }
+        outcomes.sort();
+        let [Ok(()), Err(reason)] = &outcomes[..] else { panic!("{outcomes:?}") };
+        assert!(reason.contains("the disk bit"), "{reason}");
     }
 }
