@@ -20,6 +20,7 @@ const PATIENT: &str = "nameserver 127.0.0.1\noptions timeout:10 attempts:1\n";
 const HASTY: &str = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
 /// So often a name server that is silent is asked in one lookup; one that fails is asked once.
 const ATTEMPTS: usize = 2;
+const RESOLV_CONF: &str = "resolv.conf";
 const HOUR: u32 = 3600;
 /// How often an answer is asked for again at most.
 const SHORTEST: Duration = Duration::from_secs(5);
@@ -28,18 +29,22 @@ const SHORTEST: Duration = Duration::from_secs(5);
 struct Asker {
     hostnames: watch::Sender<Arc<[SmolStr]>>,
     answers: mpsc::Receiver<Answer>,
-    _resolv_conf: TempDir,
+    directory: TempDir,
 }
 
 impl Asker {
     fn new(resolv_conf: &str) -> Self {
         let directory = TempDir::new().unwrap();
-        let path = directory.path().join("resolv.conf");
+        let path = directory.path().join(RESOLV_CONF);
         fs::write(&path, resolv_conf).unwrap();
         let (hostnames, asked) = watch::channel(Arc::default());
         let (told, answers) = mpsc::channel(1);
         tokio::spawn(async move { look_up(&path, asked, told).await });
-        Self { hostnames, answers, _resolv_conf: directory }
+        Self { hostnames, answers, directory }
+    }
+
+    fn has_other_name_servers(&self, resolv_conf: &str) {
+        fs::write(self.directory.path().join(RESOLV_CONF), resolv_conf).unwrap();
     }
 
     fn ask(&self, hostnames: &[&str]) {
@@ -93,6 +98,21 @@ fn an_answer_that_has_expired_is_asked_for_again_and_not_before() {
         server.says_addresses("db.test", 1, &["192.0.2.2"]);
         assert_eq!(asker.answer().await, whole("db.test", &["192.0.2.2"]));
         assert!(asked.elapsed() >= SHORTEST, "{:?}", asked.elapsed());
+    });
+}
+
+#[test]
+fn name_servers_that_are_named_later_are_asked() {
+    in_a_network(|| async {
+        let (server, other) = (serving().await, NameServer::default());
+        other.says_of_all("db.test", Says::Failure);
+        other.serve([127, 0, 0, 2].into()).await;
+        server.says_addresses("db.test", HOUR, &["192.0.2.1", "2001:db8::1"]);
+        let mut asker = Asker::new("nameserver 127.0.0.2\noptions attempts:1\n");
+        asker.ask(&["db.test"]);
+        other.is_asked("db.test", 2).await;
+        asker.has_other_name_servers(PATIENT);
+        assert_eq!(asker.answer().await, whole("db.test", &["192.0.2.1", "2001:db8::1"]));
     });
 }
 

@@ -2,30 +2,29 @@
 //! anybody's way.
 
 mod schedule;
+mod servers;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use evermesh_model::SmolStr;
 use hickory_resolver::{
     ResolveError, TokioResolver,
-    config::{ResolveHosts, ResolverConfig, ResolverOpts},
-    name_server::TokioConnectionProvider,
     proto::{
         ProtoErrorKind,
         op::ResponseCode,
         rr::{Name, RData, RecordType},
     },
-    system_conf::parse_resolv_conf,
 };
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::client::Answer;
 use schedule::{Family, Lookup, Outcome, Schedule};
+use servers::Servers;
 
 /// Where the system says which name servers there are.
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -33,7 +32,7 @@ pub const RESOLV_CONF: &str = "/etc/resolv.conf";
 const ABSENT: Duration = Duration::from_secs(30);
 
 /// Looks up the hostnames that are asked for as often as their answers say, until nobody asks any more. The file says which
-/// name servers are asked; it is read when there is something to ask.
+/// name servers are asked; it is read when there is something to ask, and again when it is another one.
 pub async fn look_up(
     resolv_conf: &Path,
     mut asked: watch::Receiver<Arc<[SmolStr]>>,
@@ -41,10 +40,10 @@ pub async fn look_up(
 ) {
     let mut schedule = Schedule::default();
     let mut running = JoinSet::new();
-    let mut resolver = None;
+    let mut servers = Servers::of(resolv_conf);
     loop {
         for lookup in schedule.start(Instant::now()) {
-            let resolver = resolver.get_or_insert_with(|| self::resolver(resolv_conf)).clone();
+            let resolver = servers.resolver().clone();
             running.spawn(async move { (look_up_one(&resolver, &lookup).await, lookup) });
         }
         let due = schedule.next();
@@ -69,21 +68,6 @@ pub async fn look_up(
             () = due => {}
         }
     }
-}
-
-/// Every answer is asked for when it is needed, so none is kept here.
-fn resolver(resolv_conf: &Path) -> TokioResolver {
-    let read = std::fs::read(resolv_conf).map_err(|error| error.to_string());
-    let parsed = read.and_then(|text| parse_resolv_conf(text).map_err(|error| error.to_string()));
-    let (config, mut options) = parsed.unwrap_or_else(|error| {
-        warn!(file = %resolv_conf.display(), error, "no name servers: hostnames lead where they led last");
-        (ResolverConfig::new(), ResolverOpts::default())
-    });
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    TokioResolver::builder_with_config(config, TokioConnectionProvider::default())
-        .with_options(options)
-        .build()
 }
 
 async fn look_up_one(resolver: &TokioResolver, lookup: &Lookup) -> Outcome {
