@@ -92,7 +92,8 @@ pub struct Ports {
 const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
 /// What says everything is large, and comes as fast as the network is. Who is gone meanwhile is noticed by pings.
 const RESPONSE_MAX: Duration = Duration::from_mins(5);
-/// A stream that is older is opened anew: one that is stuck in the middle of a response looks like a quiet one.
+/// A stream that is older is opened anew: one that is stuck in the middle of a response looks like a quiet one. By chance a fifth
+/// earlier, so that the nodes of a cluster do not ask for everything at once.
 const AGE_MAX: Duration = Duration::from_mins(30);
 
 /// See [the module](self).
@@ -137,6 +138,10 @@ impl Client {
                 Ok(Err(error)) => End::Connect(error),
                 Err(_) => End::Silent,
             };
+            if let End::Old = end {
+                info!(control_plane = %self.config.address, "{end}");
+                continue;
+            }
             let (reason, pause) = (end.to_string(), backoff.next(rand::random()));
             warn!(control_plane = %self.config.address, reason, retry_in = ?pause, "no stream to the control plane");
             self.show(|links| links.lost(reason));
@@ -159,6 +164,7 @@ impl Client {
     async fn listen(&mut self, mut stream: Stream, backoff: &mut Backoff) -> Result<End, Ended> {
         info!(control_plane = %self.config.address, "connected to the control plane");
         self.show(Links::opened);
+        let old = stream.opened + AGE_MAX.mul_f64(0.8 + 0.2 * rand::random::<f64>());
         let mut deadline = Instant::now() + RESPONSE_MAX;
         let mut owed = Owed::new();
         loop {
@@ -176,8 +182,9 @@ impl Client {
                     continue;
                 }
                 () = self.ports.offers.closed() => return Err(Ended),
-                () = sleep_until(stream.opened + AGE_MAX) => return Ok(End::Old),
+                () = sleep_until(old) => return Ok(End::Old),
                 () = self.links.due(), if synced => {
+                    backoff.connected(stream.opened);
                     self.make_up_for_lost();
                     self.still_synced();
                     self.show(|_| ());

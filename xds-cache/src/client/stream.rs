@@ -38,7 +38,7 @@ pub(super) enum End {
     Silent,
     #[error("the control plane did not finish a response within 5 minutes")]
     Unfinished,
-    #[error("the stream was 30 minutes old")]
+    #[error("the stream is old: another one is opened")]
     Old,
     #[error(transparent)]
     Nonsense(Nonsense),

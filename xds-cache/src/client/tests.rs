@@ -161,3 +161,35 @@ async fn what_was_never_understood_and_went_while_nobody_listened_is_complained_
     assert_eq!(refused, ["still odd"]);
     assert_eq!(rig.client.mesh.count(Kind::Address), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_lives_and_is_quiet_begins_anew_to_count_failures() {
+    let (mut rig, (stream, responses)) = (Rig::new(), stream());
+    let mut backoff = Backoff::default();
+    let first = backoff.next(u32::MAX);
+    Kind::ALL.into_iter().for_each(|kind| responses.send(response(kind, vec![])).unwrap());
+    let says = async move {
+        sleep(Duration::from_mins(1)).await;
+        drop(responses);
+    };
+    let (end, ()) = join!(rig.listen(stream, &mut backoff, Ok(())), says);
+    assert!(matches!(end, End::Closed), "{end}");
+    assert_eq!(backoff.next(u32::MAX), first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_do_not_grow_old_together() {
+    let mut ages = Vec::new();
+    for _ in 0..2 {
+        let (mut rig, (stream, responses)) = (Rig::new(), stream());
+        Kind::ALL.into_iter().for_each(|kind| responses.send(response(kind, vec![])).unwrap());
+        let began = Instant::now();
+        let end = rig.listen(stream, &mut Backoff::default(), Ok(())).await;
+        assert!(matches!(end, End::Old), "{end}");
+        ages.push(began.elapsed());
+    }
+    assert!(
+        ages[0] != ages[1] && ages.iter().all(|age| (AGE_MAX * 4 / 5..=AGE_MAX).contains(age)),
+        "{ages:?}"
+    );
+}
