@@ -93,7 +93,7 @@ pub enum UpgradeError {
     #[error("{0}; nothing was changed")]
     Pins(#[from] evermesh_pins::InventoryError),
     /// The ledger cannot be read.
-    #[error("{0}{}", next_of(.0))]
+    #[error("{0}{next}", next = next_of(.0))]
     Ledger(#[from] LedgerError),
     /// It was tried, and was no good.
     #[error("release {release} was tried and is not committed: {reason}; release {committed} runs")]
