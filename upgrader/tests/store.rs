@@ -127,6 +127,17 @@ fn damage_is_named_whichever_file_it_befell() {
     }
 }
 
+#[test]
+fn a_release_whose_description_is_damaged_is_staged_again_from_its_own_place() {
+    let disk = Disk::new();
+    let release = disk.stage(&disk.release("a")).unwrap().release;
+    let place = disk.store.place(&release.digest);
+    truncate(&place.join("release.json"));
+    assert!(!disk.stage(&place).unwrap().was_there);
+    disk.store.verify(&release.digest, &mut Stamps::default()).unwrap();
+    assert_eq!(disk.left(), 1);
+}
+
 fn truncate(path: &Path) {
     let content = fs::read(path).unwrap();
     fs::write(path, &content[..content.len() / 2]).unwrap();

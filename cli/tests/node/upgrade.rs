@@ -8,6 +8,7 @@ use std::{
 };
 
 use evermesh_handover::message::Phase;
+use evermesh_upgrader::release::{Source, Stamps, Store};
 use nix::mount::{MsFlags, mount};
 use serde_json::Value;
 
@@ -144,6 +145,37 @@ fn what_cannot_be_tried_is_refused_before_anything_is_written() {
     fs::remove_file(bad.join("evermesh")).unwrap();
     insta::assert_snapshot!("incomplete", upgrade("bad"));
     assert_eq!(sandbox.json(&["upgrade", "history"])["history"], Value::Array(vec![]));
+}
+
+/// Nobody tries it, since it is what runs; the next agent is its own again.
+#[test]
+fn a_committed_release_that_is_damaged_on_disk_is_staged_again() {
+    let sandbox = Sandbox::new();
+    let _running = sandbox.start();
+    let own = releases(&sandbox)["committed"]["release"].clone();
+    let staged = sandbox.path("state/releases").join(&own.as_str().unwrap()[..16]).join("evermesh");
+    let whole = fs::read(&staged).unwrap();
+    fs::write(&staged, "damaged").unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_evermesh")).parent().unwrap();
+    for staged_again in [true, false] {
+        let done = sandbox.json(&["upgrade", "--to", programs.to_str().unwrap()]);
+        let expected = (&own, &Value::from(false), &Value::from(staged_again));
+        assert_eq!((&done["release"], &done["changed"], &done["staged_again"]), expected, "{done:#}");
+        assert!(fs::read(&staged).unwrap() == whole);
+    }
+}
+
+/// Within the store what nobody names is swept, and what is damaged makes place.
+#[test]
+fn a_release_is_tried_from_its_place_in_the_store() {
+    let sandbox = Sandbox::new();
+    let bad = release(&sandbox, "bad");
+    let _running = sandbox.start_with(&PATIENT);
+    let mut stamps = Stamps::default();
+    let place = Store::of(&sandbox.path("state")).place(&Source::named(&bad, &mut stamps).unwrap().digest);
+    fs::rename(&bad, &place).unwrap();
+    let held = sandbox.told(&sandbox.call(&["upgrade", "--to", place.to_str().unwrap()]));
+    assert!(held.contains("the agent ended before it was ready (exit status: 4)"), "{held}");
 }
 
 #[test]

@@ -82,9 +82,13 @@ enum Next {
 }
 
 impl<'a> Staging<'a> {
-    /// Asks for room. Nothing is written yet, but what stands in the place of the release and is damaged is removed.
+    /// Asks for room. Nothing is written yet, but what stands in the place of the release and is damaged is removed, unless it is the
+    /// source itself: that goes when it was copied.
     pub fn begin(store: &'a Store, _held: &StoreLock, source: &'a Source) -> Result<Self, ReleaseError> {
-        Store::remove(&store.place(&source.digest))?;
+        let place = store.place(&source.digest);
+        if fs::canonicalize(&place).ok().as_ref() != Some(&source.dir) {
+            Store::remove(&place)?;
+        }
         let room = room(store.dir(), source.size())?;
         if room.free < room.needed {
             let (release, path) = (source.digest.short(), store.dir().into());
@@ -133,6 +137,7 @@ impl<'a> Staging<'a> {
             }
             Next::Publish => {
                 let place = self.store.place(&self.source.digest);
+                Store::remove(&place)?;
                 let renamed = fs::rename(&self.dir, &place).and_then(|()| sync_parent(&place));
                 renamed.map_err(failed("name", &place))?;
                 return Ok(Some(self.release()));

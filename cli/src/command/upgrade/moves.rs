@@ -37,17 +37,21 @@ pub fn to(
     let mut stamps = Stamps::load(store.dir());
     let source = Source::named(path, &mut stamps).map_err(UpgradeError::from)?;
     if known.committed == source.digest.to_string() {
-        return show(output, &known, &source.digest, &store);
+        let damaged = store.verify(&source.digest, &mut stamps).is_err();
+        if damaged {
+            stage_there(&store, &source, &mut stamps).map_err(UpgradeError::from)?;
+        }
+        return show(output, &known, &source.digest, &store, damaged);
     }
     refuse_unknown_layouts(directories, &store, &known, &source.digest, &source.dir, accept_loss)?;
-    let (held, _) = stage_there(&store, &source, &mut stamps).map_err(UpgradeError::from)?;
+    let held = stage_there(&store, &source, &mut stamps).map_err(UpgradeError::from)?;
     let tried = refuse_supervisor(directories, &store, &source.digest)
         .and_then(|()| attempt(directories, &source.digest, tries, accept_loss));
     // What nobody is going to try takes no room. Where that fails, the next staging sweeps.
-    let _swept = if tried.is_err() { sweep(&store, &held) } else { Ok(()) };
+    let _swept = if tried.is_err() { sweep(&store, &held, None) } else { Ok(()) };
     drop(held);
     trial::await_end(directories, &source.digest, tried?)?;
-    show(output, &known, &source.digest, &store)
+    show(output, &known, &source.digest, &store, false)
 }
 
 /// Has the release tried that was committed before.
@@ -67,7 +71,7 @@ pub fn back(
     refuse_supervisor(directories, &store, &previous)?;
     let trial = attempt(directories, &previous, tries, accept_loss)?;
     trial::await_end(directories, &previous, trial)?;
-    show(output, &known, &previous, &store)
+    show(output, &known, &previous, &store, false)
 }
 
 /// The trial is one of the agent; the supervisor takes its place at the next start, and is asked now whether it would do.
@@ -115,23 +119,23 @@ fn known(directories: &Directories) -> Result<Releases, UpgradeError> {
 }
 
 /// The lock is held until the supervisor has taken the release up: nobody may take it for a stray before.
-fn stage_there(
-    store: &Store,
-    source: &Source,
-    stamps: &mut Stamps,
-) -> Result<(StoreLock, bool), ReleaseError> {
+fn stage_there(store: &Store, source: &Source, stamps: &mut Stamps) -> Result<StoreLock, ReleaseError> {
     store.make()?;
     let held = store.lock(STAGING)?;
-    sweep(store, &held)?;
-    let staged = stage(store, &held, source, stamps)?;
+    // Where it stands there already, it may be the source.
+    sweep(store, &held, Some(source.digest))?;
+    stage(store, &held, source, stamps)?;
     stamps.save();
-    Ok((held, staged.was_there))
+    Ok(held)
 }
 
 /// Where it is not known what to keep, everything is kept.
-fn sweep(store: &Store, held: &StoreLock) -> Result<(), ReleaseError> {
+fn sweep(store: &Store, held: &StoreLock, wanted: Option<Digest>) -> Result<(), ReleaseError> {
     match LedgerFile::of(store).read() {
-        Ok(Some(ledger)) => store.sweep(held, &ledger.kept()),
+        Ok(Some(ledger)) => {
+            let keep: Vec<_> = ledger.kept().into_iter().chain(wanted).collect();
+            store.sweep(held, &keep)
+        }
         _ => Ok(()),
     }
 }
@@ -157,11 +161,17 @@ fn attempt(
     })
 }
 
-fn show(output: Output, before: &Releases, release: &Digest, store: &Store) -> Result<Exit, Failure> {
+fn show(
+    output: Output,
+    before: &Releases,
+    release: &Digest,
+    store: &Store,
+    staged_again: bool,
+) -> Result<Exit, Failure> {
     let version = store.described(release).ok().map(|release| release.version().to_owned());
     let changed = before.committed != release.to_string();
     let from = before.committed.clone();
-    output.show(&Upgraded { release: release.to_string(), version, from, changed })?;
+    output.show(&Upgraded { release: release.to_string(), version, from, changed, staged_again })?;
     Ok(Exit::Ok)
 }
 
@@ -175,6 +185,8 @@ struct Upgraded {
     from: String,
     /// False: it was committed already.
     changed: bool,
+    /// It was committed already, and damaged on disk.
+    staged_again: bool,
 }
 
 impl fmt::Display for Upgraded {
@@ -182,6 +194,10 @@ impl fmt::Display for Upgraded {
         let version = self.version.as_ref().map(|version| format!(" ({version})")).unwrap_or_default();
         let [release, from] = [&self.release, &self.from].map(|digest| digest.get(..16).unwrap_or(digest));
         match self.changed {
+            _ if self.staged_again => writeln!(
+                f,
+                "Release {release}{version} is committed already; it was damaged on disk, and is staged again."
+            ),
             true => writeln!(
                 f,
                 "Release {release}{version} runs; release {from} is kept: `evermesh upgrade rollback` goes back."
