@@ -34,6 +34,8 @@ pub enum Event {
     SeatTaken,
     /// Somebody else still holds the seat. Follows [`Action::TakeSeat`] only.
     SeatBusy,
+    /// The seat is not to be taken any more: Evermesh is being uninstalled. Follows [`Action::TakeSeat`] only.
+    SeatUnwanted,
     /// The runtime has looked at the release that a peer wants to be tried: the number of the trial, written down, and
     /// how many tries there are, or why not. Follows [`Action::Consider`] only.
     Considered(Peer, Result<(u64, u32), String>),
@@ -131,7 +133,7 @@ pub enum Action {
     KillPeer(Peer),
     /// Give up lock and sockets, if they are held.
     ReleaseSeat,
-    /// Try to take lock and sockets; [`Event::SeatTaken`] or [`Event::SeatBusy`] follows.
+    /// Try to take lock and sockets; [`Event::SeatTaken`], [`Event::SeatBusy`] or [`Event::SeatUnwanted`] follows.
     TakeSeat,
     /// Write down that this supervisor has proven itself, and tell the old one. [`Event::TakenOver`] or [`Event::NotTakenOver`] follows.
     Commit,

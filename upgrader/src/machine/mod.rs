@@ -123,6 +123,7 @@ impl Machine {
             Event::Left(peer) => self.left(peer, now),
             Event::SeatTaken => self.back_off_until(now),
             Event::SeatBusy => Vec::new(),
+            Event::SeatUnwanted => self.end(Exit::Stopped(Intent::Uninstall)),
             Event::Considered(peer, trial) => self.considered(peer, trial, now),
             Event::Recorded => self.recorded(now),
             Event::NotRecorded(reason) => self.not_recorded(reason, now),

@@ -22,7 +22,7 @@ use nix::{
 use crate::scripted_agent;
 
 /// The longest that anything takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(25);
+pub const PATIENCE: Duration = Duration::from_secs(25);
 
 /// An agent that is ready and lives.
 pub const GOOD: &str = "say READY=1\nlive";

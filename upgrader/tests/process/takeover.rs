@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use evermesh_handover::message::Phase;
+use evermesh_handover::{Intent, message::Phase};
 use nix::sys::signal::Signal;
 
-use crate::rig::{GOOD, Rig, until, until_gone};
+use crate::rig::{GOOD, PATIENCE, Rig, until, until_gone};
 
 #[test]
 fn a_new_supervisor_takes_over_and_the_old_one_ends() {
@@ -68,6 +68,21 @@ fn a_new_supervisor_that_is_told_to_end_gives_back() {
     new.signal(Signal::SIGTERM);
     assert_eq!(new.ended(), Some(0));
     rig.until_running(&old);
+}
+
+/// Whoever removes Evermesh reaches the new one.
+#[test]
+fn an_uninstallation_meanwhile_ends_both() {
+    let rig = Rig::new(GOOD);
+    let mut old = rig.start(&[]);
+    rig.until_running(&old);
+    let mut new = rig.start(&["--takeover", "--takeover-gate-ms", "60000"]);
+    rig.until_running(&new);
+    Intent::Uninstall.record(&rig.path("state")).unwrap();
+    rig.client().stop(Intent::Uninstall, PATIENCE).unwrap();
+    assert_eq!((new.ended(), old.ended()), (Some(0), Some(0)));
+    assert_eq!(old.words(), "Evermesh has stopped, to be uninstalled.");
+    assert_eq!((rig.starts(), rig.run_dir().control_socket().exists()), (2, false));
 }
 
 #[test]

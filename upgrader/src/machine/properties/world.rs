@@ -29,6 +29,8 @@ pub struct World {
     pub agent: Option<Agent>,
     seat_held: bool,
     pub seat_busy: bool,
+    /// Somebody removes Evermesh.
+    uninstalled: bool,
     pub spawns_fail: bool,
     yielded_to: Option<Peer>,
     predecessor_waits: bool,
@@ -77,6 +79,7 @@ impl World {
             agent: None,
             seat_held: true,
             seat_busy: false,
+            uninstalled: false,
             spawns_fail: false,
             yielded_to: None,
             predecessor_waits: takeover,
@@ -101,6 +104,7 @@ impl World {
             Happening::AgentEnds(_) => {}
             Happening::SpawnsFail(fail) => self.spawns_fail = fail,
             Happening::SeatIsBusy(busy) => self.seat_busy = busy,
+            Happening::IsUninstalled(is) => self.uninstalled = is,
             Happening::PeerSays(peer, request) => self.peer_says(peer, request),
             Happening::PeerLeaves(peer) => self.peer_leaves(peer),
             Happening::Predecessor(heard) if self.predecessor_waits => {
@@ -370,6 +374,11 @@ impl World {
 
     fn take_seat(&mut self) {
         assert!(!self.seat_held);
+        if self.uninstalled {
+            self.step(Event::SeatUnwanted);
+            assert!(self.ended.is_some(), "nobody is wanted, and somebody stays");
+            return;
+        }
         self.seat_held = !self.seat_busy;
         self.step(if self.seat_busy { Event::SeatBusy } else { Event::SeatTaken });
     }

@@ -30,6 +30,15 @@ fn a_rollback_a_loss_or_silence_of_the_new_supervisor_makes_the_old_one_take_bac
 }
 
 #[test]
+fn nothing_is_taken_back_when_evermesh_is_uninstalled() {
+    let mut scene = Scene::yielded();
+    scene.step(Event::Request(NEW, Request::Rollback));
+    assert_eq!(scene.tick(), [Action::TakeSeat]);
+    let ended = [Action::ReleaseSeat, Action::End(Exit::Stopped(Intent::Uninstall))];
+    assert_eq!(scene.step(Event::SeatUnwanted), ended);
+}
+
+#[test]
 fn a_new_supervisor_that_keeps_the_seat_is_killed_once() {
     let mut scene = Scene::yielded();
     scene.step(Event::Request(NEW, Request::Rollback));

@@ -15,7 +15,7 @@ pub use step_down::StepDown;
 
 use std::{path::PathBuf, time::Instant};
 
-use evermesh_handover::message::Releases;
+use evermesh_handover::{Intent, message::Releases};
 
 use crate::{
     machine::Which,
@@ -31,6 +31,8 @@ pub struct Keeper {
     kept: Result<Box<Kept>, String>,
     /// Maps that a release which is to be tried from the start on may do without what stands in.
     accept_loss: Vec<String>,
+    /// Where it is recorded what the last end was for.
+    state_dir: PathBuf,
 }
 
 /// The releases on disk and the supervisor's own.
@@ -75,6 +77,11 @@ impl Keeper {
     /// trial with such maps, or any where no releases are kept.
     pub fn accept_loss(&self, which: Which) -> &[String] {
         self.kept.as_ref().map_or(&self.accept_loss, |kept| kept.accept_loss(which))
+    }
+
+    /// Nobody is to run any more.
+    pub fn is_uninstalled(&self) -> bool {
+        Intent::recorded(&self.state_dir).intent == Intent::Uninstall
     }
 
     /// What others are told of the releases.

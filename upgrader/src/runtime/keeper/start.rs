@@ -40,10 +40,10 @@ impl Keeper {
     /// Measures this program's own release, and stages it where it is to be kept. The supervisor need not have the
     /// seat. Nothing here prevents a start.
     pub fn open(options: &Options) -> Result<Self, SupervisorError> {
+        let (accept_loss, state_dir) = (options.accept_loss.clone(), options.state_dir.clone());
         if let Some(agent) = &options.agent {
             let why = "this supervisor was started with --agent and keeps no releases";
-            let accept_loss = options.accept_loss.clone();
-            return Ok(Self { agent: agent.clone(), kept: Err(why.into()), accept_loss });
+            return Ok(Self { agent: agent.clone(), kept: Err(why.into()), accept_loss, state_dir });
         }
         let own = env::current_exe().map_err(|source| SupervisorError::OwnPlace { source })?;
         let pinned = Pinned::of_agent(&options.agent_args);
@@ -52,7 +52,7 @@ impl Keeper {
             warn!("releases are not kept: {error}");
             format!("this supervisor keeps no releases: {error}")
         });
-        Ok(Self { agent: own.with_file_name(AGENT), kept, accept_loss: options.accept_loss.clone() })
+        Ok(Self { agent: own.with_file_name(AGENT), kept, accept_loss, state_dir })
     }
 
     /// The seat is held: decides which release runs. `takes_over`: an old supervisor waits for this one's word.

@@ -102,7 +102,12 @@ impl Supervisor {
         }
     }
 
+    /// The new supervisor may have ended because somebody removes Evermesh.
     fn take_seat(&mut self) -> Event {
+        if self.keeper.is_uninstalled() {
+            info!("not taking back: Evermesh is being uninstalled");
+            return Event::SeatUnwanted;
+        }
         match Seat::try_take(&self.run_dir) {
             Ok(Some(seat)) => {
                 self.seat = Some(seat);
