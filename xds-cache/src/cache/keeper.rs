@@ -166,7 +166,8 @@ impl Keeper {
     /// What is kept is known to be what the control plane says.
     pub fn synced(&mut self, unix_ms: u64) {
         self.synced_unix_ms = Some(unix_ms);
-        if unix_ms.saturating_sub(self.written_unix_ms) >= SYNCED_EVERY_MS {
+        // Clocks are set back, too.
+        if unix_ms.abs_diff(self.written_unix_ms) >= SYNCED_EVERY_MS {
             self.written_unix_ms = unix_ms;
             self.desk.lock().pending.extend([entry::synced(unix_ms)]);
             self.desk.changed.notify_all();
@@ -188,7 +189,7 @@ impl Keeper {
 /// What was handed over is still tried once.
 impl Drop for Keeper {
     fn drop(&mut self) {
-        if let Some(synced) = self.synced_unix_ms.filter(|synced| *synced > self.written_unix_ms) {
+        if let Some(synced) = self.synced_unix_ms.filter(|synced| *synced != self.written_unix_ms) {
             self.desk.lock().pending.extend([entry::synced(synced)]);
         }
         self.desk.lock().ended = true;

@@ -128,6 +128,8 @@ fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         Kind, OnUnsupported,
@@ -166,6 +168,20 @@ mod tests {
         assert_eq!((kept.mesh.snapshot().workload_count(), kept.mesh.count(Kind::Address)), (1, 2));
         assert_eq!(kept.synced_unix_ms, Some(1_700_000_000_000));
         assert!(before == bytes(dir.path()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_believed() {
+        let dir = kept();
+        let moment = 1_700_000_000_000;
+        let read = || read(dir.path(), |as_kept| as_kept).unwrap().unwrap().synced_unix_ms;
+        let mut opened = open(dir.path(), Conversion::default());
+        opened.keeper.synced(moment - 3_600_000);
+        assert!(opened.keeper.wait(Duration::from_secs(60)));
+        assert_eq!(read(), Some(moment - 3_600_000));
+        opened.keeper.synced(moment - 3_601_000);
+        drop(opened);
+        assert_eq!(read(), Some(moment - 3_601_000));
     }
 
     #[test]
