@@ -18,13 +18,13 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::{convert::Infallible, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::IpAddr, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use evermesh_model::{SmolStr, Snapshot};
 use evermesh_proto::discovery::Node;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tracing::{info, warn};
 
@@ -132,11 +132,9 @@ impl Client {
         loop {
             self.show(Links::connecting);
             self.make_up_for_lost();
-            let known = self.whole.is_all().then_some(&self.mesh);
-            let end = match timeout(FIRST_ANSWER_MAX, Stream::open(&self.config, known)).await {
-                Ok(Ok(stream)) => self.listen(stream, &mut backoff).await?,
-                Ok(Err(error)) => End::Connect(error),
-                Err(_) => End::Silent,
+            let end = match self.open().await? {
+                Ok(stream) => self.listen(stream, &mut backoff).await?,
+                Err(end) => end,
             };
             if let End::Old = end {
                 info!(control_plane = %self.config.address, "{end}");
@@ -145,16 +143,25 @@ impl Client {
             let (reason, pause) = (end.to_string(), backoff.next(rand::random()));
             warn!(control_plane = %self.config.address, reason, retry_in = ?pause, "no stream to the control plane");
             self.show(|links| links.lost(reason));
-            self.wait(pause).await?;
+            self.until(sleep(pause)).await?;
         }
     }
 
+    async fn open(&mut self) -> Result<Result<Stream, End>, Ended> {
+        let (config, known) = (self.config.clone(), self.whole.is_all().then(|| self.mesh.clone()));
+        let opening = timeout(FIRST_ANSWER_MAX, Stream::open(&config, known.as_ref()));
+        Ok(match self.until(opening).await? {
+            Ok(opened) => opened.map_err(End::Connect),
+            Err(_) => Err(End::Silent),
+        })
+    }
+
     /// What hostnames lead to goes on changing while nobody is connected.
-    async fn wait(&mut self, pause: Duration) -> Result<(), Ended> {
-        let until = Instant::now() + pause;
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> Result<T, Ended> {
+        let mut done = pin!(done);
         loop {
             tokio::select! {
-                () = sleep_until(until) => return Ok(()),
+                done = &mut done => return Ok(done),
                 Some(answer) = self.ports.answers.recv() => self.hear(answer).await?,
                 () = self.ports.offers.closed() => return Err(Ended),
             }

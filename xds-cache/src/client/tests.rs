@@ -2,7 +2,7 @@
 
 use evermesh_proto::discovery::{DeltaDiscoveryResponse, Resource};
 use tempfile::TempDir;
-use tokio::{join, time::sleep};
+use tokio::{join, net::TcpListener, time::sleep};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{
     Status, Streaming,
@@ -14,7 +14,7 @@ use tonic_prost::ProstCodec;
 use super::*;
 use crate::{
     Conversion, Kind, Session, cache,
-    samples::{garbage, of_service, service},
+    samples::{garbage, of_service, of_workload, said, service, workload},
 };
 
 type Responses = mpsc::UnboundedSender<Result<DeltaDiscoveryResponse, Status>>;
@@ -192,4 +192,28 @@ async fn streams_do_not_grow_old_together() {
         ages[0] != ages[1] && ages.iter().all(|age| (AGE_MAX * 4 / 5..=AGE_MAX).contains(age)),
         "{ages:?}"
     );
+}
+
+/// A control plane that accepts and is silent keeps nobody from hearing others, and the agent from ending.
+#[tokio::test]
+async fn who_waits_for_a_stream_hears_name_servers_and_the_end() {
+    let mut rig = Rig::new();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    rig.client.config.address = format!("http://{}", silent.local_addr().unwrap()).parse().unwrap();
+    let mut outside = workload("w1", [0; 4], &["web"]);
+    (outside.addresses, outside.hostname) = (vec![], "db.example.com".into());
+    rig.client.mesh.take(said(vec![of_workload(outside)]));
+    Kind::ALL.into_iter().for_each(|kind| rig.client.whole.insert(kind));
+    let (answers, answered) = mpsc::channel(1);
+    rig.client.ports.answers = answered;
+
+    let running = tokio::spawn(rig.client.run());
+    let _connection = silent.accept().await.unwrap();
+    let (hostname, addresses) = ("db.example.com".into(), vec![[192, 0, 2, 1].into()]);
+    answers.send(Answer { hostname, addresses, is_whole: true }).await.unwrap();
+    let offer = timeout(FIRST_ANSWER_MAX / 3, rig.offers.recv()).await.unwrap().unwrap();
+    assert!(offer.snapshot.workloads().any(|workload| !workload.addresses.is_empty()));
+    offer.done.send(Ok(())).unwrap();
+    drop(rig.offers);
+    timeout(FIRST_ANSWER_MAX / 3, running).await.unwrap().unwrap();
 }
