@@ -68,7 +68,7 @@ pub fn remove_bridge(pins: &PinDir, generation: u32) -> Result<(), RemovalError>
 }
 
 fn detach_all(pins: &PinDir) -> Result<(), RemovalError> {
-    for path in list(&pins.links())? {
+    for path in list(&pins.links())?.into_iter().filter(|path| is_pin(path)) {
         if let Object::Link(link) = sys::object_get(&path).map_err(failed("open", &path))? {
             match sys::link_detach(link.as_fd()) {
                 // The cgroup is gone, and the link with it.
@@ -80,11 +80,18 @@ fn detach_all(pins: &PinDir) -> Result<(), RemovalError> {
     Ok(())
 }
 
+/// Neither a directory nor a symbolic link: the kernel hands out nothing for these.
+fn is_pin(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.is_file())
+}
+
+/// What a symbolic link leads to is not touched.
 fn remove_tree(path: &Path, removed: &mut Removed) -> Result<(), RemovalError> {
-    if !path.exists() {
-        return Ok(());
-    }
-    if path.is_dir() {
+    let there = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        there => there.map_err(failed("look at", path))?,
+    };
+    if there.is_dir() {
         for child in list(path)? {
             remove_tree(&child, removed)?;
         }
@@ -117,4 +124,27 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, RemovalError> {
 
 fn failed(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RemovalError {
     move |source| RemovalError { step, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A removal ended at the first of them, and each one after it did too; what lay behind a symbolic link was removed.
+    #[test]
+    fn what_somebody_has_put_among_the_pins_keeps_nothing_from_being_removed() {
+        let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let pins = PinDir::new(dir.path().join("evermesh"));
+        let kept = elsewhere.path().join("kept");
+        fs::write(&kept, "").unwrap();
+        for directory in [pins.links(), pins.frozen(), pins.generation(1)] {
+            fs::create_dir_all(directory.join("stray")).unwrap();
+            symlink(elsewhere.path(), directory.join("link")).unwrap();
+            symlink("/no/such/place", directory.join("dangling")).unwrap();
+        }
+        assert_eq!(remove_all(&pins).unwrap().foreign, Vec::<PathBuf>::new());
+        assert!(!pins.root().exists() && kept.exists());
+    }
 }

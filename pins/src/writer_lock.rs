@@ -2,7 +2,7 @@ use std::{
     fs::{File, TryLockError},
     io,
     os::unix::fs::MetadataExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -56,11 +56,16 @@ impl WriterLock {
         const RETRY: Duration = Duration::from_millis(5);
         let path = pins.root().to_owned();
         let lock = |source| WriterLockError::Lock { path: path.clone(), source };
-        let directory = File::open(&path).map_err(lock)?;
+        let mut directory = File::open(&path).map_err(lock)?;
         let deadline = Instant::now() + patience;
         loop {
             match directory.try_lock() {
-                Ok(()) => return Ok(Self(directory)),
+                Ok(()) if is_at(&directory, &path).map_err(lock)? => return Ok(Self(directory)),
+                // A removal held it, and who came after that has made another one.
+                Ok(()) => {
+                    directory = File::open(&path).map_err(lock)?;
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(WriterLockError::Held { path });
                 }
@@ -88,8 +93,16 @@ impl WriterLock {
     }
 }
 
+/// Whether this is the directory at that path.
+fn is_at(directory: &File, path: &Path) -> io::Result<bool> {
+    let (own, there) = (directory.metadata()?, path.metadata()?);
+    Ok((own.dev(), own.ino()) == (there.dev(), there.ino()))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{fs, thread};
+
     use super::*;
 
     #[test]
@@ -101,6 +114,27 @@ mod tests {
         assert_eq!(WriterLock::holder(&pins).unwrap(), Some(std::process::id()));
         drop(lock);
         assert_eq!(WriterLock::holder(&pins).unwrap(), None);
+    }
+
+    /// Whoever had waited while it was removed held a directory that nobody could see, and another one came to hold the new one.
+    #[test]
+    fn whoever_waits_while_the_directory_is_removed_comes_to_hold_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let pins = PinDir::new(dir.path().join("evermesh"));
+        fs::create_dir(pins.root()).unwrap();
+        let removal = WriterLock::acquire(&pins, Duration::ZERO).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| WriterLock::acquire(&pins, Duration::from_secs(60)).unwrap());
+            let open = || fs::read_dir("/proc/self/fd").unwrap().flatten().map(|fd| fs::read_link(fd.path()));
+            while open().flatten().filter(|path| path == pins.root()).count() < 2 {
+                thread::yield_now();
+            }
+            fs::remove_dir(pins.root()).unwrap();
+            fs::create_dir(pins.root()).unwrap();
+            drop(removal);
+            let _held = waiting.join().unwrap();
+            assert!(matches!(WriterLock::acquire(&pins, Duration::ZERO), Err(WriterLockError::Held { .. })));
+        });
     }
 
     #[test]
