@@ -17,6 +17,8 @@ pub struct Observed {
     pub generations: BTreeMap<u32, Option<[u8; 32]>>,
     /// Which programs each link attaches; without links that hook nothing.
     pub links: Links,
+    /// Hooks whose link attaches a program of somebody else.
+    pub foreign: BTreeSet<Hook>,
     /// Frozen maps that generations bring and that are not in use yet.
     pub carried: BTreeMap<u32, Vec<Table>>,
     /// Generations that a bridge leads to.
@@ -57,11 +59,13 @@ pub struct Adoption {
 }
 
 impl Observed {
-    /// Of an inventory in which [`evermesh_pins::verify`] found nothing wrong.
+    /// Of an inventory in which [`evermesh_pins::verify`] found nothing wrong when the agent started.
     pub fn of(inventory: &Inventory) -> Self {
         let generations = || inventory.generations.iter().map(|(&number, pins)| (number, pins));
         let runs = |hook: &Hook, id: u32| generations().find_map(|(n, pins)| programs(n, pins, hook, id));
-        let links = inventory.links.iter().filter(|(_, link)| link.hooks());
+        let hooking = inventory.links.iter().filter(|(_, link)| link.hooks());
+        let attached: BTreeMap<_, _> =
+            hooking.map(|(&hook, link)| (hook, runs(&hook, link.info.program_id))).collect();
         let carried = |pins: &GenerationPins| pins.carried.keys().copied().collect::<Vec<_>>();
         let brings = generations().map(|(number, pins)| (number, carried(pins)));
         let bridged = generations().filter(|(_, pins)| !pins.bridge.is_empty());
@@ -70,9 +74,8 @@ impl Observed {
             generations: generations()
                 .map(|(n, pins)| (n, pins.manifest.as_ref().map(|m| m.object)))
                 .collect(),
-            links: links
-                .filter_map(|(hook, link)| Some((*hook, runs(hook, link.info.program_id)?)))
-                .collect(),
+            links: attached.iter().filter_map(|(&hook, own)| Some((hook, (*own)?))).collect(),
+            foreign: attached.iter().filter(|(_, own)| own.is_none()).map(|(&hook, _)| hook).collect(),
             carried: brings.filter(|(_, carried)| !carried.is_empty()).collect(),
             bridges: bridged.map(|(number, _)| number).collect(),
             suspended: inventory.phase != PHASE_STEADY,
@@ -115,7 +118,9 @@ pub fn recover(journal: &Journal, observed: &Observed, why: &str) -> Recovery {
     steps.extend(plan::crossing(&observed.links, generation));
     let elsewhere = observed.links.iter().filter(|(_, at)| **at != own);
     notes.extend(elsewhere.map(|(hook, at)| format!("{hook} was led from {at} to {own}")));
-    for hook in Hook::ALL.into_iter().filter(|hook| !observed.links.contains_key(hook)) {
+    // Whoever has put a program of its own at a hook while this one ran keeps it.
+    let stands = |hook: &Hook| observed.links.contains_key(hook) || observed.foreign.contains(hook);
+    for hook in Hook::ALL.into_iter().filter(|hook| !stands(hook)) {
         steps.push(Step::Attach { hook, generation });
         notes.push(format!("{hook} had no link and was attached"));
     }

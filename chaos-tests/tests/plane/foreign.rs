@@ -48,14 +48,25 @@ fn a_start_goes_on_over_what_hooks_nothing_of_its_own_and_names_it() {
     assert_eq!(bench.start(Some(&mesh)).1.generation, 2);
 }
 
+/// A program for connect4 that no generation has, over generation 2.
+fn foreign(bench: &Bench) -> OwnedFd {
+    let (mut plane, _) = bench.start(Some(&bench.mesh(2)));
+    let program = opened(&bench.pins().program(1, Hook::Connect4));
+    plane.change_generation().unwrap();
+    program
+}
+
+fn opened(pin: &Path) -> OwnedFd {
+    match sys::object_get(pin).unwrap() {
+        sys::Object::Program(fd) | sys::Object::Link(fd) => fd,
+        other => panic!("{}", other.kind()),
+    }
+}
+
 #[test]
 fn a_link_of_which_nobody_knows_is_not_started_over() {
     let bench = Bench::new();
-    let (mut plane, _) = bench.start(Some(&bench.mesh(2)));
-    let program = sys::object_get(&bench.pins().program(1, Hook::Connect4)).unwrap();
-    let sys::Object::Program(program) = program else { panic!("{}", program.kind()) };
-    plane.change_generation().unwrap();
-    drop(plane);
+    let program = foreign(&bench);
     let link = bench.pins().links().join("sendmsg8");
     let cgroup = OwnedFd::from(fs::File::open(&bench.config().cgroup.path).unwrap());
     let made = sys::link_create(program.as_fd(), cgroup.as_fd(), Hook::Connect4.attach_type()).unwrap();
@@ -63,6 +74,33 @@ fn a_link_of_which_nobody_knows_is_not_started_over() {
     let refused = DataPlane::start(bench.config(), None);
     let Err(StartError::Findings(findings)) = refused else { panic!("{refused:?}") };
     assert!(matches!(&findings[..], [Finding::ForeignLink { path, .. }] if *path == link), "{findings:?}");
+}
+
+/// A start names such a link and touches nothing; whoever undid a change took the program out and attached its own.
+#[test]
+fn a_program_that_somebody_puts_at_a_hook_during_a_change_stays_there() {
+    let bench = Bench::new();
+    let (program, pins) = (foreign(&bench), bench.pins());
+    let id = sys::program_info(program.as_fd()).unwrap().id;
+    let watch = Watch::new(move |step, _| {
+        if step.to_string().starts_with("switch connect4") {
+            let (link, own) = (opened(&pins.link(Hook::Connect4)), opened(&pins.program(2, Hook::Connect4)));
+            // Once it is there, `own` is not.
+            sys::link_update(link.as_fd(), program.as_fd(), own.as_fd()).ok();
+        }
+    });
+    let config = Config { watch, ..bench.config() };
+    let (mut plane, _) = DataPlane::start(config, Some(&bench.mesh(2))).unwrap();
+    let failed = plane.change_generation().unwrap_err().to_string();
+    assert!(failed.starts_with("cannot switch the link"), "{failed}");
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    assert_eq!(inventory.generations.keys().collect::<Vec<_>>(), [&2]);
+    for hook in Hook::ALL {
+        let own = inventory.generations[&2].programs[&hook].info.id;
+        let expected = if hook == Hook::Connect4 { id } else { own };
+        assert_eq!(inventory.links[&hook].info.program_id, expected, "{hook}");
+    }
+    plane.apply(&bench.mesh(1)).unwrap();
 }
 
 /// Of frozen maps that are carried over, committed and rolled back.
