@@ -1,13 +1,14 @@
 //! What the application asked for, kept by the socket's cookie until the socket is released.
 
 use aya_ebpf::{EbpfContext, helpers::generated::bpf_get_socket_cookie};
-use evermesh_abi::{Address, Counter, ORIGIN_CONNECTED, ORIGIN_REVISION, Origin};
+use evermesh_abi::{Address, Counter, ORIGIN_CONNECTED, ORIGIN_REVISION, Origin, UDP_ORIGINS_PER_SOCKET};
 
 use crate::{
     count::count,
     destination::Destination,
     pick::Picked,
     storage::{self, Entry},
+    udp_origin,
 };
 
 /// The socket's cookie: no other socket has it until reboot.
@@ -23,11 +24,16 @@ pub fn of(socket: u64) -> Option<Entry> {
     storage::entry(socket)
 }
 
-/// The socket's origin, made if need be; `None` when there is no room.
+/// The socket's origin, made if need be; `None` when there is no room. Where it had to make room for others, and the socket's pairs
+/// are still there, nobody knows any more how many places in the ring it has taken: all, then.
 #[inline(always)]
 pub fn of_or_new(socket: u64) -> Option<Entry> {
     of(socket).or_else(|| {
-        let _ = storage::insert(socket, &empty());
+        let mut new = empty();
+        if udp_origin::has_pairs(socket) {
+            new.udp_origins = UDP_ORIGINS_PER_SOCKET;
+        }
+        let _ = storage::insert(socket, &new);
         of(socket)
     })
 }

@@ -52,8 +52,25 @@ pub fn remember(
         reserve: [0; 6],
     };
     storage::insert_pair(index_key(socket, index), pair)?;
-    storage::insert_pair(key(socket, UdpOriginKind::Backend, &picked.backend), pair)?;
-    storage::insert_pair(key(socket, UdpOriginKind::Frontend, frontend), pair)
+    let done = insert(socket, frontend, &picked.backend, pair);
+    if done.is_err() {
+        // Else whoever tries again would fill with parts of pairs what room there is.
+        storage::remove_pair(key(socket, UdpOriginKind::Frontend, frontend));
+        storage::remove_pair(index_key(socket, index));
+    }
+    done
+}
+
+#[inline(always)]
+fn insert(socket: u64, frontend: &Destination, backend: &Destination, pair: &UdpOrigin) -> Result<(), i32> {
+    storage::insert_pair(key(socket, UdpOriginKind::Frontend, frontend), pair)?;
+    storage::insert_pair(key(socket, UdpOriginKind::Backend, backend), pair)
+}
+
+/// Whether the socket has pairs, though its origin may be gone, which says how many. The first place is the first to be taken.
+#[inline(always)]
+pub fn has_pairs(socket: u64) -> bool {
+    storage::pair(&index_key(socket, 0)).is_some()
 }
 
 /// Replies from the pair's backend seem to come from its virtual IP again, if another pair's came from there meanwhile.

@@ -33,3 +33,4 @@ mod replaced;
 mod sockets;
 mod switch;
 mod trial;
+mod udp_origins;

@@ -25,7 +25,9 @@ pub fn sendmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
         F::write(ctx, &backend);
         return Verdict::Proceed;
     }
-    let client = Client { pod, socket, has_pairs: origin.is_some_and(|origin| origin.udp_origins > 0) };
+    let has_origin = origin.is_some();
+    let client =
+        Client { pod, socket, has_origin, has_pairs: origin.is_some_and(|origin| origin.udp_origins > 0) };
     match resolve(&asked.frontend(PROTOCOL_UDP)) {
         Resolved::Service(service) => translate::<F>(ctx, &client, service, &asked),
         Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
@@ -51,6 +53,7 @@ pub fn recvmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
 struct Client {
     pod: &'static Enrolled,
     socket: u64,
+    has_origin: bool,
     /// It has asked services.
     has_pairs: bool,
 }
@@ -63,15 +66,20 @@ fn translate<F: Family>(
     asked: &Destination,
 ) -> Verdict {
     let socket = client.socket;
-    if let Some(backend) = backend_in_use(socket, service, asked) {
-        F::write(ctx, &backend);
-        return Verdict::Proceed;
-    }
-    match pick::pick(service, client.pod) {
-        Choice::Led(picked) => lead::<F>(ctx, socket, service, asked, &picked),
-        Choice::LeftAlone => leave_alone(client, asked),
-        Choice::Refused => Verdict::Fail(ECONNREFUSED),
-    }
+    let picked = match in_use(socket, service, asked) {
+        Some(picked) if client.has_origin => {
+            F::write(ctx, &picked.backend);
+            return Verdict::Proceed;
+        }
+        // Its origin had to make room for others: without it no answer seems to come from where the socket asked.
+        Some(picked) => picked,
+        None => match pick::pick(service, client.pod) {
+            Choice::Led(picked) => picked,
+            Choice::LeftAlone => return leave_alone(client, asked),
+            Choice::Refused => return Verdict::Fail(ECONNREFUSED),
+        },
+    };
+    lead::<F>(ctx, socket, service, asked, &picked)
 }
 
 #[inline(always)]
@@ -116,13 +124,13 @@ fn is_connected(ctx: &SockAddrContext) -> bool {
 }
 
 #[inline(always)]
-fn backend_in_use(socket: u64, service: u32, asked: &Destination) -> Option<Destination> {
+fn in_use(socket: u64, service: u32, asked: &Destination) -> Option<Picked> {
     let pair = udp_origin::by_frontend(socket, asked)?;
     let backend = udp_origin::backend(&pair);
     let stays = pair.service == service && pick::is_member(pair.endpoint, service, &backend);
     stays.then(|| {
         udp_origin::use_again(socket, &pair);
-        backend
+        Picked { id: pair.endpoint, backend }
     })
 }
 

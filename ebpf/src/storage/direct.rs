@@ -54,15 +54,16 @@ pub fn insert(socket: u64, origin: &Origin) -> Result<(), i32> {
     ORIGINS.insert(socket, origin, BPF_NOEXIST.into())
 }
 
-/// A socket is being released: its pairs go, told how many places in the ring it has taken, then its origin.
+/// How many places in the ring a socket has taken, if it has an origin.
 #[inline(always)]
-pub fn release(socket: u64, forget_pairs: impl FnOnce(u64)) {
-    if let Some(entry) = entry(socket) {
-        if entry.udp_origins > 0 {
-            forget_pairs(entry.udp_origins);
-        }
-        let _ = ORIGINS.remove(socket);
-    }
+pub fn places_taken(socket: u64) -> Option<u64> {
+    entry(socket).map(|entry| entry.udp_origins)
+}
+
+/// The origin of a socket that is being released goes.
+#[inline(always)]
+pub fn remove(socket: u64) {
+    let _ = ORIGINS.remove(socket);
 }
 
 /// The pair under this key.

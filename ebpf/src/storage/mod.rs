@@ -25,4 +25,6 @@ mod direct;
 #[cfg(not(any(feature = "up", feature = "down", feature = "level", feature = "before")))]
 use direct as maps;
 
-pub use maps::{Entry, Pair, entry, insert, insert_again, insert_pair, pair, placed, release, remove_pair};
+pub use maps::{
+    Entry, Pair, entry, insert, insert_again, insert_pair, pair, placed, places_taken, remove, remove_pair,
+};

@@ -122,17 +122,17 @@ pub fn insert(socket: u64, origin: &Origin) -> Result<(), i32> {
     Ok(())
 }
 
-/// A socket is being released: its pairs go, told how many places in the ring it has taken, then its origin. Where the
-/// primary was full, the secondary knows more.
+/// How many places in the ring a socket has taken, if it has an origin. Where the primary was full, the secondary knows more.
 #[inline(always)]
-pub fn release(socket: u64, forget_pairs: impl FnOnce(u64)) {
-    if let Some(taken) = entry(socket).map(|entry| entry.udp_origins).max(mirror::places_taken(socket)) {
-        if taken > 0 {
-            forget_pairs(taken);
-        }
-        let _ = ORIGINS.remove(socket);
-        mirror::origin(socket);
-    }
+pub fn places_taken(socket: u64) -> Option<u64> {
+    entry(socket).map(|entry| entry.udp_origins).max(mirror::places_taken(socket))
+}
+
+/// The origin of a socket that is being released goes.
+#[inline(always)]
+pub fn remove(socket: u64) {
+    let _ = ORIGINS.remove(socket);
+    mirror::origin(socket);
 }
 
 /// The pair under this key.
