@@ -18,8 +18,6 @@ pub enum Intent {
     /// It comes back: the data path is kept.
     #[default]
     Restart,
-    /// Another release takes over: the data path is kept.
-    Upgrade,
     /// The user removes Evermesh: the only intent that allows the data path to be removed.
     Uninstall,
 }
@@ -73,13 +71,12 @@ pub enum IntentError {
 }
 
 impl Intent {
-    const ALL: [Self; 3] = [Self::Restart, Self::Upgrade, Self::Uninstall];
+    const ALL: [Self; 2] = [Self::Restart, Self::Uninstall];
 
     /// The word for it, on the wire, on disk and for users.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Restart => "restart",
-            Self::Upgrade => "upgrade",
             Self::Uninstall => "uninstall",
         }
     }
@@ -122,7 +119,7 @@ impl Intent {
     }
 
     /// The whole content of the file. It needs no checksum: no two lines are within a torn write or a few
-    /// flipped bits of each other, and only these three are believed.
+    /// flipped bits of each other, and only these two are believed.
     fn line(self) -> String {
         format!("{HEAD}{self}\n")
     }

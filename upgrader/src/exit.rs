@@ -11,8 +11,6 @@ pub enum Exit {
     HandedOver,
     /// 1: the system refused something that it needs; the message says what.
     Failed,
-    /// 2: the command line is wrong.
-    Usage,
     /// 70: it took over, and its agent did not become ready in time or was called back: the old supervisor
     /// runs again.
     RolledBack,
@@ -29,7 +27,6 @@ impl Exit {
         match self {
             Self::Stopped(_) | Self::HandedOver => 0,
             Self::Failed => 1,
-            Self::Usage => 2,
             Self::RolledBack => 70,
             Self::Busy => 75,
             Self::Config => 78,
@@ -54,7 +51,6 @@ impl fmt::Display for Exit {
             }
             Self::HandedOver => "A new supervisor has taken over.",
             Self::Failed => "The supervisor failed. The data path is kept.",
-            Self::Usage => "The command line is wrong.",
             Self::RolledBack => "The takeover was rolled back: the old supervisor runs the agent again.",
             Self::Busy => "Another supervisor is in charge.",
             Self::Config => {

@@ -45,7 +45,7 @@ pub use phase::{Next, Phase, Why};
 pub use restarts::{Cause, Restarts};
 pub use settings::Settings;
 pub use takeover::Newcomer;
-pub use trial::Trial;
+use trial::Trial;
 
 use crate::Exit;
 use evermesh_handover::Intent;

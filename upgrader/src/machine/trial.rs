@@ -52,11 +52,6 @@ impl Trial {
         Self { tries_left, failed: 0, step: Step::Due }
     }
 
-    /// How many more of the candidate's agents may be started.
-    pub fn tries_left(&self) -> u32 {
-        self.tries_left
-    }
-
     fn is_due(&self, now: Instant) -> bool {
         match self.step {
             Step::Due => true,
@@ -80,11 +75,6 @@ impl Machine {
         }
         self.trial = Some(trial);
         self
-    }
-
-    /// The release on trial.
-    pub fn trial(&self) -> Option<&Trial> {
-        self.trial.as_ref()
     }
 
     /// Whether a release can be tried now; the runtime looks at the release itself.
