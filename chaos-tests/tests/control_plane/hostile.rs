@@ -1,9 +1,17 @@
 //! A control plane that says nonsense costs nothing but what it says.
 
-use evermesh_chaos_tests::istiod::{Config, Lie};
-use evermesh_proto::workload::ADDRESS;
+use std::time::Duration;
 
-use crate::rig::{uid, with_rig, workload};
+use evermesh_chaos_tests::{
+    istiod::{Config, Lie},
+    wait,
+};
+use evermesh_proto::{security::AUTHORIZATION, workload::ADDRESS};
+
+use crate::rig::{PATIENCE, uid, with_rig, workload};
+
+/// Longer than one that says nothing at all is waited for.
+const LATE: Duration = Duration::from_secs(35);
 
 /// Each is refused, and the others of the same response are obeyed.
 #[test]
@@ -48,5 +56,25 @@ fn what_is_said_twice_or_both_ways_is_there() {
             rig.istiod.put(workload(&rig.stage.web[0]));
             rig.await_members(&[0, 1, 2]);
         }
+    });
+}
+
+/// As one is that has much to say over a slow network.
+#[test]
+fn a_control_plane_that_takes_its_time_is_waited_for_and_not_called_connected_meanwhile() {
+    with_rig(Config::default(), &[], |rig| {
+        let streams = |rig: &crate::rig::Rig<'_>| rig.istiod.seen().streams.len();
+        rig.istiod.stop();
+        rig.istiod.lie(Lie::Late(LATE).about(AUTHORIZATION));
+        rig.istiod.remove(&uid(&rig.stage.web[0]));
+        let before = streams(rig);
+        rig.istiod.start_again().unwrap();
+        rig.await_members(&[1, 2]);
+        let link = || rig.mesh.control_plane().unwrap().unwrap();
+        assert_eq!(link().phase, "connecting", "{:?}", link());
+        let is_connected = || (link().phase == "connected").then_some(());
+        wait::until("the rest", LATE + PATIENCE, is_connected)
+            .unwrap_or_else(|error| panic!("{error}: {:?}", link()));
+        assert_eq!(streams(rig), before + 1);
     });
 }
