@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::End;
+
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(15);
 /// A stream that lived so long is no failure.
@@ -20,6 +22,11 @@ impl Backoff {
         if opened.elapsed() >= LIVED {
             self.attempts = 0;
         }
+    }
+
+    /// `None`: nothing has failed, and another stream takes its place at once. `chance`: any number.
+    pub fn after(&mut self, end: &End, chance: u32) -> Option<Duration> {
+        (!matches!(end, End::Old)).then(|| self.next(chance))
     }
 
     /// `chance`: any number.
@@ -41,6 +48,16 @@ mod tests {
         assert_eq!(pauses[..3], [100, 200, 400].map(Duration::from_millis));
         assert!(pauses.is_sorted());
         assert_eq!(pauses[39], LONGEST);
+    }
+
+    #[test]
+    fn a_stream_that_has_grown_old_is_no_failure() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.after(&End::Old, u32::MAX), None);
+        assert_eq!(
+            [End::Closed, End::Silent].map(|end| backoff.after(&end, u32::MAX)),
+            [1, 2].map(|n| Some(FIRST * n))
+        );
     }
 
     #[test]

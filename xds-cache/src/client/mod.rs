@@ -136,11 +136,11 @@ impl Client {
                 Ok(stream) => self.listen(stream, &mut backoff).await?,
                 Err(end) => end,
             };
-            if let End::Old = end {
+            let Some(pause) = backoff.after(&end, rand::random()) else {
                 info!(control_plane = %self.config.address, "{end}");
                 continue;
-            }
-            let (reason, pause) = (end.to_string(), backoff.next(rand::random()));
+            };
+            let reason = end.to_string();
             warn!(control_plane = %self.config.address, reason, retry_in = ?pause, "no stream to the control plane");
             self.show(|links| links.lost(reason));
             self.until(sleep(pause)).await?;
