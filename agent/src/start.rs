@@ -78,6 +78,7 @@ fn start(options: &Options) -> Result<(), AgentError> {
         saved: begun.applied.as_ref().is_none_or(|applied| prospect.known.as_ref() == Some(applied)),
         applied: begun.applied,
         recalling: prospect.recalling,
+        fits: prospect.fits,
         refused: prospect.refused.or(begun.refused),
         notes: prospect.notes,
     };
@@ -126,6 +127,8 @@ struct Prospect {
     choices: Vec<Choice>,
     /// What the record on disk says.
     known: Option<Arc<LastApplied>>,
+    /// What the tables were known to have room for, where that is not what they say.
+    fits: Option<Arc<LastApplied>>,
     /// Why the newest is not among the choices.
     refused: Option<String>,
     notes: Vec<String>,
@@ -170,6 +173,7 @@ fn from_files(
                     source,
                     choices: Vec::new(),
                     known: None,
+                    fits: None,
                     refused: None,
                     notes: Vec::new(),
                     recalling: Some(digest),
@@ -184,7 +188,7 @@ fn from_files(
     let found = raw.and_then(|raw| understand(raw, known.as_deref()));
     let (choices, refused) = choices(config, known.as_ref(), found, bare)?;
     let notes = told.into_iter().collect();
-    Prospect { source, choices, known, refused, notes, recalling: None }.start(opening)
+    Prospect { source, choices, known, fits: None, refused, notes, recalling: None }.start(opening)
 }
 
 /// What the control plane said last is on disk. Where that is lost, what stands in the kernel is newer than the record
@@ -207,8 +211,9 @@ fn from_control_plane(options: &Options, address: &Address, record: &Record, bar
     if choices.is_empty() {
         choices.push(Some(Arc::new(nothing_yet(&control_plane))));
     }
+    let fits = control_plane.fits().map(Arc::new);
     let source = Source::ControlPlane(Box::new(control_plane));
-    Prospect { source, choices, known, refused: None, notes, recalling: None }
+    Prospect { source, choices, known, fits, refused: None, notes, recalling: None }
 }
 
 fn nothing_yet(control_plane: &ControlPlane) -> LastApplied {

@@ -194,6 +194,8 @@ pub struct Beginning {
     pub saved: bool,
     /// What the tables say was laid from a source of this digest, and is still to be read from disk.
     pub recalling: Option<[u8; 32]>,
+    /// Was applied whole before, where the tables have had no room for all that came since.
+    pub fits: Option<Arc<LastApplied>>,
     pub refused: Option<String>,
     pub notes: Vec<String>,
 }
@@ -248,7 +250,7 @@ impl Core {
             started,
             notes,
             applied,
-            fits: None,
+            fits: beginning.fits,
             refused: None,
             loading: recalling.map_or_else(Loading::default, Loading::recalling),
             saving: Saving::default(),

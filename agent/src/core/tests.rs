@@ -39,6 +39,7 @@ fn beginning() -> Beginning {
         applied: Some(record(1)),
         saved: true,
         recalling: None,
+        fits: None,
         refused: None,
         notes: vec![],
     }

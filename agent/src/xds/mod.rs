@@ -65,14 +65,23 @@ impl ControlPlane {
 
     /// What it said last, if all of that is known.
     pub fn said(&self) -> Option<LastApplied> {
+        self.known.whole.is_all().then(|| self.known())
+    }
+
+    /// What was applied whole last, where the tables had no room for what it said since.
+    pub fn fits(&self) -> Option<LastApplied> {
+        self.known.outdated.then(|| self.known())
+    }
+
+    fn known(&self) -> LastApplied {
         let mesh = &self.known.mesh;
-        self.known.whole.is_all().then(|| LastApplied {
+        LastApplied {
             source: self.source(),
             digest: mesh.digest(),
             applied_unix_ms: self.known.keeper.synced_unix_ms().unwrap_or_else(clock::unix_ms),
             warnings: mesh.warnings(),
             snapshot: mesh.snapshot().clone(),
-        })
+        }
     }
 
     /// Goes on listening, on a thread of its own: a hundred thousand resources take their time.
@@ -84,7 +93,7 @@ impl ControlPlane {
         let (end, ended) = oneshot::channel();
         let resolv_conf = self.options.resolv_conf.clone();
         let config = self.options.client(&self.address, &self.node);
-        let cache::Opened { mesh, whole, keeper, notes: _ } = self.known;
+        let cache::Opened { mesh, whole, keeper, .. } = self.known;
         let ports = Ports { offers, links, hostnames, answers, meshes: self.meshes };
         let client = Client::new(config, mesh, whole, keeper, ports);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -5,7 +5,7 @@
 //! | `a` and a name | a service or workload: the resource as it came |
 //! | `p` and a name | a policy: the resource as it came |
 //! | `n` and a hostname | its addresses, as a list in JSON |
-//! | `mwhole` | the kinds that are known completely, a byte each |
+//! | `mwhole` | the kinds that are known completely, a byte each: 1, or 2 where traffic obeys something newer by now |
 //! | `mconversion` | how the agent converts it: `w` or `r` (warn or refuse), then the name of its network |
 //! | `msynced` | when that was last known to be what the control plane says: milliseconds since 1970, little-endian |
 
@@ -22,6 +22,8 @@ const ANSWER: u8 = b'n';
 const WHOLE: &[u8] = b"mwhole";
 const CONVERSION: &[u8] = b"mconversion";
 const SYNCED: &[u8] = b"msynced";
+const COMPLETE: u8 = 1;
+const OUTDATED: u8 = 2;
 const WARN: u8 = b'w';
 const REFUSE: u8 = b'r';
 
@@ -57,6 +59,7 @@ pub(super) struct Stored {
     pub heard: Vec<Heard>,
     pub answers: Vec<(String, Vec<IpAddr>)>,
     pub whole: Option<Whole>,
+    pub outdated: bool,
     pub conversion: Option<Conversion>,
     pub synced_unix_ms: Option<u64>,
     pub unreadable: usize,
@@ -72,7 +75,17 @@ pub(super) fn answer(hostname: &str, addresses: &[IpAddr]) -> Change {
 }
 
 pub(super) fn whole(whole: Whole) -> Change {
-    (WHOLE.to_vec(), Some(Kind::ALL.map(|kind| u8::from(whole.contains(kind))).to_vec().into()))
+    completeness(whole, COMPLETE)
+}
+
+/// That these kinds were known completely, and are not what they were.
+pub(super) fn outdated(whole: Whole) -> Change {
+    completeness(whole, OUTDATED)
+}
+
+fn completeness(whole: Whole, known: u8) -> Change {
+    let of_kind = |kind| if whole.contains(kind) { known } else { 0 };
+    (WHOLE.to_vec(), Some(Kind::ALL.map(of_kind).to_vec().into()))
 }
 
 pub(super) fn conversion(Conversion { network, on_unsupported }: &Conversion) -> Change {
@@ -112,8 +125,10 @@ fn take(
     match key {
         WHOLE => {
             let whole = stored.whole.insert(Whole::default());
-            let kinds = Kind::ALL.into_iter().zip(&value).filter(|(_, known)| **known == 1);
+            let kinds =
+                Kind::ALL.into_iter().zip(&value).filter(|(_, known)| [COMPLETE, OUTDATED].contains(known));
             kinds.for_each(|(kind, _)| whole.insert(kind));
+            stored.outdated = value.contains(&OUTDATED);
         }
         SYNCED => stored.synced_unix_ms = Some(u64::from_le_bytes(value.as_ref().try_into().ok()?)),
         CONVERSION => stored.conversion = Some(conversion_in(&value)?),

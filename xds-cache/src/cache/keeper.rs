@@ -67,12 +67,13 @@ impl Keeper {
         database: Option<Database>,
         lag: Lag,
         holds: Whole,
+        behind: bool,
         synced_unix_ms: Option<u64>,
         conversion: Conversion,
     ) -> Self {
         let is_strange = database.is_none();
         let desk = Arc::new(Desk::default());
-        desk.lock().holds = holds;
+        (desk.lock().holds, desk.lock().behind) = (holds, behind);
         if lag.is_behind() && !is_strange {
             desk.lock().begins_anew();
         }
@@ -228,7 +229,7 @@ impl State {
 
     /// What the database says when all is written.
     fn whole(&self) -> entry::Change {
-        entry::whole(if self.behind { Whole::default() } else { self.holds })
+        if self.behind { entry::outdated(self.holds) } else { entry::whole(self.holds) }
     }
 
     /// A database that is new holds nothing, whatever it is to be told.
@@ -370,8 +371,10 @@ mod tests {
     fn while_traffic_obeys_what_is_not_applied_the_rest_of_a_change_makes_nothing_whole() {
         let mut state = State { holds: all(), pending: changes(2 * PART), behind: true, ..State::default() };
         while !state.pending.is_empty() {
-            let (key, nothing) = entry::whole(Whole::default());
-            assert_eq!(state.next_part()[&key], nothing);
+            let part = state.next_part();
+            let is_last = state.pending.is_empty();
+            let (key, says) = if is_last { entry::outdated(all()) } else { entry::whole(Whole::default()) };
+            assert_eq!(part[&key], says);
         }
     }
 

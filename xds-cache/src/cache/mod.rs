@@ -26,6 +26,8 @@ pub struct Opened {
     pub mesh: Mesh,
     /// Which kinds it knows completely.
     pub whole: Whole,
+    /// It is the last mesh that was applied whole, and traffic obeys a part of a newer one.
+    pub outdated: bool,
     /// What keeps it from now on.
     pub keeper: Keeper,
     /// What a user should know.
@@ -46,24 +48,26 @@ pub fn open(state_dir: &Path, conversion: Conversion) -> Opened {
     };
     // One that could not be opened is left as it is until more is known than it holds.
     let is_new = database.is_some() && recalled.conversion.as_ref() != Some(&conversion);
-    let Recalled { mesh, mut whole, synced_unix_ms, rejected, unreadable, .. } = recalled;
+    let Recalled { mesh, whole: mut holds, mut outdated, synced_unix_ms, rejected, unreadable, .. } =
+        recalled;
     let lag = Lag::beside(&directory);
-    if lag.is_behind() && whole.is_all() {
+    if lag.is_behind() && holds.is_all() {
         notes.push(format!(
             "the database {} could not be written last: it is passed over",
             directory.display()
         ));
-        whole = Whole::default();
+        (holds, outdated) = (Whole::default(), false);
     }
     notes.extend(rejected.iter().map(no_longer_understood));
     if unreadable > 0 {
         notes.push(format!("{unreadable} entries of the database {} could not be read", directory.display()));
     }
-    let keeper = Keeper::new(directory, database, lag, whole, synced_unix_ms, conversion.clone());
+    let keeper = Keeper::new(directory, database, lag, holds, outdated, synced_unix_ms, conversion.clone());
     if is_new {
         keeper.keep_conversion(&conversion);
     }
-    Opened { mesh, whole, keeper, notes }
+    let whole = if outdated { Whole::default() } else { holds };
+    Opened { mesh, whole, outdated, keeper, notes }
 }
 
 fn no_longer_understood(rejected: &Rejected) -> String {
@@ -174,8 +178,9 @@ mod tests {
         drop(opened);
         let again = open(dir.path(), Conversion::default());
         assert_eq!((again.mesh.snapshot().workload_count(), again.whole), (2, Whole::default()));
+        assert!(again.outdated && again.notes.is_empty(), "{:?}", again.notes);
         drop(again);
-        let mut caught_up = keep(dir.path(), all());
+        let mut caught_up = open(dir.path(), Conversion::default());
         caught_up.keeper.fall_behind();
         let gone = Said { removed: vec!["w1".into()], ..said(vec![]) };
         caught_up.keeper.remember(&caught_up.mesh.take(gone).changed);
@@ -183,6 +188,7 @@ mod tests {
         drop(caught_up);
         let last = open(dir.path(), Conversion::default());
         assert_eq!((last.mesh.snapshot().workload_count(), last.whole.is_all()), (1, true));
+        assert!(!last.outdated);
     }
 
     #[test]

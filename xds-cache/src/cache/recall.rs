@@ -26,6 +26,8 @@ const AHEAD: usize = 4;
 pub(super) struct Recalled {
     pub mesh: Mesh,
     pub whole: Whole,
+    /// Traffic obeys something newer.
+    pub outdated: bool,
     /// How the agent that wrote it converted what came.
     pub conversion: Option<Conversion>,
     pub synced_unix_ms: Option<u64>,
@@ -41,6 +43,7 @@ impl Recalled {
         Self {
             mesh: Mesh::new(conversion),
             whole: Whole::default(),
+            outdated: false,
             conversion: None,
             synced_unix_ms: None,
             rejected: Vec::new(),
@@ -50,10 +53,11 @@ impl Recalled {
     }
 
     fn add(&mut self, stored: Stored) {
-        let Stored { heard, answers, whole, conversion, synced_unix_ms, unreadable } = stored;
+        let Stored { heard, answers, whole, outdated, conversion, synced_unix_ms, unreadable } = stored;
         self.rejected.extend(self.mesh.recall(heard));
         self.answers.extend(answers);
         self.whole = whole.unwrap_or(self.whole);
+        self.outdated |= outdated;
         self.conversion = conversion.or(self.conversion.take());
         self.synced_unix_ms = synced_unix_ms.or(self.synced_unix_ms);
         self.unreadable += unreadable;

@@ -100,3 +100,18 @@ fn how_much_room_there_is_is_told_by_what_was_applied_last() {
         assert!(core.status().refused.is_some());
     }
 }
+
+/// A pod that was away when the agent before ended has its place.
+#[test]
+fn how_much_room_there_is_outlasts_an_agent() {
+    let fits = Some(crowd(1, &["a", "b"], &[], &[]));
+    let beginning = Beginning { feed: Feed::ControlPlane, applied: None, fits, ..beginning() };
+    let mut core = Core::new(beginning).0;
+    core.on(destroyed(0), NOW);
+    let newest = crowd(2, &["a", "b"], &[], &["new"]);
+    let LastApplied { snapshot, digest, .. } = newest.as_ref().clone();
+    core.on(Event::Offered(Box::new(Offered { snapshot, digest, warnings: vec![] }), 7), NOW);
+    let deeds = core.on(full(), NOW);
+    let [Action::Apply(narrowed)] = &deeds[..] else { panic!("{deeds:?}") };
+    assert_eq!(narrowed.snapshot, crowd(0, &["a", "b"], &[], &[]).snapshot);
+}
