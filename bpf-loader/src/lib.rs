@@ -5,7 +5,6 @@
 //! [`TableWriter`](tables::TableWriter) executes it. On start the state is read back from the tables
 //! (*adopted*), so what is already right is never written.
 
-mod barrier;
 mod boot;
 mod causes;
 mod closed;
@@ -18,7 +17,6 @@ mod size;
 pub mod tables;
 pub mod tally;
 
-pub use barrier::barrier;
 pub use data_plane::{
     Applied, ApplyError, Config, DataPlane, Flows, Freed, How, Laid, Look, Looked, Report, Reusable,
     Standing, StartError, Started,

@@ -119,7 +119,7 @@ pub enum ApplyError {
         left_out: usize,
     },
     /// Running programs could not be waited for.
-    #[error("cannot wait for running programs to end (membarrier): {0}")]
+    #[error("cannot wait for running programs to end: {0}")]
     Barrier(io::Error),
     /// The clock could not be read.
     #[error("cannot read CLOCK_BOOTTIME: {0}")]

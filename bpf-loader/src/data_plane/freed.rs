@@ -1,5 +1,7 @@
+use evermesh_pins::sys;
+
 use super::{ApplyError, DataPlane};
-use crate::{barrier, tables::Retired};
+use crate::tables::Retired;
 
 /// What a change has freed. Nothing in the tables refers to it any more, but a program run that began earlier may still hold it.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub struct Reusable(Freed);
 impl Freed {
     /// Waits until the program runs have ended, 8 to 16 ms, for which the data plane is not needed.
     pub fn wait(self) -> Result<Reusable, ApplyError> {
-        barrier().map_err(ApplyError::Barrier)?;
+        sys::wait_for_programs().map_err(ApplyError::Barrier)?;
         Ok(Reusable(self))
     }
 }

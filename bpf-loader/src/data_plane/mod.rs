@@ -19,7 +19,7 @@ use std::{
 };
 
 use evermesh_model::{Delta, Here, Place, Snapshot};
-use evermesh_pins::{Control, GenerationPins, Inventory, PinDir, Table, WriterLock, host::Cgroup};
+use evermesh_pins::{Control, GenerationPins, Inventory, PinDir, Table, WriterLock, host::Cgroup, sys};
 use evermesh_sentinel::Sentinel;
 use nix::time::{ClockId, clock_gettime};
 use tracing::warn;
@@ -32,7 +32,7 @@ pub use start::{How, Standing, Started};
 pub use trial::{Flows, Report};
 
 use crate::{
-    Object, TableSizes, barrier,
+    Object, TableSizes,
     generation::{
         self, Adoption, ChangeError, Direction, Interpreter, Observed, Records, Recovery, Stage, Step,
         Wanted, Watch, plan, recover,
@@ -388,7 +388,7 @@ impl DataPlane {
 
     fn execute(&mut self, stores: &[Store]) -> Result<u64, ApplyError> {
         if self.barrier_due && !stores.is_empty() {
-            barrier().map_err(ApplyError::Barrier)?;
+            sys::wait_for_programs().map_err(ApplyError::Barrier)?;
             self.barrier_due = false;
         }
         self.live.execute(stores)

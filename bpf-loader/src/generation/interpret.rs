@@ -4,7 +4,7 @@ use aya::Ebpf;
 use evermesh_abi::control::{PHASE_STEADY, PHASE_SUSPENDED};
 use evermesh_pins::{
     Control, ControlError, EnrolmentError, GenerationPins, InventoryError, RemovalError, Table,
-    remove_bridge, remove_generation,
+    remove_bridge, remove_generation, sys,
 };
 use evermesh_sentinel::SentinelError;
 use tracing::{debug, warn};
@@ -14,7 +14,7 @@ use super::{
     Step, SwitchError, carry, make, rehearse::rehearse, switch,
 };
 use crate::{
-    ApplyError, Config, Flows, TableSizes, barrier,
+    ApplyError, Config, Flows, TableSizes,
     tables::{TableWriter, WriteError},
     tally::Counts,
 };
@@ -50,7 +50,7 @@ pub enum ChangeError {
     #[error(transparent)]
     Inventory(#[from] InventoryError),
     /// Running programs could not be waited for.
-    #[error("cannot wait for running programs to end (membarrier): {0}")]
+    #[error("cannot wait for running programs to end: {0}")]
     Barrier(io::Error),
     /// The new tables do not hold what they should, or could not be filled.
     #[error(transparent)]
@@ -217,7 +217,7 @@ impl<'a> Interpreter<'a> {
             }
             Step::Attach { hook, generation } => switch::attach(pins, &self.config.cgroup, hook, generation)?,
             Step::Switch { hook, from, to } => switch::switch(pins, hook, from, to)?,
-            Step::Barrier => barrier().map_err(ChangeError::Barrier)?,
+            Step::Barrier => sys::wait_for_programs().map_err(ChangeError::Barrier)?,
             Step::Suspend => Control::open(pins)?.set_phase(PHASE_SUSPENDED)?,
             Step::Resume => Control::open(pins)?.set_phase(PHASE_STEADY)?,
             Step::Sweep { generation, table: Table::Enrolled } => carry::pods(pins, generation)?,

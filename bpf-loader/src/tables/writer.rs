@@ -8,7 +8,6 @@ use evermesh_pins::{
 };
 
 use super::Store;
-use crate::barrier;
 
 /// The one way into the tables. A writable mapping is made only when there is something to write.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Running programs could not be waited for.
-    #[error("cannot wait for running programs to end (membarrier): {0}")]
+    #[error("cannot wait for running programs to end: {0}")]
     Barrier(#[source] io::Error),
 }
 
@@ -174,6 +173,6 @@ fn perform(maps: &Maps, mapped: &Mapped, store: &Store) -> Result<(), WriteError
         Store::RemoveFrontend { key } => {
             frontends(sys::map_delete(maps.frontends.fd.as_fd(), &key).map(drop))
         }
-        Store::Barrier => barrier().map_err(WriteError::Barrier),
+        Store::Barrier => sys::wait_for_programs().map_err(WriteError::Barrier),
     }
 }

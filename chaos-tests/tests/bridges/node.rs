@@ -129,7 +129,7 @@ impl Node {
 
     pub fn switch_all(&self, to: &Programs) {
         Hook::ALL.into_iter().for_each(|hook| self.switch(hook, to));
-        evermesh_loader::barrier().unwrap();
+        evermesh_pins::sys::wait_for_programs().unwrap();
     }
 
     /// Runs `work` in the client's namespace, with the test's own process in the hooked cgroup.

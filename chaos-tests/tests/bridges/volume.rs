@@ -228,7 +228,7 @@ fn in_turn(node: &Node, hooks: impl IntoIterator<Item = Hook>, to: &Programs) {
         node.switch(hook, to);
         thread::sleep(Duration::from_millis(2));
     }
-    evermesh_loader::barrier().unwrap();
+    evermesh_pins::sys::wait_for_programs().unwrap();
 }
 
 fn carry<T: Translate>(from: &Maps, to: &Maps, translate: impl Fn(Table) -> T) {

@@ -20,7 +20,7 @@ use crate::plane::Plane;
 
 /// Calls by which a start, a change of generation, the journal and an uninstallation change something.
 const CHANGES: &str =
-    "bpf,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat,fsync,membarrier";
+    "bpf,mkdir,mkdirat,rmdir,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat,fsync";
 
 /// Calls that change something, or that a step depends on, where they are about what is ours: the journal, records, pins and maps. Loaders of
 /// libraries and standard output make them too.

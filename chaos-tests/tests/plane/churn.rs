@@ -3,11 +3,9 @@
 
 use std::{process::Command, time::Duration};
 
-use evermesh_loader::{
-    barrier,
-    tables::{self, Change, State, Store, TableWriter},
-};
+use evermesh_loader::tables::{self, Change, State, Store, TableWriter};
 use evermesh_model::{Place, Snapshot, Workload, WorkloadUid};
+use evermesh_pins::sys::wait_for_programs;
 
 use crate::{
     bench::{Bench, VIP4, key, service_at},
@@ -75,7 +73,7 @@ fn change(state: &mut State, writer: &mut TableWriter, mesh: &Snapshot, discipli
     writer.execute(&stores).unwrap();
     let retired = state.take_retired();
     if discipline.barrier {
-        barrier().unwrap();
+        wait_for_programs().unwrap();
     }
     state.reuse(retired);
 }

@@ -4,11 +4,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use evermesh_abi::{FrontendKey, ServiceMeta, ServiceWord};
-use evermesh_loader::{
-    barrier,
-    tables::{self, Change, Store},
-};
+use evermesh_loader::tables::{self, Change, Store};
 use evermesh_model::{Place, ServiceKey, Snapshot, Workload};
+use evermesh_pins::sys::wait_for_programs;
 
 use crate::{
     bench::{Bench, VIP4, key, service_at},
@@ -95,7 +93,7 @@ fn alternate(
         writer.execute(&stores).unwrap();
         if number % RECLAIM_EVERY == 0 {
             let retired = state.take_retired();
-            barrier().unwrap();
+            wait_for_programs().unwrap();
             state.reuse(retired);
         }
     })

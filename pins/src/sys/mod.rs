@@ -1,8 +1,5 @@
 //! Every bpf(2) call and every mapping of a map: the one place for unsafe code in this crate.
-#![expect(
-    unsafe_code,
-    reason = "bpf(2), mmap(2), setns(2) and membarrier(2) have no safe form for what is needed here"
-)]
+#![expect(unsafe_code, reason = "bpf(2), mmap(2) and setns(2) have no safe form for what is needed here")]
 
 mod array;
 mod attached;
@@ -10,13 +7,13 @@ mod btf;
 mod link;
 mod map;
 mod mapping;
-mod membarrier;
 mod memory;
 mod namespace;
 mod object;
 mod program;
 mod raw_map;
 mod trial;
+mod wait;
 
 use std::io;
 
@@ -31,13 +28,13 @@ pub use map::{
     map_update_all, possible_cpus,
 };
 pub use mapping::{Element, ReadMapping, WriteMapping};
-pub use membarrier::membarrier_is_global;
 pub use memory::with_huge_pages;
 pub use namespace::{NamespaceCookie, PodNetwork, inside};
 pub use object::{Object, object_get, object_pin};
 pub use program::{ProgramInfo, program_by_id, program_info};
 pub use raw_map::RawMap;
 pub use trial::{map_trial, program_trial};
+pub use wait::wait_for_programs;
 
 /// Types that a map may hold: every bit pattern is a value, and there is no padding.
 ///

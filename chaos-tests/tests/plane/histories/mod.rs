@@ -11,10 +11,11 @@ use std::{
 
 use evermesh_chaos_tests::faults;
 use evermesh_loader::{
-    DataPlane, barrier,
+    DataPlane,
     tables::{self, Change, Store},
 };
 use evermesh_model::{Place, Protocol, Snapshot};
+use evermesh_pins::sys::wait_for_programs;
 use evermesh_reference::history::{Mesh, NODE, Step, TARGET_PORTS};
 use rand::RngExt;
 
@@ -104,7 +105,7 @@ fn whoever_connects_notices_slots_that_come_too_late() {
         course.await_a_round();
         writer.execute(&slots).unwrap();
         let retired = state.take_retired();
-        barrier().unwrap();
+        wait_for_programs().unwrap();
         state.reuse(retired);
     });
     let strangers = course.strangers();

@@ -20,8 +20,6 @@ pub struct Facts {
     pub btf: bool,
     /// Whether programs are compiled to machine code.
     pub jits: Seen<bool>,
-    /// Whether `MEMBARRIER_CMD_GLOBAL` is offered.
-    pub membarrier: Seen<bool>,
     /// Options of the kernel that sockets are destroyed with, and whether it was built with them.
     pub destroying: Vec<(&'static str, Seen<bool>)>,
     /// Maps of the kind and flags of each table.

@@ -40,7 +40,6 @@ impl Facts {
             release: host::kernel_release().map_err(text),
             btf: probe::has_btf(),
             jits: probe::jits().map_err(text),
-            membarrier: sys::membarrier_is_global().map_err(text),
             destroying: DESTROYING.map(|option| (option, probe::is_configured(option).map_err(text))).into(),
             maps: Table::ALL
                 .into_iter()

@@ -17,7 +17,6 @@ pub fn checks(facts: &Facts) -> Vec<Check> {
         jit(&facts.jits),
         maps(&facts.maps, facts.uid),
         programs(&facts.programs, facts.uid),
-        membarrier(&facts.membarrier),
         sock_destroy(&facts.destroying),
     ]
 }
@@ -110,20 +109,6 @@ fn failed(what: &str, trial: &Trial) -> Option<String> {
         Trial::Made => None,
         Trial::Forbidden => Some(format!("{what}: forbidden")),
         Trial::Refused(reason) => Some(format!("{what}: {reason}")),
-    }
-}
-
-fn membarrier(global: &Seen<bool>) -> Check {
-    const NAME: &str = "membarrier";
-    match global {
-        Err(reason) => Check::unknown(NAME, reason),
-        Ok(true) => Check::ok(NAME, "MEMBARRIER_CMD_GLOBAL is offered"),
-        Ok(false) => Check::missing(
-            NAME,
-            "MEMBARRIER_CMD_GLOBAL is not offered",
-            "the agent cannot wait for programs that still run: changes of the configuration are not applied",
-            "boot without `nohz_full`, with a kernel built with CONFIG_MEMBARRIER",
-        ),
     }
 }
 
