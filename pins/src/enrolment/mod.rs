@@ -20,7 +20,7 @@ pub use pod::{Pod, PodAddresses};
 pub use pod_map::PodMap;
 use turns::{Turn, Turns};
 
-/// The pods whose traffic is balanced: the frozen map `enrolled`. Written by agent, CLI and CNI plugin alike.
+/// The pods whose traffic is balanced: the frozen map `enrolled`. Written by agent and command line alike.
 #[derive(Debug)]
 pub struct Enrolment {
     pins: PinDir,
