@@ -8,6 +8,7 @@ use std::{
 
 use evermesh_chaos_tests::wait;
 use evermesh_cluster::{Cluster, image::Image};
+use procfs::process::Process;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -44,7 +45,8 @@ pub fn pods(cluster: &Cluster, label: &str) -> Vec<Pod> {
 }
 
 impl Pod {
-    /// One of its processes: always the same one while none comes or goes.
+    /// The oldest of its processes, which is there as long as the pod is: whatever starts or looks at its containers comes and goes, and
+    /// may have any number.
     pub fn process(&self, cluster: &Cluster) -> i32 {
         let node = &cluster.nodes()[self.node - 1];
         let name = format!("pod{}", self.uid);
@@ -53,7 +55,8 @@ impl Pod {
             .tree()
             .into_iter()
             .filter(|cgroup| cgroup.path().iter().any(|part| part.to_str() == Some(&name)));
-        of_pod.flat_map(|cgroup| cgroup.processes()).min().unwrap()
+        let since = |pid| Some((Process::new(pid).ok()?.stat().ok()?.starttime, pid));
+        of_pod.flat_map(|cgroup| cgroup.processes()).filter_map(since).min().unwrap().1
     }
 }
 
