@@ -54,9 +54,7 @@ pub fn remember(
     storage::insert_pair(index_key(socket, index), pair)?;
     let done = insert(socket, frontend, &picked.backend, pair);
     if done.is_err() {
-        // Else whoever tries again would fill with parts of pairs what room there is.
-        storage::remove_pair(key(socket, UdpOriginKind::Frontend, frontend));
-        storage::remove_pair(index_key(socket, index));
+        withdraw(socket, index, pair);
     }
     done
 }
@@ -67,8 +65,17 @@ fn insert(socket: u64, frontend: &Destination, backend: &Destination, pair: &Udp
     storage::insert_pair(key(socket, UdpOriginKind::Backend, backend), pair)
 }
 
+/// Takes back what stands of a pair for which there was no room. Else whoever tries again would fill with parts of pairs what becomes free.
+///
+/// A function of its own, as the next one: on Linux 6.1 the deepest calls of a bridge take all of the stack.
+#[inline(never)]
+fn withdraw(socket: u64, index: u64, pair: &UdpOrigin) {
+    storage::remove_pair(key(socket, UdpOriginKind::Frontend, &frontend(pair)));
+    storage::remove_pair(index_key(socket, index));
+}
+
 /// Whether the socket has pairs, though its origin may be gone, which says how many. The first place is the first to be taken.
-#[inline(always)]
+#[inline(never)]
 pub fn has_pairs(socket: u64) -> bool {
     storage::pair(&index_key(socket, 0)).is_some()
 }

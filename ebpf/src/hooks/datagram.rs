@@ -25,9 +25,7 @@ pub fn sendmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
         F::write(ctx, &backend);
         return Verdict::Proceed;
     }
-    let has_origin = origin.is_some();
-    let client =
-        Client { pod, socket, has_origin, has_pairs: origin.is_some_and(|origin| origin.udp_origins > 0) };
+    let client = Client { pod, socket, has_pairs: origin.is_some_and(|origin| origin.udp_origins > 0) };
     match resolve(&asked.frontend(PROTOCOL_UDP)) {
         Resolved::Service(service) => translate::<F>(ctx, &client, service, &asked),
         Resolved::UnknownPort => Verdict::Fail(ECONNREFUSED),
@@ -53,7 +51,6 @@ pub fn recvmsg<F: Family>(ctx: &SockAddrContext) -> Verdict {
 struct Client {
     pod: &'static Enrolled,
     socket: u64,
-    has_origin: bool,
     /// It has asked services.
     has_pairs: bool,
 }
@@ -66,30 +63,24 @@ fn translate<F: Family>(
     asked: &Destination,
 ) -> Verdict {
     let socket = client.socket;
-    let picked = match in_use(socket, service, asked) {
-        Some(picked) if client.has_origin => {
-            F::write(ctx, &picked.backend);
-            return Verdict::Proceed;
-        }
-        // Its origin had to make room for others: without it no answer seems to come from where the socket asked.
-        Some(picked) => picked,
-        None => match pick::pick(service, client.pod) {
-            Choice::Led(picked) => picked,
-            Choice::LeftAlone => return leave_alone(client, asked),
-            Choice::Refused => return Verdict::Fail(ECONNREFUSED),
-        },
-    };
-    lead::<F>(ctx, socket, service, asked, &picked)
+    // Pairs whose origin had to make room for others are made anew: without it no answer seems to come from where the socket asked.
+    if client.has_pairs
+        && let Some(backend) = backend_in_use(socket, service, asked)
+    {
+        F::write(ctx, &backend);
+        return Verdict::Proceed;
+    }
+    match pick::pick(service, client.pod) {
+        Choice::Led(picked) => lead::<F>(ctx, service, asked, &picked),
+        Choice::LeftAlone => leave_alone(client, asked),
+        Choice::Refused => Verdict::Fail(ECONNREFUSED),
+    }
 }
 
 #[inline(always)]
-fn lead<F: Family>(
-    ctx: &SockAddrContext,
-    socket: u64,
-    service: u32,
-    asked: &Destination,
-    picked: &Picked,
-) -> Verdict {
+fn lead<F: Family>(ctx: &SockAddrContext, service: u32, asked: &Destination, picked: &Picked) -> Verdict {
+    // Asked anew: what is kept until here takes room on the stack, which is short.
+    let socket = origin::cookie(ctx);
     let remembered = origin::of_or_new(socket)
         .is_some_and(|origin| udp_origin::remember(socket, origin, service, asked, picked).is_ok());
     if !remembered {
@@ -124,13 +115,13 @@ fn is_connected(ctx: &SockAddrContext) -> bool {
 }
 
 #[inline(always)]
-fn in_use(socket: u64, service: u32, asked: &Destination) -> Option<Picked> {
+fn backend_in_use(socket: u64, service: u32, asked: &Destination) -> Option<Destination> {
     let pair = udp_origin::by_frontend(socket, asked)?;
     let backend = udp_origin::backend(&pair);
     let stays = pair.service == service && pick::is_member(pair.endpoint, service, &backend);
     stays.then(|| {
         udp_origin::use_again(socket, &pair);
-        Picked { id: pair.endpoint, backend }
+        backend
     })
 }
 
