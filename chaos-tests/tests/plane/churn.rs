@@ -35,6 +35,15 @@ fn churn_is_not_noticed() {
     assert!(outcome.connects > 100_000 && outcome.changes > 50, "{outcome:?}");
 }
 
+/// The same as the last one, and it waits.
+#[test]
+fn reuse_at_once_after_a_barrier_is_not_noticed() {
+    let outcome = churn(Discipline { workloads: 9, ..PROPER }, Duration::from_secs(5), |_| false);
+    println!("{outcome:?}");
+    assert_eq!(outcome.failures, 0, "{outcome:?}");
+    assert!(outcome.connects > 100_000 && outcome.changes > 50, "{outcome:?}");
+}
+
 #[test]
 fn slots_written_after_the_service_word_are_noticed() {
     let arrange = |stores: &mut Vec<Store>| stores.sort_by_key(|store| matches!(store, Store::Slot { .. }));
