@@ -21,8 +21,8 @@ const BALLAST: u32 = 500;
 /// The disk is tried again every 5 seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-#[test]
-fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_there_is_room() {
+/// A node with little room on its disk, where all stands that its control plane says.
+fn with_little_room(story: impl FnOnce(&mut Rig, &Filler)) {
     let sandbox = Sandbox::new().unwrap();
     sandbox.limit_state_dir(DISK).unwrap();
     let istiod = Istiod::start(Config::default()).unwrap();
@@ -30,8 +30,15 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
     with_sandbox(sandbox, istiod, &address, &[], |rig| {
         await_told(rig, "what it says on disk", |link| link.unkept.is_none() && link.acks >= 2);
         let filler = Filler::in_directory(&rig.sandbox.state_dir());
+        story(rig, &filler);
+    });
+}
+
+#[test]
+fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_there_is_room() {
+    with_little_room(|rig, filler| {
         let report = rig.under_traffic(|rig| {
-            let mut events = vec![Event::during("the disk filled up", || fill_up(rig, &filler))];
+            let mut events = vec![Event::during("the disk filled up", || fill_up(rig, filler))];
             events.push(Event::during("pods left and came", || pods_leave_and_come(rig)));
             for fault in [Fault::KillAgent, Fault::KillBoth] {
                 events.push(fault.inflict(&mut rig.mesh)?);
@@ -62,14 +69,8 @@ fn a_disk_that_fills_up_stops_nothing_and_what_was_said_meanwhile_is_kept_when_t
 /// Nothing of what was said since is on the disk, and the database that is there is whole.
 #[test]
 fn who_has_left_while_the_disk_was_full_stays_away_from_an_agent_that_starts_alone() {
-    let sandbox = Sandbox::new().unwrap();
-    sandbox.limit_state_dir(DISK).unwrap();
-    let istiod = Istiod::start(Config::default()).unwrap();
-    let address = format!("http://{}", istiod.address());
-    with_sandbox(sandbox, istiod, &address, &[], |rig| {
-        await_told(rig, "what it says on disk", |link| link.unkept.is_none() && link.acks >= 2);
-        let filler = Filler::in_directory(&rig.sandbox.state_dir());
-        fill_up(rig, &filler);
+    with_little_room(|rig, filler| {
+        fill_up(rig, filler);
         rig.istiod.remove(&uid(&rig.stage.web[0]));
         rig.await_members(&[1, 2]);
         rig.istiod.stop();

@@ -41,7 +41,7 @@ fn ask(socket: &UdpSocket, target: SocketAddr) -> (String, SocketAddr) {
     (String::from_utf8_lossy(&answer[..length]).into_owned(), from)
 }
 
-fn ready(sizes: TableSizes, mesh: impl Fn(&Bench) -> Snapshot) -> (Bench, DataPlane) {
+fn ready(sizes: TableSizes, mesh: impl FnOnce(&Bench) -> Snapshot) -> (Bench, DataPlane) {
     let bench = Bench::new();
     let (plane, _) = DataPlane::start(Config { sizes, ..bench.config() }, Some(&mesh(&bench))).unwrap();
     bench.enrol(&bench.client);
@@ -64,10 +64,13 @@ impl Memory {
         map_pairs(self.0.frozen[&Table::UdpOrigins].fd.as_fd()).unwrap()
     }
 
-    /// The socket's origin makes room for others, as the one that was unused longest does.
-    fn gives_up(&self, socket: &UdpSocket) {
+    /// A socket that has asked the service, and whose origin has made room for others, as the one that was unused longest does.
+    fn without_origin(&self) -> UdpSocket {
+        let socket = udp();
+        ask(&socket, service());
         let origins = self.0.frozen[&Table::Origins].fd.as_fd();
-        assert!(map_delete(origins, &socket_cookie(socket).unwrap()).unwrap(), "it has none");
+        assert!(map_delete(origins, &socket_cookie(&socket).unwrap()).unwrap(), "it has none");
+        socket
     }
 }
 
@@ -77,9 +80,7 @@ fn a_socket_whose_origin_made_room_for_others_gets_it_back_with_its_next_datagra
     let (bench, _plane) = ready(SIZES, |bench| bench.mesh(2));
     let memory = Memory::of(&bench);
     inside(&bench, &bench.client, || {
-        let socket = udp();
-        ask(&socket, service());
-        memory.gives_up(&socket);
+        let socket = memory.without_origin();
         let (server, _) = ask(&socket, service());
         for _ in 0..20 {
             assert_eq!(ask(&socket, service()), (server.clone(), service()));
@@ -94,10 +95,7 @@ fn a_socket_whose_origin_made_room_for_others_leaves_nothing_behind() {
     let (bench, _plane) = ready(SIZES, |bench| bench.mesh(2));
     let memory = Memory::of(&bench);
     inside(&bench, &bench.client, || {
-        let socket = udp();
-        ask(&socket, service());
-        memory.gives_up(&socket);
-        drop(socket);
+        drop(memory.without_origin());
         assert_eq!(memory.pairs(), []);
     });
 }
