@@ -73,10 +73,12 @@ impl Keeper {
     ) -> Self {
         let is_strange = database.is_none();
         let desk = Arc::new(Desk::default());
-        (desk.lock().holds, desk.lock().behind) = (holds, behind);
+        let mut state = desk.lock();
+        (state.holds, state.behind) = (holds, behind);
         if lag.is_behind() && !is_strange {
-            desk.lock().begins_anew();
+            state.begins_anew();
         }
+        drop(state);
         let work = Work { directory, database, is_strange, lag, conversion, desk: desk.clone() };
         let spawned = thread::Builder::new().name("keeper".into()).spawn(|| work.run());
         if let Err(error) = &spawned {

@@ -43,12 +43,12 @@ impl Lag {
     }
 
     fn write(&mut self, is_behind: bool) -> io::Result<()> {
-        if self.file.is_none() {
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(false).mode(0o600).open(&self.path)?;
-            self.file = Some(file);
-        }
-        let Some(file) = &self.file else { return Ok(()) };
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(options.open(&self.path)?),
+        };
         file.write_all_at(if is_behind { BEHIND } else { NOT_BEHIND }, 0)?;
         file.sync_data()
     }
