@@ -1,6 +1,6 @@
 use std::{io, path::PathBuf};
 
-use evermesh_pins::{EnrolmentError, InventoryError, Table};
+use evermesh_pins::{EnrolmentError, InventoryError, Table, ViewError};
 
 /// Why not every socket was looked at, or not every one destroyed whose endpoint is gone. The others were.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,9 @@ pub enum SocketsError {
         /// Why.
         source: io::Error,
     },
+    /// A generation's tables could not be read.
+    #[error(transparent)]
+    Tables(#[from] ViewError),
     /// The pods could not be listed.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),

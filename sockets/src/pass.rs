@@ -1,7 +1,9 @@
 use std::{io, path::Path};
 
 use evermesh_abi::Endpoint;
-use evermesh_pins::{Enrolment, GenerationPins, Inventory, PinDir, Table, layout::Ways, sys::ReadMapping};
+use evermesh_pins::{
+    Enrolment, GenerationPins, Inventory, PinDir, Table, TablesView, layout::Ways, sys::ReadMapping,
+};
 
 use crate::{Orphans, Protocol, SocketsError, diag::Diag, namespace, origins};
 
@@ -37,12 +39,14 @@ fn try_to_destroy_orphans(pins: &PinDir) -> Result<Pass, SocketsError> {
     if origins.is_empty() {
         return Ok(Pass::default());
     }
-    let members = members(&Inventory::read(pins)?)?;
+    let inventory = Inventory::read(pins)?;
+    let members = members(&inventory)?;
     if members.is_empty() {
         return Ok(Pass::default());
     }
     let records = members.iter().flat_map(|records| (0..records.len()).filter_map(|id| records.get(id)));
-    let orphans = Orphans::among(origins, records);
+    let by_id = Orphans::among(origins, records);
+    let orphans = inventory.obeyed().try_fold(by_id, |left, of| by_virtual_ip(left, pins, of))?;
     if orphans.is_empty() {
         return Ok(Pass::default());
     }
@@ -59,6 +63,21 @@ fn members(inventory: &Inventory) -> Result<Vec<ReadMapping<Endpoint>>, SocketsE
         Some(Ways::to(generation).read(Table::Endpoints, pin).map_err(origins::failed(Table::Endpoints)))
     };
     inventory.obeyed().map(tables).collect::<Option<Result<_, _>>>().unwrap_or(Ok(Vec::new()))
+}
+
+/// Their virtual IPs are listed only where there is somebody to judge.
+fn by_virtual_ip(
+    orphans: Orphans,
+    pins: &PinDir,
+    (number, generation): (u32, &GenerationPins),
+) -> Result<Orphans, SocketsError> {
+    if orphans.is_empty() {
+        return Ok(orphans);
+    }
+    let tables = TablesView::in_ways(pins, number, generation, Ways::to(generation))?;
+    let services = tables.frontends.iter().map(|entry| (entry.key, entry.value.service())).collect();
+    let records = (0..tables.entries().endpoints).filter_map(|id| tables.endpoint(id));
+    Ok(orphans.by_virtual_ip(&services, records))
 }
 
 /// In the network namespace that the calling thread is in, and that was found at `path`.

@@ -5,14 +5,19 @@ use std::{
     io::{self, Read, Write},
     iter,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsFd as _,
     path::Path,
     thread,
     time::Duration,
 };
 
+use evermesh_abi::Origin;
 use evermesh_loader::DataPlane;
 use evermesh_model::{Balancing, Health, Mode, Scope, Service, Snapshot, Workload};
-use evermesh_pins::Enrolment;
+use evermesh_pins::{
+    Enrolment, Inventory, Table,
+    sys::{map_pairs, map_update},
+};
 use evermesh_sockets::destroy_orphans;
 use nix::{
     errno::Errno,
@@ -146,6 +151,30 @@ fn while_a_generation_is_on_trial_sockets_are_judged_by_its_own_tables() {
         assert_eq!(destroyed(&bench), 0);
         sockets["web-2"].iter().for_each(|socket| assert_eq!(ask(socket), "web-2"));
     });
+}
+
+/// Where the tables of the release before could not be read, ids are new; the sockets were destroyed though their endpoints were there.
+#[test]
+fn a_service_that_has_another_id_by_now_keeps_its_sockets() {
+    let (bench, mut plane) = ready();
+    inside(&bench, &bench.client, || {
+        let sockets = everywhere().map(connected);
+        let served_by = sockets.each_ref().map(ask);
+        renumber_services(&bench);
+        assert_eq!(destroyed(&bench), 0);
+        assert_eq!(sockets.each_ref().map(ask), served_by);
+        plane.apply(&bench.mesh(0)).unwrap();
+        assert_eq!(destroyed(&bench), sockets.len());
+    });
+}
+
+/// As if every socket had been connected under ids that no service has any more.
+fn renumber_services(bench: &Bench) {
+    let inventory = Inventory::read(&bench.pins()).unwrap();
+    let origins = inventory.frozen[&Table::Origins].fd.as_fd();
+    for (cookie, origin) in map_pairs::<u64, Origin>(origins).unwrap() {
+        map_update(origins, &cookie, &Origin { service: origin.service + 1_000, ..origin }).unwrap();
+    }
 }
 
 #[test]

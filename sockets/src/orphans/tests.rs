@@ -1,6 +1,6 @@
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use evermesh_abi::{ORIGIN_CONNECTED, ORIGIN_REVISION};
+use evermesh_abi::{ORIGIN_CONNECTED, ORIGIN_REVISION, PROTOCOL_TCP};
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
@@ -49,6 +49,37 @@ fn membership_is_of_one_service_at_one_address_and_port() {
     ] {
         let left = orphans(origin(SERVICE, backend(1), 8080), &[other]);
         assert!(left.contains(&socket(1, backend(1), 8080)), "{other:?}");
+    }
+}
+
+/// Of those that are left by their ids, who is left by virtual IPs that lead to these services, for these members.
+fn by_virtual_ip(services: &[(u16, u8, u32)], endpoints: &[Endpoint]) -> Orphans {
+    let key = |port: u16, protocol| {
+        FrontendKey::new(Address::from(IpAddr::from([10, 96, 0, 10])), port.to_be(), protocol)
+    };
+    let services = services.iter().map(|&(port, protocol, id)| (key(port, protocol), id)).collect();
+    orphans(origin(SERVICE, backend(1), 8080), &[]).by_virtual_ip(&services, endpoints.iter().copied())
+}
+
+#[test]
+fn a_socket_whose_service_has_another_id_by_now_is_none() {
+    let left = by_virtual_ip(&[(80, PROTOCOL_UDP, 9)], &[endpoint(9, backend(1), 8080)]);
+    assert!(left.is_empty());
+}
+
+#[test]
+fn a_socket_whose_endpoint_is_gone_is_one_by_whatever_id() {
+    let member = endpoint(9, backend(1), 8080);
+    for (services, endpoints) in [
+        (vec![], vec![]),
+        (vec![], vec![member]),
+        (vec![(80, PROTOCOL_TCP, 9)], vec![member]),
+        (vec![(81, PROTOCOL_UDP, 9)], vec![member]),
+        (vec![(80, PROTOCOL_UDP, SERVICE)], vec![member]),
+        (vec![(80, PROTOCOL_UDP, 9)], vec![endpoint(9, backend(2), 8080)]),
+    ] {
+        let left = by_virtual_ip(&services, &endpoints);
+        assert!(left.contains(&socket(1, backend(1), 8080)), "{services:?} {endpoints:?}");
     }
 }
 
