@@ -5,10 +5,9 @@ use std::mem;
 use evermesh_model::{Delta, Here, Place, Snapshot};
 use tracing::warn;
 
-use super::{ApplyError, ChangeError, DataPlane, Live, Trial, trial};
+use super::{ApplyError, DataPlane, live::Live};
 use crate::{
     TableSizes,
-    generation::plan,
     tables::{self, Change, State, Store},
 };
 
@@ -62,33 +61,8 @@ impl DataPlane {
         }
     }
 
-    /// The old generation takes over again, and the one on trial goes. What has changed since links were led away is laid before
-    /// they come back; all of it is compared when they are there.
-    pub fn roll_back(&mut self, reason: &str) -> Result<(), ChangeError> {
-        let Some(Trial { change, carried, stand_by, sentinel, .. }) = self.trial.take() else {
-            return Ok(());
-        };
-        self.sentinel_stands = false;
-        if let Err(error) = self.stand_in(stand_by) {
-            warn!(%error, "traffic is led back to what was applied before");
-        }
-        let links = self.observed()?.links;
-        let rolled_back = self.run(&plan::rolling_back(&change, &links, &carried, reason));
-        drop(sentinel);
-        trial::forget_sentinel(&self.config.pins, &self.config.cgroup.path);
-        rolled_back?;
-        match self.audit() {
-            Ok(compared) if compared.writes > 0 => {
-                warn!(compared.writes, "the tables that traffic was led back to are put right");
-            }
-            Ok(_) => {}
-            Err(error) => warn!(%error, "the tables that traffic was led back to cannot be compared"),
-        }
-        Ok(())
-    }
-
     /// The tables that stood by are the live ones, led to what is applied by now.
-    fn stand_in(&mut self, StandBy { live, state, holds }: StandBy) -> Result<(), ApplyError> {
+    pub(super) fn stand_in(&mut self, StandBy { live, state, holds }: StandBy) -> Result<(), ApplyError> {
         self.live = live;
         let _of_the_trial = self.begin_with(state);
         (self.state_known, self.barrier_due) = (holds.is_some(), false);

@@ -1,12 +1,19 @@
+//! How a node begins: what stands is read, put in order and adopted, or made where there is nothing.
+
 use std::fmt;
 
 use aya::Ebpf;
+use evermesh_model::{Here, Snapshot};
 use evermesh_pins::{
-    GenerationPins, Table,
+    Control, GenerationPins, Inventory, Table, WriterLock,
     layout::{Kernel, Known},
 };
 
-use super::*;
+use super::{Applied, ApplyError, Config, DataPlane, StartError, carry::Carrying, live::Live, trial};
+use crate::{
+    generation::{Adoption, ChangeError, Interpreter, Observed, Records, Recovery, Step, plan, recover},
+    tables::{self, Change, State, TableWriter},
+};
 
 /// What a start found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,3 +1,5 @@
+//! The generation on trial: what is seen of it, and its sentinel.
+
 use std::{
     os::fd::OwnedFd,
     path::Path,
@@ -9,10 +11,13 @@ use evermesh_abi::Counter;
 use evermesh_model::{Changes, InvalidSnapshot, Snapshot};
 use evermesh_pins::{Enrolment, EnrolmentError, GenerationPins, PinDir, Table, TablesView, ViewError, sys};
 use evermesh_sentinel::{Findings, NAME, Sentinel, remove_left_cgroups, service, workload};
-use tracing::debug;
+use tracing::{debug, warn};
 
-use super::stand_by::StandBy;
-use crate::{closed, generation::Change};
+use super::{ApplyError, DataPlane, stand_by::StandBy};
+use crate::{
+    closed, generation,
+    tables::{self, Change},
+};
 
 /// Probes of one look at a trial: with eight checks a round, half of the looks see a fault that meets one flow in 300.
 const ROUNDS: u32 = 25;
@@ -20,7 +25,7 @@ const ROUNDS: u32 = 25;
 /// The live generation follows another one, which stands by.
 #[derive(Debug)]
 pub struct Trial {
-    pub change: Change,
+    pub change: generation::Change,
     /// Frozen maps that the new one brings.
     pub carried: Vec<Table>,
     /// Flows on the generation before, right before the switch.
@@ -125,6 +130,54 @@ pub fn with_sentinel(snapshot: &Snapshot) -> Result<Snapshot, InvalidSnapshot> {
         policies: None,
     };
     snapshot.with(changes)
+}
+
+impl DataPlane {
+    /// Whether a generation is on trial.
+    pub fn on_trial(&self) -> bool {
+        self.trial.is_some()
+    }
+
+    /// What was seen of the generation on trial so far, if there is one.
+    pub fn report(&mut self) -> Result<Option<Report>, ApplyError> {
+        let Some(trial) = &self.trial else { return Ok(None) };
+        let (generation, age, before) = (trial.change.to, trial.since.elapsed(), trial.before);
+        let now = Flows::counted(&self.config.pins, generation, &self.live.pins)?;
+        let differences = self.differences()?;
+        let sentinels = self.trial.as_mut().and_then(|trial| trial.probe(&self.config.pins));
+        Ok(Some(Report { generation, age, now, before, differences, sentinels }))
+    }
+
+    /// Stores that it would take to lead the tables to what was applied last.
+    fn differences(&mut self) -> Result<usize, ApplyError> {
+        let Some((snapshot, place)) = self.applied.clone() else { return Ok(0) };
+        self.live.read_frontends(&self.config.pins)?;
+        let mut found = self.live.state(self.config.sizes);
+        Ok(tables::plan(&mut found, Change::everything(&self.in_full(&snapshot), &place))?.len())
+    }
+
+    /// What the tables should hold.
+    pub(super) fn in_full(&self, snapshot: &Snapshot) -> Snapshot {
+        let full = self.sentinel_stands.then(|| with_sentinel(snapshot).ok()).flatten();
+        full.unwrap_or_else(|| snapshot.clone())
+    }
+
+    pub(super) fn post_sentinel(&self) -> Option<Sentinel> {
+        let program = self.config.sentinel.as_ref().filter(|_| self.sentinel_stands)?;
+        let posted = post_sentinel(&self.config.pins, program, &self.config.cgroup.path);
+        posted.inspect_err(|reason| warn!(%reason, "no sentinel watches the new generation")).ok()
+    }
+
+    /// Its service goes from the tables. What is left of it there is found by the next audit.
+    pub(super) fn dismiss_sentinel(&mut self) {
+        forget_sentinel(&self.config.pins, &self.config.cgroup.path);
+        self.sentinel_stands = false;
+        if let Some((snapshot, place)) = self.applied.clone()
+            && let Err(error) = self.rewrite(&snapshot, &place)
+        {
+            warn!(%error, "the sentinel's service still stands in the tables");
+        }
+    }
 }
 
 /// A sentinel below the hooked cgroup, enrolled.
