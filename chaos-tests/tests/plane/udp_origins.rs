@@ -1,13 +1,13 @@
 //! What is remembered of unconnected UDP sockets where room is short.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{SocketAddr, UdpSocket},
     os::fd::AsFd,
     time::Duration,
 };
 
-use evermesh_abi::{Origin, UdpOrigin, UdpOriginKey};
+use evermesh_abi::{Origin, UDP_ORIGINS_PER_SOCKET, UdpOrigin, UdpOriginKey, UdpOriginKind};
 use evermesh_loader::{Config, DataPlane, TableSizes};
 use evermesh_model::{Port, Protocol, Service, Snapshot};
 use evermesh_pins::{
@@ -97,6 +97,32 @@ fn a_socket_whose_origin_made_room_for_others_leaves_nothing_behind() {
     inside(&bench, &bench.client, || {
         drop(memory.without_origin());
         assert_eq!(memory.pairs(), []);
+    });
+}
+
+/// Of more, the one that it began with first is asked anew.
+#[test]
+fn a_socket_remembers_whom_it_asked_for_of_1024_services() {
+    let services = 1..=u16::try_from(UDP_ORIGINS_PER_SOCKET).unwrap() + 1;
+    let (bench, _plane) = ready(MANY, |bench| offering(bench, *services.end()));
+    let memory = Memory::of(&bench);
+    let remembered = || {
+        let is_frontend = |key: &UdpOriginKey| key.kind == UdpOriginKind::Frontend as u8;
+        let pairs = memory.pairs().into_iter().filter(|(key, _)| is_frontend(key));
+        pairs.map(|(key, _)| u16::from_be(key.port)).collect::<BTreeSet<_>>()
+    };
+    inside(&bench, &bench.client, || {
+        let socket = udp();
+        let answers_as_asked = |port: u16| {
+            let target = SocketAddr::new(service().ip(), port);
+            assert_eq!(ask(&socket, target).1, target);
+        };
+        services.clone().for_each(answers_as_asked);
+        assert_eq!(remembered(), services.clone().skip(1).collect());
+        answers_as_asked(*services.start());
+        assert_eq!(remembered(), services.filter(|port| *port != 2).collect());
+        drop(socket);
+        assert_eq!((memory.origins(), memory.pairs()), (vec![], vec![]));
     });
 }
 
