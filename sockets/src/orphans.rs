@@ -11,10 +11,17 @@ use crate::{
 /// Sockets that are connected through a service to somebody who is no member of it any more. Draining members are members.
 /// They are TCP and UDP sockets alike: their origins do not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Orphans(HashMap<u64, Origin>);
+pub struct Orphans(HashMap<u64, Led>);
+
+/// How a socket was led, if it is a UDP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Led {
+    by: FrontendKey,
+    to: Member,
+}
 
 /// Who stands behind which service.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Member {
     service: u32,
     address: Address,
@@ -29,28 +36,36 @@ impl Orphans {
         origins: impl IntoIterator<Item = (u64, Origin)>,
         endpoints: impl IntoIterator<Item = Endpoint>,
     ) -> Self {
-        let mut served = HashMap::<Member, Vec<(u64, Origin)>>::new();
-        for (cookie, origin) in origins.into_iter().filter(|(_, origin)| is_connected(origin)) {
-            served.entry(Member::of_origin(&origin)).or_default().push((cookie, origin));
-        }
-        for endpoint in endpoints {
-            served.remove(&Member::of_endpoint(&endpoint));
-        }
-        Self(served.into_values().flatten().collect())
+        let connected = origins.into_iter().filter(|(_, origin)| is_connected(origin));
+        Self::left(connected.map(|(cookie, origin)| (cookie, Led::of_origin(&origin))), endpoints)
     }
 
-    /// Those among them whose endpoint is no member of the service either that has their virtual IP by now, if they are UDP sockets. It is
-    /// the same service under another id where the tables of an earlier release could not be read.
+    /// Those among them whose endpoint is no member of the service either that has their virtual IP by now. It is the same service under
+    /// another id where the tables of an earlier release could not be read.
     pub fn by_virtual_ip(
         self,
         services: &HashMap<FrontendKey, u32>,
         endpoints: impl IntoIterator<Item = Endpoint>,
     ) -> Self {
-        let asked_now = |(cookie, origin): (u64, Origin)| {
-            let key = FrontendKey::new(origin.frontend, origin.frontend_port, PROTOCOL_UDP);
-            (cookie, Origin { service: *services.get(&key).unwrap_or(&origin.service), ..origin })
+        let asked_now = |Led { by, to }| {
+            let service = services.get(&by).copied().unwrap_or(to.service);
+            Led { by, to: Member { service, ..to } }
         };
-        Self::among(self.0.into_iter().map(asked_now), endpoints)
+        Self::left(self.0.into_iter().map(|(cookie, led)| (cookie, asked_now(led))), endpoints)
+    }
+
+    fn left(
+        sockets: impl Iterator<Item = (u64, Led)>,
+        endpoints: impl IntoIterator<Item = Endpoint>,
+    ) -> Self {
+        let mut served = HashMap::<Member, Vec<(u64, Led)>>::new();
+        for (cookie, led) in sockets {
+            served.entry(led.to).or_default().push((cookie, led));
+        }
+        for endpoint in endpoints {
+            served.remove(&Member::of_endpoint(&endpoint));
+        }
+        Self(served.into_values().flatten().collect())
     }
 
     /// Whether there are none.
@@ -60,8 +75,15 @@ impl Orphans {
 
     /// Whether the socket is one of them. One that was connected elsewhere since its origin was read is not.
     pub fn contains(&self, socket: &SocketId) -> bool {
-        let led_to = |origin: &Origin| at(origin.backend, origin.backend_port);
+        let led_to = |led: &Led| at(led.to.address, led.to.port);
         self.0.get(&cookie_of(socket)).map(led_to) == Some(peer_of(socket))
+    }
+}
+
+impl Led {
+    fn of_origin(origin: &Origin) -> Self {
+        let by = FrontendKey::new(origin.frontend, origin.frontend_port, PROTOCOL_UDP);
+        Self { by, to: Member::of_origin(origin) }
     }
 }
 
