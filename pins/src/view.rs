@@ -92,7 +92,7 @@ impl TablesView {
         number: u32,
         generation: &GenerationPins,
     ) -> Result<(), ViewError> {
-        self.frontends = Source { pins, number, generation }.frontends(&self.ways)?;
+        self.frontends = Self::frontends(pins, number, generation, &self.ways)?;
         Ok(())
     }
 
@@ -124,6 +124,16 @@ impl TablesView {
             slots: self.slots.len(),
             endpoints: self.endpoints.len(),
         }
+    }
+
+    /// All elements of a generation's `frontends`, and no other table.
+    pub fn frontends(
+        pins: &PinDir,
+        number: u32,
+        generation: &GenerationPins,
+        ways: &Ways,
+    ) -> Result<Vec<FrontendEntry>, ViewError> {
+        Source { pins, number, generation }.frontends(ways)
     }
 
     /// The sums over all CPUs of the generation's counters, under the names that the release has given them that made it.

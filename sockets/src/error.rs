@@ -16,9 +16,9 @@ pub enum SocketsError {
         /// Why.
         source: io::Error,
     },
-    /// A generation's tables could not be read.
+    /// The virtual IPs of a generation could not be listed.
     #[error(transparent)]
-    Tables(#[from] ViewError),
+    Frontends(#[from] ViewError),
     /// The pods could not be listed.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentError),

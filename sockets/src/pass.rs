@@ -40,13 +40,12 @@ fn try_to_destroy_orphans(pins: &PinDir) -> Result<Pass, SocketsError> {
         return Ok(Pass::default());
     }
     let inventory = Inventory::read(pins)?;
-    let members = members(&inventory)?;
-    if members.is_empty() {
+    let services = Services::obeyed(&inventory)?;
+    if services.is_empty() {
         return Ok(Pass::default());
     }
-    let records = members.iter().flat_map(|records| (0..records.len()).filter_map(|id| records.get(id)));
-    let by_id = Orphans::among(origins, records);
-    let orphans = inventory.obeyed().try_fold(by_id, |left, of| by_virtual_ip(left, pins, of))?;
+    let by_id = Orphans::among(origins, services.iter().flat_map(Services::members));
+    let orphans = services.iter().try_fold(by_id, |left, services| services.judge_again(left, pins))?;
     if orphans.is_empty() {
         return Ok(Pass::default());
     }
@@ -55,29 +54,40 @@ fn try_to_destroy_orphans(pins: &PinDir) -> Result<Pass, SocketsError> {
     Ok(passes.into_iter().map(|pass| pass.unwrap_or_else(Pass::from)).fold(Pass::default(), Pass::and))
 }
 
-/// Who stands behind services, by the tables that traffic obeys. Opened after the origins were read: another generation may have
-/// taken over meanwhile, and leads sockets by tables of its own. None: nobody can tell.
-fn members(inventory: &Inventory) -> Result<Vec<ReadMapping<Endpoint>>, SocketsError> {
-    let tables = |(_, generation): (u32, &GenerationPins)| {
-        let pin = generation.tables.get(&Table::Endpoints)?;
-        Some(Ways::to(generation).read(Table::Endpoints, pin).map_err(origins::failed(Table::Endpoints)))
-    };
-    inventory.obeyed().map(tables).collect::<Option<Result<_, _>>>().unwrap_or(Ok(Vec::new()))
+/// Services, by the tables of a generation that traffic obeys.
+struct Services<'a> {
+    number: u32,
+    generation: &'a GenerationPins,
+    ways: Ways,
+    endpoints: ReadMapping<Endpoint>,
 }
 
-/// Their virtual IPs are listed only where there is somebody to judge.
-fn by_virtual_ip(
-    orphans: Orphans,
-    pins: &PinDir,
-    (number, generation): (u32, &GenerationPins),
-) -> Result<Orphans, SocketsError> {
-    if orphans.is_empty() {
-        return Ok(orphans);
+impl<'a> Services<'a> {
+    /// Opened after the origins were read: another generation may have taken over meanwhile, and leads sockets by tables of its own.
+    /// None: nobody can tell.
+    fn obeyed(inventory: &'a Inventory) -> Result<Vec<Self>, SocketsError> {
+        let tables = |(number, generation): (u32, &'a GenerationPins)| {
+            let pin = generation.tables.get(&Table::Endpoints)?;
+            let ways = Ways::to(generation);
+            let endpoints = ways.read(Table::Endpoints, pin).map_err(origins::failed(Table::Endpoints));
+            Some(endpoints.map(|endpoints| Self { number, generation, ways, endpoints }))
+        };
+        inventory.obeyed().map(tables).collect::<Option<Result<_, _>>>().unwrap_or(Ok(Vec::new()))
     }
-    let tables = TablesView::in_ways(pins, number, generation, Ways::to(generation))?;
-    let services = tables.frontends.iter().map(|entry| (entry.key, entry.value.service())).collect();
-    let records = (0..tables.entries().endpoints).filter_map(|id| tables.endpoint(id));
-    Ok(orphans.by_virtual_ip(&services, records))
+
+    fn members(&self) -> impl Iterator<Item = Endpoint> {
+        (0..self.endpoints.len()).filter_map(|id| self.endpoints.get(id))
+    }
+
+    /// By virtual IP, which are listed only where there is somebody to judge.
+    fn judge_again(&self, orphans: Orphans, pins: &PinDir) -> Result<Orphans, SocketsError> {
+        if orphans.is_empty() {
+            return Ok(orphans);
+        }
+        let frontends = TablesView::frontends(pins, self.number, self.generation, &self.ways)?;
+        let services = frontends.iter().map(|entry| (entry.key, entry.value.service())).collect();
+        Ok(orphans.by_virtual_ip(&services, self.members()))
+    }
 }
 
 /// In the network namespace that the calling thread is in, and that was found at `path`.
