@@ -11,7 +11,11 @@ use evermesh_model::{Algorithm, Health, Snapshot};
 use evermesh_pins::TableEntries;
 use proptest::prelude::*;
 
-use crate::{SIZES, Shape, difference, everything, lowered, mesh, snapshot, store_all};
+use crate::{
+    SIZES, difference, everything, lowered,
+    meshes::{Shape, mesh, snapshot},
+    store_all,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
