@@ -21,7 +21,7 @@ static NOWHERE: LazyLock<Place> = LazyLock::new(Place::default);
 const SIZES: TableSizes = TableSizes { services: 64, endpoints: 1024, ..TableSizes::DEFAULT };
 
 fn lowered(snapshot: &Snapshot) -> BTreeMap<ServiceKey, Lowered> {
-    lower_all(snapshot, &Place::default()).collect()
+    lower_all(snapshot, &NOWHERE).collect()
 }
 
 fn everything(snapshot: &Snapshot) -> Change<'_> {
@@ -29,7 +29,7 @@ fn everything(snapshot: &Snapshot) -> Change<'_> {
 }
 
 fn difference(state: &State, before: &Snapshot, after: &Snapshot) -> Change<'static> {
-    Change::of(state, Delta::between(before, after), after, &Place::default())
+    Change::of(state, Delta::between(before, after), after, &NOWHERE)
 }
 
 /// Performs the stores one by one; after each, the tables must mean the old or the new state.
